@@ -1,0 +1,3 @@
+module token2go
+
+go 1.26
