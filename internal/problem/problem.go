@@ -1,0 +1,116 @@
+// Package problem holds an error that the caller may read, as an RFC 9457 document.
+//
+// A Problem carries words chosen by us and never a cause: what went wrong inside is
+// logged by the adapter that turns it into an answer.
+package problem
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// MediaType is the content type of an encoded Problem (RFC 9457, section 3).
+const MediaType = "application/problem+json"
+
+// Kind names a sort of problem; programs decide by it. The set of kinds is part of
+// the public contract: openapi.yaml lists the same names.
+type Kind string
+
+// The kinds, each with the HTTP status that goes with it in table.
+const (
+	TokenNotFound    Kind = "token_not_found"
+	TokenUnusable    Kind = "token_unusable"
+	TokenExpiring    Kind = "token_expiring"
+	InvalidRequest   Kind = "invalid_request"
+	TargetNotAllowed Kind = "target_not_allowed"
+	AccessDenied     Kind = "access_denied"
+	CrossSite        Kind = "cross_site"
+	AnswerRefused    Kind = "answer_refused"
+	PrefetchRefused  Kind = "prefetch_refused"
+	PeerNotAllowed   Kind = "peer_not_allowed"
+	HostNotAllowed   Kind = "host_not_allowed"
+	NotFound         Kind = "not_found"
+	MethodNotAllowed Kind = "method_not_allowed"
+	BodyTooLarge     Kind = "body_too_large"
+	HeadersTooLarge  Kind = "headers_too_large"
+	InternalError    Kind = "internal_error"
+)
+
+var table = map[Kind]struct {
+	status int
+	title  string
+}{
+	TokenNotFound:    {http.StatusUnauthorized, "No token in the request"},
+	TokenUnusable:    {http.StatusUnauthorized, "The token in the request cannot be used"},
+	TokenExpiring:    {http.StatusUnauthorized, "The token expires too soon"},
+	InvalidRequest:   {http.StatusBadRequest, "The request is not valid"},
+	TargetNotAllowed: {http.StatusForbidden, "The target is not allowed"},
+	AccessDenied:     {http.StatusForbidden, "The person said no"},
+	CrossSite:        {http.StatusForbidden, "The request comes from another site or a frame"},
+	AnswerRefused:    {http.StatusForbidden, "The answer does not fit the question"},
+	PrefetchRefused:  {http.StatusServiceUnavailable, "Nothing is handed over ahead of time"},
+	PeerNotAllowed:   {http.StatusForbidden, "This address may not speak to Token2go"},
+	HostNotAllowed:   {http.StatusMisdirectedRequest, "This host name is not served here"},
+	NotFound:         {http.StatusNotFound, "There is nothing here"},
+	MethodNotAllowed: {http.StatusMethodNotAllowed, "The method is not allowed here"},
+	BodyTooLarge:     {http.StatusRequestEntityTooLarge, "The request body is too large"},
+	HeadersTooLarge:  {http.StatusRequestHeaderFieldsTooLarge, "The request headers are too large"},
+	InternalError:    {http.StatusInternalServerError, "Something went wrong inside Token2go"},
+}
+
+// Kinds lists every kind, in no particular order.
+func Kinds() []Kind {
+	kinds := make([]Kind, 0, len(table))
+	for kind := range table {
+		kinds = append(kinds, kind)
+	}
+	return kinds
+}
+
+// Status is the HTTP status of answers of this kind, 500 for a kind that is not known.
+func (k Kind) Status() int {
+	if row, known := table[k]; known {
+		return row.status
+	}
+	return http.StatusInternalServerError
+}
+
+// Title is the kind in a few words, the same for every problem of the kind.
+func (k Kind) Title() string {
+	if row, known := table[k]; known {
+		return row.title
+	}
+	return table[InternalError].title
+}
+
+// Problem is one refusal or failure, fit for the caller's eyes.
+type Problem struct {
+	Kind   Kind
+	Detail string // what was wrong with this request, and what was expected
+	Fix    string // what to do about it; may be empty
+
+	// Wanted and Arrived are header names, never values: those that were looked for
+	// and those that the request held. Set where a token was not found.
+	Wanted  []string
+	Arrived []string
+}
+
+func (p *Problem) Error() string { return string(p.Kind) + ": " + p.Detail }
+
+// MarshalJSON encodes the problem as RFC 9457, section 3, with the members fix,
+// wanted and arrived as extensions where they are set.
+func (p *Problem) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Type    string   `json:"type"`
+		Kind    Kind     `json:"kind"`
+		Title   string   `json:"title"`
+		Status  int      `json:"status"`
+		Detail  string   `json:"detail"`
+		Fix     string   `json:"fix,omitempty"`
+		Wanted  []string `json:"wanted,omitempty"`
+		Arrived []string `json:"arrived,omitempty"`
+	}{
+		"urn:token2go:problem:" + string(p.Kind), p.Kind, p.Kind.Title(), p.Kind.Status(),
+		p.Detail, p.Fix, p.Wanted, p.Arrived,
+	})
+}
