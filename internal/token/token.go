@@ -1,0 +1,207 @@
+// Package token finds the access token that a gateway put into a request.
+//
+// It believes nothing that the token says of itself: claims are read for showing and
+// for a lifetime, never to decide who somebody is.
+package token
+
+import (
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"token2go/internal/secret"
+)
+
+var (
+	// ErrNotFound says that no header of the request holds a token.
+	ErrNotFound = errors.New("no token in the request")
+
+	// ErrUnusable says that a header holds something in the token's place that is not
+	// one whole token. Such a request is refused rather than served from the next
+	// header: a client may have smuggled a value past the gateway.
+	ErrUnusable = errors.New("token unusable")
+)
+
+// Unusable is an ErrUnusable that names the header and the reason, never the value.
+type Unusable struct {
+	Header string
+	Reason string
+}
+
+func (u *Unusable) Error() string { return u.Header + ": " + u.Reason }
+
+// Is makes every Unusable an ErrUnusable.
+func (u *Unusable) Is(target error) bool { return target == ErrUnusable }
+
+// Found is the token of one request.
+type Found struct {
+	Secret secret.Value
+	Header string // the name as the operator writes it; empty for the fallback token
+	Bearer bool   // the header said that it is a bearer token (RFC 6750)
+
+	fingerprint string
+	claims      Claims
+}
+
+// Fingerprint tells tokens apart without showing them: 64 hex characters, the same on
+// every replica and after every restart.
+func (f Found) Fingerprint() string { return f.fingerprint }
+
+// Claims are what the token says of itself if it is a JWT, unverified.
+func (f Found) Claims() Claims { return f.claims }
+
+// Extractor finds the token in request headers. It is safe for concurrent use.
+type Extractor struct {
+	places   []place
+	names    []string
+	fallback secret.Value
+}
+
+// place is one header that may carry the token.
+type place struct {
+	name   string // as the operator writes it
+	key    string // as net/http spells it
+	scheme bool   // it is Authorization, so a value names its scheme
+}
+
+// NewExtractor makes an Extractor that looks into the named headers, first name first,
+// letter case ignored. The fallback, unless absent, stands in where no header has a token.
+func NewExtractor(names []string, fallback secret.Value) *Extractor {
+	e := &Extractor{fallback: fallback}
+	seen := map[string]bool{}
+	for _, name := range names {
+		key := textproto.CanonicalMIMEHeaderKey(name)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		e.names = append(e.names, name)
+		e.places = append(e.places, place{name: name, key: key, scheme: key == "Authorization"})
+	}
+	return e
+}
+
+// Names are the headers that Extract looks into, in its order.
+func (e *Extractor) Names() []string { return e.names }
+
+// Extract returns the token of the first header that holds one. The error is
+// ErrNotFound, or an *Unusable where a header holds something else in its place.
+func (e *Extractor) Extract(header http.Header) (Found, error) {
+	for _, place := range e.places {
+		values := header[place.key]
+		if len(values) == 0 {
+			continue
+		}
+		text, bearer, err := place.only(values)
+		if err != nil {
+			return Found{}, err
+		}
+		if text != "" {
+			return newFound(secret.New(text), place.name, bearer), nil
+		}
+	}
+	if e.fallback.Absent() {
+		return Found{}, ErrNotFound
+	}
+	return newFound(e.fallback, "", false), nil
+}
+
+func newFound(value secret.Value, header string, bearer bool) Found {
+	claims := parseClaims(value.Reveal())
+	return Found{
+		Secret:      value,
+		Header:      header,
+		Bearer:      bearer || strings.EqualFold(claims.Type, "Bearer"),
+		fingerprint: Fingerprint(value),
+		claims:      claims,
+	}
+}
+
+// only returns the one token that the values of a header hold, the empty text if none
+// does. The same token twice is one; two different ones are refused.
+func (p place) only(values []string) (text string, bearer bool, err error) {
+	for _, value := range values {
+		candidate, isBearer := p.strip(value)
+		if candidate == "" {
+			continue
+		}
+		if reason := fault(candidate); reason != "" {
+			return "", false, &Unusable{Header: p.name, Reason: reason}
+		}
+		if text != "" && candidate != text {
+			return "", false, &Unusable{Header: p.name, Reason: "it came twice with different values"}
+		}
+		text, bearer = candidate, bearer || isBearer
+	}
+	return text, bearer, nil
+}
+
+// strip takes the scheme and the space around it off a header value. In Authorization
+// any scheme but Bearer is no token (RFC 9110, section 11.4), and neither is a value
+// without one; in other headers the scheme is optional.
+func (p place) strip(value string) (text string, bearer bool) {
+	value = strings.TrimSpace(value)
+	const scheme = "bearer"
+	if len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) {
+		rest := strings.TrimLeftFunc(value[len(scheme):], unicode.IsSpace)
+		if rest == "" || len(rest) < len(value)-len(scheme) {
+			return rest, true
+		}
+	}
+	if p.scheme {
+		return "", false
+	}
+	return value, false
+}
+
+// fault says why text is not one token, or nothing if it may be one. JSON would alter
+// what is not UTF-8; a comma means that a proxy joined two values.
+func fault(text string) string {
+	plain := true
+	for i := range len(text) {
+		b := text[i]
+		if b == ',' {
+			return "it holds a comma, so it is more than one value"
+		}
+		plain = plain && b > ' ' && b < 0x7f
+	}
+	if plain {
+		return ""
+	}
+	if !utf8.ValidString(text) {
+		return "it is not UTF-8"
+	}
+	if strings.IndexFunc(text, unicode.IsSpace) >= 0 {
+		return "it has a space inside"
+	}
+	if strings.IndexFunc(text, unicode.IsControl) >= 0 {
+		return "it holds a control character"
+	}
+	return ""
+}
+
+// fingerprintSalt sets our fingerprints apart from plain hashes of tokens. It is no
+// secret: token2go-server 1.0.3 uses the same text.
+const fingerprintSalt = "03c49494-c1f3-4b3c-a9e3-28b1c4e42177"
+
+// Fingerprint is hex of SHA-512/256 over the salt followed by the token: 64 characters.
+// It reveals nothing of a token that has 128 random bits or a signature in it; one of
+// a password could be guessed, so give it nothing but access tokens.
+func Fingerprint(value secret.Value) string {
+	text := value.Reveal()
+	input := make([]byte, 0, len(fingerprintSalt)+len(text))
+	input = append(append(input, fingerprintSalt...), text...)
+	sum := sha512.Sum512_256(input)
+	return hex.EncodeToString(sum[:])
+}
+
+// String describes the token without showing it.
+func (f Found) String() string {
+	return fmt.Sprintf("token %s from %s", f.fingerprint, f.Header)
+}
