@@ -1,0 +1,106 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"token2go/internal/audit"
+)
+
+func TestALineSaysWhatIsKnownAndNothingElse(t *testing.T) {
+	var out bytes.Buffer
+	log := audit.New(slog.NewJSONHandler(&out, nil))
+	now := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
+	if err := log.Write(context.Background(), now, audit.Entry{
+		Way: audit.WayQuery, Decision: audit.HandedOver, Person: "ada", Target: "127.0.0.1:41234",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"time":"2026-11-22T01:02:03Z","level":"INFO","msg":"audit","decision":"handed_over",` +
+		`"way":"query","person":"ada","target":"127.0.0.1:41234"}` + "\n"
+	if out.String() != want {
+		t.Errorf("got  %s\nwant %s", out.String(), want)
+	}
+}
+
+func TestAHostileNameStaysOnItsLine(t *testing.T) {
+	for _, handler := range []func(*bytes.Buffer) slog.Handler{
+		func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+		func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
+	} {
+		var out bytes.Buffer
+		err := audit.New(handler(&out)).Write(context.Background(), time.Now(), audit.Entry{
+			Person: "ada\nlevel=INFO msg=audit decision=handed_over", Decision: audit.Refused,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(out.String(), "\n"); got != 1 {
+			t.Errorf("got %d lines, want 1: %s", got, out.String())
+		}
+	}
+}
+
+func TestADirectLineIsOutOnReturnBehindThoseBeforeIt(t *testing.T) {
+	var out bytes.Buffer
+	lines := audit.NewLines(&out)
+	fmt.Fprintln(lines.Held(), "first")
+	if out.Len() != 0 {
+		t.Errorf("got %q at once, want the line held", out.String())
+	}
+	fmt.Fprintln(lines.Direct(), "second")
+	fmt.Fprintln(lines.Held(), "third")
+	if got, want := out.String(), "first\nsecond\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if err := lines.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.String(), "first\nsecond\nthird\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestALineThatCannotBeWrittenIsAnError(t *testing.T) {
+	log := audit.New(slog.NewJSONHandler(audit.NewLines(full{}).Direct(), nil))
+	if err := log.Write(context.Background(), time.Now(), audit.Entry{}); err == nil {
+		t.Error("got no error, want the writer's")
+	}
+}
+
+func TestManyWritersLoseNothing(t *testing.T) {
+	var out bytes.Buffer
+	lines := audit.NewLines(&out)
+	done := make(chan struct{})
+	flushed := make(chan struct{})
+	go func() { defer close(flushed); lines.FlushEvery(time.Millisecond, done) }()
+	var writers sync.WaitGroup
+	for range 8 {
+		writers.Go(func() {
+			for i := range 500 {
+				w := lines.Held()
+				if i%3 == 0 {
+					w = lines.Direct()
+				}
+				fmt.Fprintln(w, "a line of some length to fill the space that is held")
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	<-flushed
+	if got := strings.Count(out.String(), "a line of some length to fill the space that is held\n"); got != 4000 {
+		t.Errorf("got %d whole lines, want 4000", got)
+	}
+}
