@@ -1,0 +1,348 @@
+package config_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"token2go/internal/config"
+	"token2go/internal/secret"
+)
+
+func TestAnEmptyEnvironmentGivesTheDocumentedDefaults(t *testing.T) {
+	c := loaded(t)
+	want := config.Config{
+		ServerHost: "127.0.0.1", ServerPort: 8080,
+		TokenHeaderNames: []string{
+			"X-Forwarded-Access-Token", "X-Auth-Request-Access-Token", "X-Access-Token",
+			"OIDC_access_token", "Access-Token", "Token", "Authorization",
+		},
+		IdentityHeaderNames: []string{
+			"X-Forwarded-Preferred-Username", "X-Forwarded-Email", "X-Forwarded-User",
+			"X-Auth-Request-Preferred-Username", "X-Auth-Request-Email", "X-Auth-Request-User",
+			"OIDC_CLAIM_preferred_username", "OIDC_CLAIM_email", "OIDC_CLAIM_sub", "X-User", "Remote-User",
+		},
+		FlowConsent: "auto", FlowModes: []string{"query", "form_post", "page"}, FlowMaxURL: 3072,
+		OpsHost: "127.0.0.1", OpsPort: 8082,
+		LogLevel: slog.LevelInfo, MaxHeaderBytes: 65536, ShutdownTimeout: 15 * time.Second,
+	}
+	same(t, c, want)
+	if c.Hosts() != nil {
+		t.Errorf("got the hosts %q, want every host", c.Hosts())
+	}
+	if got := c.Warnings(); len(got) != 0 {
+		t.Errorf("got the warnings %q, want none", got)
+	}
+}
+
+// same compares the exported fields.
+func same(t *testing.T, got, want config.Config) {
+	t.Helper()
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(got)) {
+		if !field.IsExported() {
+			continue
+		}
+		g, w := reflect.ValueOf(got).FieldByIndex(field.Index), reflect.ValueOf(want).FieldByIndex(field.Index)
+		if !reflect.DeepEqual(g.Interface(), w.Interface()) {
+			t.Errorf("%s: got %v, want %v", field.Name, g, w)
+		}
+	}
+}
+
+func TestTheVariablesOfVersion1KeepTheirMeaning(t *testing.T) {
+	c := loaded(t, "T2G_SERVER_PORT=9090", "T2G_TOKEN_HEADER_NAMES= Token , ,Access-Token,",
+		"T2G_ADD_TOKEN_HEADER_NAMES=X-Mine", "T2G_FALLBACK_TOKEN="+marked, "T2G_UI_TARGET=Data Hub",
+		"T2G_UI_TITLE=Tokens", "T2G_UI_DESC1=<b>one</b>", "T2G_UI_DESC2=<p>two\n\tlines</p>", "T2G_UI_MISC=<i>three</i>")
+	want := loaded(t)
+	want.ServerPort = 9090
+	want.TokenHeaderNames = []string{"Token", "Access-Token"}
+	want.AddTokenHeaderNames = []string{"X-Mine"}
+	want.FallbackToken = secret.New(marked)
+	want.UITarget, want.UITitle = "Data Hub", "Tokens"
+	want.UIDesc1, want.UIDesc2, want.UIMisc = "<b>one</b>", "<p>two\n\tlines</p>", "<i>three</i>"
+	same(t, c, want)
+	if got, want := c.TokenHeaders(), []string{"Token", "Access-Token", "X-Mine"}; !slices.Equal(got, want) {
+		t.Errorf("got the headers %q, want %q", got, want)
+	}
+}
+
+func TestAddedTokenHeadersComeLastAndOnce(t *testing.T) {
+	c := loaded(t, "T2G_TOKEN_HEADER_NAMES=Token,Authorization", "T2G_ADD_TOKEN_HEADER_NAMES=token,X-Mine")
+	if got, want := c.TokenHeaders(), []string{"Token", "Authorization", "X-Mine"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// The traps of the library.
+
+func TestItemsOfAListAreTrimmed(t *testing.T) {
+	c := loaded(t, "T2G_TOKEN_HEADER_NAMES= Token ,\tX-Mine , token", "T2G_GATEWAY_CIDRS= 10.0.0.0/8 , 192.0.2.7 ",
+		"T2G_FLOW_MODES= query , page ", "T2G_FLOW_TARGETS= https://a.example/** , https://b.example/x ")
+	if want := []string{"Token", "X-Mine"}; !slices.Equal(c.TokenHeaderNames, want) {
+		t.Errorf("got %q, want %q", c.TokenHeaderNames, want)
+	}
+	if got := c.GatewayCIDRs; len(got) != 2 || got[0].String() != "10.0.0.0/8" || got[1].String() != "192.0.2.7/32" {
+		t.Errorf("got %v, want 10.0.0.0/8 and 192.0.2.7/32", got)
+	}
+	if want := []string{"query", "page"}; !slices.Equal(c.FlowModes, want) {
+		t.Errorf("got %q, want %q", c.FlowModes, want)
+	}
+	if want := []string{"https://a.example/**", "https://b.example/x"}; !slices.Equal(c.FlowTargets, want) {
+		t.Errorf("got %q, want %q", c.FlowTargets, want)
+	}
+}
+
+func TestAnEmptyValueCountsAsUnset(t *testing.T) {
+	unset := loaded(t)
+	var assignments []string
+	for _, v := range config.Variables() {
+		assignments = append(assignments, v.Name+"=")
+	}
+	empty := loaded(t, assignments...)
+	same(t, empty, unset)
+	same(t, loaded(t, "T2G_SERVER_HOST=  ", "T2G_FALLBACK_TOKEN= \t"), unset)
+	for _, setting := range empty.Settings() {
+		if setting.Set {
+			t.Errorf("%s: got set, want the default", setting.Name)
+		}
+	}
+}
+
+func TestUnprefixedNamesAreNotRead(t *testing.T) {
+	want := loaded(t)
+	var assignments []string
+	for _, v := range config.Variables() {
+		assignments = append(assignments, strings.TrimPrefix(v.Name, "T2G_")+"=1")
+	}
+	assignments = append(assignments, "HOST=1", "PORT=1", "SOCKET=1", "SERVERHOST=1", "SERVERPORT=1", "T2G=1")
+	same(t, loaded(t, assignments...), want)
+}
+
+func TestNoFaultShowsASecret(t *testing.T) {
+	absent := filepath.Join(t.TempDir(), "absent")
+	jwt := "eyJhbGciOiJub25lIn0." + marked + "."
+	for _, assignments := range [][]string{
+		{"T2G_FALLBACK_TOKEN=Bearer " + marked},
+		{"T2G_FALLBACK_TOKEN=" + marked + "\x01"},
+		{"T2G_FALLBACK_TOKEN=" + marked + "\xff"},
+		{"T2G_FALLBACK_TOKEN=" + marked, "T2G_FALLBACK_TOKEN_FILE=" + absent},
+		{"T2G_FALLBACK_TOKEN_FILE=" + marked},
+		{"T2G_FALLBACK_TOKEN_FILE=" + marked + "\n" + marked},
+		{"T2G_FALLBACK_TOKEN_FILE=" + written(t, "token", "two "+marked)},
+		{"T2G_FALBACK_TOKEN=" + marked},
+		{"t2g_fallback_token=" + marked},
+		{"T2G_SERVER_PORT=" + jwt},
+		{"T2G_UI_SIGN_IN_URL=" + jwt},
+		{"T2G_PUBLIC_URL=https://me:" + marked + "@token.example.org/"},
+		{"T2G_PUBLIC_URL=https://me:" + marked + "%zz@token.example.org/"},
+		{"T2G_TLS_KEY_FILE=-----BEGIN PRIVATE KEY-----\n" + marked, "T2G_TLS_CERT_FILE=" + absent},
+		{"T2G_TLS_KEY_FILE=" + marked, "T2G_TLS_CERT_FILE=" + absent},
+	} {
+		found := faults(t, assignments...)
+		if len(found) == 0 {
+			t.Errorf("%q: got no fault", assignments)
+		}
+		if strings.Contains(found.Error(), marked) {
+			t.Errorf("%q: shown in %s", assignments, found)
+		}
+	}
+}
+
+func TestAFaultOfASecretSaysItsSize(t *testing.T) {
+	fault := refused(t, "T2G_FALLBACK_TOKEN=Bearer abc")
+	if want := "a value of 10 bytes"; !strings.HasPrefix(fault.Given, want) {
+		t.Errorf("got %q, want it to begin with %q", fault.Given, want)
+	}
+}
+
+func TestUnknownNamesStopTheStartAndTheNearestIsNamed(t *testing.T) {
+	for _, test := range []struct{ given, nearest string }{
+		{"T2G_SERVER_PROT", "T2G_SERVER_PORT"},
+		{"T2G_GATEWAY_CIDR", "T2G_GATEWAY_CIDRS"},
+		{"T2G_CIDRS", "T2G_GATEWAY_CIDRS"},
+		{"T2G_ALLOWED_HOST", "T2G_ALLOWED_HOSTS"},
+		{"T2G_FLOW_CONSENTS", "T2G_FLOW_CONSENT"},
+		{"T2G_HEADER_NAMES", "T2G_TOKEN_HEADER_NAMES"},
+		{"T2G_TLS_CERT", "T2G_TLS_CERT_FILE"},
+		{"T2G_LOGLEVEL", "T2G_LOG_LEVEL"},
+		{"t2g_server_host", "T2G_SERVER_HOST"},
+		{"T2G_", "T2G_UI_MISC"},
+	} {
+		fault := refused(t, test.given+"=1")
+		if fault.Name != test.given || !strings.HasSuffix(fault.Want, " "+test.nearest) {
+			t.Errorf("%s: got %v, want it to name %s", test.given, fault, test.nearest)
+		}
+	}
+}
+
+func TestAnUnknownNameCannotBreakItsLine(t *testing.T) {
+	line := refused(t, "T2G_A\x1b[2J\nb"+strings.Repeat("C", 5000)+"=1").Error()
+	if strings.ContainsAny(line, "\x1b\n") || len(line) > 300 {
+		t.Errorf("got %q, want one short line", line)
+	}
+}
+
+func TestEveryUnknownNameHasItsLine(t *testing.T) {
+	got := names(faults(t, "T2G_ZEBRA=1", "T2G_APE=1", "T2G_SERVER_PORT=x", "T2G_LION=1"))
+	want := []string{"T2G_SERVER_PORT", "T2G_APE", "T2G_LION", "T2G_ZEBRA"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLinksThatKubernetesSetsForServicesAreIgnored(t *testing.T) {
+	var assignments []string
+	for _, service := range []string{"T2G", "T2G_SERVER", "T2G_FOO", "T2G_FOO_BAR2"} {
+		for _, link := range []string{
+			"_SERVICE_HOST=10.0.0.1", "_SERVICE_PORT=8080", "_SERVICE_PORT_HTTP=8080", "_SERVICE_PORT_HTTP_ALT=8081",
+			"_PORT_8080_TCP=tcp://10.0.0.1:8080", "_PORT_8080_TCP_PROTO=tcp", "_PORT_8080_TCP_PORT=8080",
+			"_PORT_8080_TCP_ADDR=10.0.0.1", "_PORT_53_UDP=udp://10.0.0.1:53", "_PORT_53_UDP_PROTO=udp",
+		} {
+			assignments = append(assignments, service+link)
+		}
+		if service != "T2G_SERVER" {
+			assignments = append(assignments, service+"_PORT=tcp://10.0.0.1:8080")
+		}
+	}
+	same(t, loaded(t, assignments...), loaded(t))
+}
+
+func TestAMistypedPortIsNoServiceLink(t *testing.T) {
+	for _, given := range []string{"T2G_PORT=8080", "T2G_SERVR_PORT=8080", "T2G_PORT_8080=1", "T2G_SERVICE=1", "T2G_SERVICE_HOSTS=1"} {
+		name, _, _ := strings.Cut(given, "=")
+		if fault := refused(t, given); fault.Name != name {
+			t.Errorf("%s: got %v, want a fault of %s", given, fault, name)
+		}
+	}
+}
+
+func TestAServiceNamedAsAVariableIsExplained(t *testing.T) {
+	for _, test := range []struct{ name, service string }{
+		{"T2G_SERVER_PORT", "t2g-server"},
+		{"T2G_OPS_PORT", "t2g-ops"},
+	} {
+		fault := refused(t, test.name+"=tcp://10.0.0.1:8080")
+		for _, want := range []string{"`enableServiceLinks: false`", "rename the Service", test.service} {
+			if fault.Name != test.name || !strings.Contains(fault.Want, want) {
+				t.Errorf("got %v, want %s and it to say %q", fault, test.name, want)
+			}
+		}
+	}
+}
+
+func TestVariablesOfTestsAreIgnored(t *testing.T) {
+	same(t, loaded(t, "T2G_TEST_BROWSER=/usr/bin/chromium"), loaded(t))
+}
+
+func TestAllFaultsAreReportedAtOnce(t *testing.T) {
+	wrong := map[string]string{
+		"T2G_SERVER_HOST":            "127.0.0.1:8080",
+		"T2G_SERVER_PORT":            "eighty",
+		"T2G_SERVER_SOCKET":          "gateway.sock",
+		"T2G_TLS_CERT_FILE":          filepath.Join(t.TempDir(), "absent.crt"),
+		"T2G_TLS_KEY_FILE":           filepath.Join(t.TempDir(), "absent.key"),
+		"T2G_GATEWAY_CIDRS":          "10.0.0.0/99",
+		"T2G_BASE_PATH":              "token2go",
+		"T2G_PUBLIC_URL":             "token.example.org",
+		"T2G_ALLOWED_HOSTS":          "*.example.org",
+		"T2G_TOKEN_HEADER_NAMES":     "Access Token",
+		"T2G_ADD_TOKEN_HEADER_NAMES": "Token:",
+		"T2G_FALLBACK_TOKEN":         "Bearer " + marked,
+		"T2G_IDENTITY_HEADER_NAMES":  ",",
+		"T2G_UI_TARGET":              "Data\nHub",
+		"T2G_UI_TITLE":               "Tit\x1ble",
+		"T2G_UI_DESC1":               "bell\x07.",
+		"T2G_UI_DESC2":               "\xff\xfe",
+		"T2G_UI_MISC":                "\x7f.",
+		"T2G_UI_SIGN_IN_URL":         "//evil.example/",
+		"T2G_UI_SIGN_OUT_URL":        "javascript:alert(1)",
+		"T2G_FLOW_TARGETS":           ",,",
+		"T2G_FLOW_CONSENT":           "sometimes",
+		"T2G_FLOW_MODES":             "auto",
+		"T2G_FLOW_MAX_URL":           "1",
+		"T2G_OPS_HOST":               "http://localhost",
+		"T2G_OPS_PORT":               "-1",
+		"T2G_OPS_PPROF":              "perhaps",
+		"T2G_LOG_FORMAT":             "xml",
+		"T2G_LOG_LEVEL":              "loud",
+		"T2G_MAX_HEADER_BYTES":       "64k",
+		"T2G_DRAIN_DELAY":            "5",
+		"T2G_SHUTDOWN_TIMEOUT":       "1h",
+		"T2G_FALLBACK_TOKEN_FILE":    "absent",
+	}
+	var assignments, want []string
+	for _, v := range config.Variables() {
+		value, there := wrong[v.Name]
+		if !there {
+			t.Fatalf("%s: no wrong value in this test", v.Name)
+		}
+		assignments, want = append(assignments, v.Name+"="+value), append(want, v.Name)
+	}
+	found := faults(t, append(assignments, "T2G_NONSENSE=1")...)
+	if want = append(want, "T2G_NONSENSE"); !slices.Equal(names(found), want) {
+		t.Fatalf("got  %q\nwant %q", names(found), want)
+	}
+	lines := strings.Split(found.Error(), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("got %d lines, want %d:\n%s", len(lines), len(want), found)
+	}
+	for i, line := range lines {
+		if !regexp.MustCompile(`^` + want[i] + `: got .+; want .+; for example T2G_\w+=.+$`).MatchString(line) {
+			t.Errorf("got the line %s", line)
+		}
+		if strings.ContainsAny(line, "\x00\x07\x1b\x7f\xff") {
+			t.Errorf("got control characters in %q", line)
+		}
+	}
+}
+
+func TestAFaultLeavesTheOtherVariablesInTheConfig(t *testing.T) {
+	environment(t, "T2G_OPS_PORT=x", "T2G_SERVER_PORT=9090", "T2G_FLOW_TARGETS=https://hub.example.org/")
+	c, err := config.Load()
+	if err == nil || c.ServerPort != 9090 || c.OpsPort != 8082 || len(c.FlowTargets) != 1 {
+		t.Errorf("got %d, %d and %q with the error %v, want what was right and one default", c.ServerPort, c.OpsPort, c.FlowTargets, err)
+	}
+}
+
+func TestACallerAddsItsOwnFaults(t *testing.T) {
+	found := faults(t, "T2G_LOG_LEVEL=loud", "T2G_SERVER_PORT=x", "T2G_ZEBRA=1")
+	found = found.Add(config.FaultFor("T2G_FLOW_TARGETS", "http://hub.example.org/", "an https URL"),
+		config.FaultFor("T2G_FLOW_TARGETS", "second", "one line is enough"))
+	want := []string{"T2G_SERVER_PORT", "T2G_FLOW_TARGETS", "T2G_LOG_LEVEL", "T2G_ZEBRA"}
+	if !slices.Equal(names(found), want) {
+		t.Fatalf("got %q, want %q", names(found), want)
+	}
+	line := `T2G_FLOW_TARGETS: got "http://hub.example.org/"; want an https URL; for example T2G_FLOW_TARGETS=https://hub.example.org/user/*/token2go/**`
+	if got := found[1].String(); got != line {
+		t.Errorf("got  %s\nwant %s", got, line)
+	}
+	if got := config.FaultFor("T2G_FALLBACK_TOKEN", marked, "x").Error(); strings.Contains(got, marked) {
+		t.Errorf("got the secret in %q", got)
+	}
+	if got := config.FaultFor("T2G_NONE", marked, "x").Error(); got != "T2G_NONE: got a value of 19 bytes; want x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestALongValueIsShortened(t *testing.T) {
+	if got := refused(t, "T2G_LOG_LEVEL="+strings.Repeat("é", 5000)); len(got.Error()) > 300 || !strings.Contains(got.Given, "…") {
+		t.Errorf("got %d bytes, want a short line: %s", len(got.Error()), got)
+	}
+}
+
+func TestLoadReadsTheEnvironmentOfTheProcess(t *testing.T) {
+	environment(t)
+	if err := os.Setenv("T2G_UI_TITLE", "now"); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Unsetenv("T2G_UI_TITLE")
+	if c, err := config.Load(); err != nil || c.UITitle != "now" {
+		t.Errorf("got %q and %v, want the title", c.UITitle, err)
+	}
+}

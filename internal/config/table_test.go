@@ -1,0 +1,200 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"token2go/internal/config"
+	"token2go/internal/secret"
+)
+
+var update = flag.Bool("update", false, "write the table of variables into README.md")
+
+func TestTheTableAndTheStructCannotDrift(t *testing.T) {
+	table := config.Variables()
+	var fields []reflect.StructField
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
+		if field.IsExported() {
+			fields = append(fields, field)
+		}
+	}
+	if len(table) == 0 || len(table) != len(fields) {
+		t.Fatalf("got %d variables and %d fields, want as many", len(table), len(fields))
+	}
+	for i, field := range fields {
+		v := table[i]
+		if got, want := strings.ReplaceAll(v.Name, "_", ""), "T2G"+strings.ToUpper(field.Name); got != want {
+			t.Errorf("%s: stands where the variable of %s should", v.Name, field.Name)
+		}
+		if v.Allowed == "" || v.Meaning == "" || v.Example == "" {
+			t.Errorf("%s: got no text for what is allowed, the meaning or an example: %v", v.Name, v)
+		}
+		if got := field.Type == reflect.TypeFor[secret.Value](); got != v.Secret {
+			t.Errorf("%s: got a field that is a secret: %v, and a variable that is: %v", v.Name, got, v.Secret)
+		}
+		if v.Secret && !strings.Contains(fmt.Sprint(table), v.Name+"_FILE") {
+			t.Errorf("%s: got a secret without its _FILE", v.Name)
+		}
+	}
+}
+
+// withFiles is the example with files in place of those that only an operator has.
+func withFiles(t *testing.T, v config.Variable) []string {
+	switch v.Name {
+	case "T2G_TLS_CERT_FILE", "T2G_TLS_KEY_FILE":
+		cert, key := certificate(t)
+		return []string{"T2G_TLS_CERT_FILE=" + cert, "T2G_TLS_KEY_FILE=" + key}
+	case "T2G_FALLBACK_TOKEN_FILE":
+		return []string{v.Name + "=" + written(t, "token", marked)}
+	case "T2G_SERVER_SOCKET":
+		return []string{v.Name + "=" + filepath.Join(t.TempDir(), "t2g.sock")}
+	}
+	return []string{v.Name + "=" + v.Example}
+}
+
+func TestEveryExampleIsAllowedAndReachesItsOwnField(t *testing.T) {
+	defaults := loaded(t).Settings()
+	for i, v := range config.Variables() {
+		got := loaded(t, withFiles(t, v)...).Settings()
+		if got[i].Name != v.Name || !got[i].Set || got[i].Value == defaults[i].Value {
+			t.Errorf("%s: got %v, want it set to something else than %v", v.Name, got[i], defaults[i])
+		}
+		for j := range got {
+			pair := strings.HasPrefix(v.Name, "T2G_TLS_") && strings.HasPrefix(got[j].Name, "T2G_TLS_")
+			pair = pair || strings.HasPrefix(v.Name, "T2G_FALLBACK_") && strings.HasPrefix(got[j].Name, "T2G_FALLBACK_")
+			if j != i && !pair && got[j] != defaults[j] {
+				t.Errorf("%s: changed %v", v.Name, got[j])
+			}
+		}
+	}
+}
+
+func TestTheDefaultsInTheTableAreTheOnesInEffect(t *testing.T) {
+	settings := loaded(t).Settings()
+	for i, v := range config.Variables() {
+		if settings[i].Value != "" && settings[i].Value != v.Default {
+			t.Errorf("%s: got %q in effect and %q in the table", v.Name, settings[i].Value, v.Default)
+		}
+	}
+}
+
+func TestTheBoundsInTheTableAreTheOnesInEffect(t *testing.T) {
+	bounds := regexp.MustCompile(`from (\w+) to (\w+)`)
+	tried := 0
+	for _, v := range config.Variables() {
+		found := bounds.FindStringSubmatch(v.Allowed)
+		if found == nil {
+			continue
+		}
+		tried++
+		for _, bound := range found[1:] {
+			if found := faults(t, v.Name+"="+bound); len(found) != 0 {
+				t.Errorf("%s=%s: got %v, want it allowed", v.Name, bound, found)
+			}
+		}
+		for _, beyond := range []string{beyond(t, found[1], -1), beyond(t, found[2], 1)} {
+			if found := faults(t, v.Name+"="+beyond); len(found) != 1 {
+				t.Errorf("%s=%s: got %v, want it refused", v.Name, beyond, found)
+			}
+		}
+	}
+	if tried != 6 {
+		t.Errorf("got %d variables with bounds, want 6", tried)
+	}
+}
+
+func beyond(t *testing.T, bound string, step int) string {
+	if value, err := strconv.Atoi(bound); err == nil {
+		return strconv.Itoa(value + step)
+	}
+	value, err := time.ParseDuration(bound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (value + time.Duration(step)).String()
+}
+
+func TestHelpNamesEveryVariableInAtMost100Columns(t *testing.T) {
+	var out bytes.Buffer
+	if err := config.WriteHelp(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range config.Variables() {
+		if !strings.Contains(out.String(), "\n"+v.Name+"\n") && !strings.HasPrefix(out.String(), v.Name+"\n") {
+			t.Errorf("%s: not in the help", v.Name)
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if len([]rune(line)) > 101 || strings.TrimSpace(line) == "" {
+			t.Errorf("got a line of %d columns: %s", len(line)-1, line)
+		}
+	}
+	if got := strings.Join(strings.Fields(out.String()), ""); !strings.Contains(got, strings.ReplaceAll(config.Variables()[9].Default, " ", "")) {
+		t.Error("the help lost a part of the default header names")
+	}
+}
+
+type fullDisk struct{}
+
+var errFull = errors.New("disk full")
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+func TestHelpReportsThatItCannotBeWritten(t *testing.T) {
+	if err := config.WriteHelp(fullDisk{}); !errors.Is(err, errFull) {
+		t.Errorf("got %v, want %v", err, errFull)
+	}
+}
+
+func TestMarkdownHasOneRowOfFourCellsForEveryVariable(t *testing.T) {
+	rows := strings.Split(strings.TrimSuffix(config.Markdown(), "\n"), "\n")
+	if len(rows) != len(config.Variables())+2 {
+		t.Fatalf("got %d rows, want a head of 2 and %d", len(rows), len(config.Variables()))
+	}
+	for i, row := range rows {
+		if bars := strings.Count(row, "|") - strings.Count(row, `\|`); bars != 5 {
+			t.Errorf("got %d bars in %s", bars, row)
+		}
+		if i >= 2 && !strings.HasPrefix(row, "| `"+config.Variables()[i-2].Name+"` |") {
+			t.Errorf("got %s, want the row of %s", row, config.Variables()[i-2].Name)
+		}
+	}
+}
+
+const (
+	readme = "../../README.md"
+	start  = "<!-- variables -->\n"
+	end    = "<!-- /variables -->"
+	advice = "run: go test ./internal/config -run TestReadme -update"
+)
+
+func TestReadmeHoldsTheTableOfVariables(t *testing.T) {
+	content, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, started := strings.Cut(string(content), start)
+	table, after, ended := strings.Cut(rest, end)
+	if !started || !ended {
+		t.Fatalf("README.md lacks the lines %q and %q; put them where the table belongs, then %s", strings.TrimSpace(start), end, advice)
+	}
+	if table == config.Markdown() {
+		return
+	}
+	if !*update {
+		t.Fatalf("the table in README.md is not the one of this package; %s", advice)
+	}
+	if err := os.WriteFile(readme, []byte(before+start+config.Markdown()+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
