@@ -1,0 +1,39 @@
+package seal
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/binary"
+	"strings"
+)
+
+// english is BIP-39's English list: 2048 words, sorted, one a line.
+//
+//go:embed words/english.txt
+var english string
+
+// Words returns four words for a person to compare: those that the server shows beside
+// the question, and those that the client printed. They name the key and the state
+// together, so a key that shows the same words cannot be searched for before the flow
+// begins. Four words are 44 bits.
+func (k *Key) Words(state string) (words [4]string) {
+	hashed := sha256.Sum256([]byte(state))
+	text := append([]byte("token2go words\x00"), k.thumbprint[:]...)
+	digest := sha256.Sum256(append(text, hashed[:]...))
+	bits := binary.BigEndian.Uint64(digest[:8])
+	for i := range words {
+		words[i] = word(int(bits >> (53 - 11*i) & 0x7ff))
+	}
+	return words
+}
+
+// word walks the list, which takes a few microseconds. A table would cost every start
+// of every program more than the few pages that show words ever do.
+func word(index int) string {
+	rest := english
+	for range index {
+		_, rest, _ = strings.Cut(rest, "\n")
+	}
+	found, _, _ := strings.Cut(rest, "\n")
+	return found
+}

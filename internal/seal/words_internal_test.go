@@ -1,0 +1,14 @@
+package seal
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestEveryWordIsFoundAtItsPlace(t *testing.T) {
+	for i, want := range strings.Fields(english) {
+		if got := word(i); got != want {
+			t.Fatalf("%d: got %q, want %q", i, got, want)
+		}
+	}
+}
