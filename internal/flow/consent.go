@@ -1,0 +1,144 @@
+package flow
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"token2go/internal/token"
+)
+
+// Consent says when the person is asked before a token is handed over.
+type Consent string
+
+const (
+	ConsentAuto   Consent = "auto"   // unless the person's own program opened the page
+	ConsentAlways Consent = "always" // every time
+	ConsentNever  Consent = "never"  // only where the answer leaves the person's machine
+)
+
+// mustAsk decides whether the person is asked. An answer that leaves the person's own
+// machine, or that the person carries over, is asked for whatever the operator says.
+func (c Consent) mustAsk(r Request, h http.Header) bool {
+	switch {
+	case !r.Target.Loopback, c == ConsentAlways:
+		return true
+	case c == ConsentNever:
+		return false
+	default:
+		return !openedByProgram(h)
+	}
+}
+
+// openedByProgram reports whether a request looks as if the person's own program opened
+// it: a browser says that no site led here (Fetch Metadata, W3C), or there is no
+// browser. It is no proof, since a link in a mail looks the same (RFC 8252, section
+// 8.6); what limits that case is the loopback target.
+func openedByProgram(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "Sec-Fetch-") {
+			return only(h, "Sec-Fetch-Site", "none") &&
+				only(h, "Sec-Fetch-User", "?1") &&
+				only(h, "Sec-Fetch-Mode", "navigate") &&
+				only(h, "Sec-Fetch-Dest", "document") &&
+				len(h["Sec-Purpose"]) == 0
+		}
+	}
+	return !anyContains(h["Accept"], "text/html") && !anyContains(h["User-Agent"], "Mozilla/")
+}
+
+func only(h http.Header, name, want string) bool {
+	return len(h[name]) == 1 && h[name][0] == want
+}
+
+func anyContains(values []string, part string) bool {
+	for _, value := range values {
+		if strings.Contains(value, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// answerTime is how long a question can be answered.
+const answerTime = 10 * time.Minute
+
+// Binding ties an answer to the question that the person saw, without the server
+// keeping anything: it travels through the form and comes back with the decision.
+type Binding struct {
+	Fingerprint string // of the token that was shown
+	Expiry      string // Unix time in seconds, decimal, until which the answer counts
+	MAC         string // base64url of HMAC-SHA-256 over the question
+}
+
+func bind(r Request, found token.Found, now time.Time) Binding {
+	b := Binding{
+		Fingerprint: found.Fingerprint(),
+		Expiry:      strconv.FormatInt(now.Add(answerTime).Unix(), 10),
+	}
+	b.MAC = encodeMAC(b.sum(r, found))
+	return b
+}
+
+// encodeMAC is the one text of a sum. Texts are compared, not what they decode to: a
+// decoder passes over line ends and spare bits, so an edited form could still fit.
+func encodeMAC(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum) }
+
+// standing is what an answer is worth.
+type standing int
+
+const (
+	stands  standing = iota // it answers this question
+	edited                  // what it answers was never asked
+	renewed                 // the token is another than the one that was shown
+	late                    // the question is too old
+)
+
+// check compares an answer with its question. A renewed token has another key, so the
+// fingerprint in the form, which only ever makes us ask again, is looked at first.
+func (b Binding) check(r Request, found token.Found, now time.Time) standing {
+	if b.Fingerprint != found.Fingerprint() {
+		if len(b.Fingerprint) != len(found.Fingerprint()) {
+			return edited
+		}
+		return renewed
+	}
+	if sum := b.sum(r, found); len(sum) == 0 || !hmac.Equal([]byte(b.MAC), []byte(encodeMAC(sum))) {
+		return edited
+	}
+	expiry, err := strconv.ParseInt(b.Expiry, 10, 64)
+	if err != nil {
+		return edited
+	}
+	if left := time.Unix(expiry, 0).Sub(now); left <= 0 || left > answerTime+time.Minute {
+		return late
+	}
+	return stands
+}
+
+// sum is the HMAC over all that was shown, each part preceded by its length, under a
+// key derived from the token itself (HKDF, RFC 5869): every replica can make it, and
+// nobody who does not hold the token.
+func (b Binding) sum(r Request, found token.Found) []byte {
+	key, err := hkdf.Key(sha256.New, []byte(found.Secret.Reveal()), nil, "token2go consent", sha256.Size)
+	if err != nil {
+		return nil // HKDF refuses short keys in FIPS 140 mode; check takes no sum of no bytes
+	}
+	mac := hmac.New(sha256.New, key)
+	for _, part := range []string{
+		r.Target.String(), r.Key.ID(), r.State, string(r.Format), string(r.Mode), r.Client,
+		b.Fingerprint, b.Expiry,
+	} {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		mac.Write(length[:])
+		mac.Write([]byte(part))
+	}
+	return mac.Sum(nil)
+}

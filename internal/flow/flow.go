@@ -1,0 +1,185 @@
+// Package flow decides whether and how a token may be handed to the program that asks.
+//
+// It knows what was asked, where the answer may go, whether the person must be asked
+// first and what the answer says. It keeps nothing between requests. docs/protocol.md
+// describes the same on the wire.
+package flow
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"token2go/internal/token"
+)
+
+var (
+	// ErrPrefetch says that a browser fetches ahead of time: nobody has decided yet.
+	ErrPrefetch = errors.New("fetched ahead of time")
+
+	// ErrNotNavigation says that a frame, a script or an image asks, which no person
+	// sees.
+	ErrNotNavigation = errors.New("not a page that a person opened")
+
+	// ErrEdited says that an answer does not belong to a question of ours.
+	ErrEdited = errors.New("answer does not fit the question")
+)
+
+// Modes is the set of response modes on offer; the zero value offers all.
+type Modes []Mode
+
+func (m Modes) offers(mode Mode) bool {
+	for _, offered := range m {
+		if offered == mode {
+			return true
+		}
+	}
+	return len(m) == 0
+}
+
+// Rules are what the operator allows.
+type Rules struct {
+	Targets []Pattern // targets beyond loopback; none by default
+	Consent Consent   // required
+	Modes   Modes     // all by default
+	MaxURL  int       // bytes of the longest Location that auto answers; required
+	Issuer  string    // the public URL, told to clients; may be empty
+}
+
+// Flow walks requests through the rules. It is safe for concurrent use.
+type Flow struct {
+	Rules  Rules
+	Tokens *token.Extractor
+	Now    func() time.Time
+}
+
+// Outcome is how far a request came. Beside an error it holds what was known by then.
+type Outcome struct {
+	Request  Request
+	Found    token.Found
+	Question *Question // the person must be asked
+	Answer   *Answer   // the token, sealed
+}
+
+// Question is what the person is asked, beyond what Request and Found tell.
+type Question struct {
+	Words   [4]string // the client shows the same four
+	Binding Binding
+	Again   string // why the person is asked once more; empty the first time
+}
+
+// CheckNavigation refuses what no person opened: prefetches, frames, scripts, images
+// (Fetch Metadata, W3C). A client without a browser sends none of these headers.
+func CheckNavigation(h http.Header) error {
+	if anyContains(h["Sec-Purpose"], "prefetch") {
+		return ErrPrefetch
+	}
+	for _, destination := range h["Sec-Fetch-Dest"] {
+		if destination != "document" {
+			return ErrNotNavigation
+		}
+	}
+	return nil
+}
+
+// Begin takes a request with its raw query and headers as far as it goes without the
+// person: to a question or to an answer. An error is a *Refusal unless sealing broke.
+func (f *Flow) Begin(rawQuery string, h http.Header) (Outcome, error) {
+	outcome, err := f.read(rawQuery, h)
+	if err != nil {
+		return outcome, err
+	}
+	if f.Rules.Consent.mustAsk(outcome.Request, h) {
+		f.ask(&outcome, "")
+		return outcome, nil
+	}
+	return f.deliver(outcome)
+}
+
+// Decision is what the person answered, as the form brought it back.
+type Decision struct {
+	Allow   bool
+	Binding Binding
+}
+
+// Decide takes a request on from its question. Each decision counts for the question
+// that it carries and for no other; where the token has been renewed meanwhile or the
+// question is too old, the person is asked again.
+func (f *Flow) Decide(rawQuery string, h http.Header, decision Decision) (Outcome, error) {
+	outcome, err := f.read(rawQuery, h)
+	if err != nil {
+		return outcome, err
+	}
+	switch decision.Binding.check(outcome.Request, outcome.Found, f.Now()) {
+	case edited:
+		return outcome, (&Refusal{Code: InvalidRequest, Detail: "the answer does not belong to the question on this page"}).because(ErrEdited)
+	case renewed:
+		f.ask(&outcome, "Your token was renewed while you were reading. Please answer once more.")
+		return outcome, nil
+	case late:
+		f.ask(&outcome, "The question was open for more than ten minutes. Please answer once more.")
+		return outcome, nil
+	}
+	if !decision.Allow {
+		return outcome, outcome.Request.Refuse(AccessDenied, "the person said no")
+	}
+	return f.deliver(outcome)
+}
+
+// read parses the request and finds a token that lives long enough.
+func (f *Flow) read(rawQuery string, h http.Header) (outcome Outcome, err error) {
+	if outcome.Request, err = f.Rules.parse(rawQuery); err != nil {
+		return outcome, err
+	}
+	outcome.Found, err = f.Tokens.Extract(h)
+	if err != nil {
+		return outcome, outcome.Request.Refuse(TokenNotFound, f.missing(err)).because(err)
+	}
+	if detail := f.expiring(outcome.Request, outcome.Found); detail != "" {
+		return outcome, outcome.Request.Refuse(TokenExpiring, detail)
+	}
+	return outcome, nil
+}
+
+func (f *Flow) missing(err error) string {
+	if errors.Is(err, token.ErrNotFound) {
+		return "the gateway sent no token; looked for " + strings.Join(f.Tokens.Names(), ", ")
+	}
+	return "the gateway sent no usable token; " + err.Error()
+}
+
+// expiring says why the token does not live long enough, or nothing if it does or if
+// its lifetime cannot be known.
+func (f *Flow) expiring(r Request, found token.Found) string {
+	expires := found.Claims().Expires
+	if expires.IsZero() {
+		return ""
+	}
+	left := expires.Sub(f.Now())
+	if left <= 0 {
+		return "the token expired; sign in again"
+	}
+	if left < r.MinTTL {
+		return fmt.Sprintf("the token is valid for %d more seconds, want %d; sign in again", int(left.Seconds()), int(r.MinTTL.Seconds()))
+	}
+	return ""
+}
+
+func (f *Flow) ask(outcome *Outcome, again string) {
+	outcome.Question = &Question{
+		Words:   outcome.Request.Key.Words(outcome.Request.State),
+		Binding: bind(outcome.Request, outcome.Found, f.Now()),
+		Again:   again,
+	}
+}
+
+func (f *Flow) deliver(outcome Outcome) (Outcome, error) {
+	answer, err := f.Rules.answer(outcome.Request, outcome.Found, f.Now())
+	if err != nil {
+		return outcome, fmt.Errorf("hand over: %w", err)
+	}
+	outcome.Answer = answer
+	return outcome, nil
+}

@@ -1,0 +1,72 @@
+package flow
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Code is an error code as a client receives it (RFC 6749, section 4.1.2.1, and two
+// of our own).
+type Code string
+
+const (
+	AccessDenied   Code = "access_denied"
+	InvalidRequest Code = "invalid_request"
+	ServerError    Code = "server_error"
+	TokenNotFound  Code = "token_not_found"
+	TokenExpiring  Code = "token_expiring"
+)
+
+// Refusal is an error that says no to a request. Where the request named a target that
+// is allowed, Location is the way to tell the client, so that it does not wait in vain.
+type Refusal struct {
+	Code   Code
+	Detail string
+
+	target Target
+	state  string
+	cause  error
+}
+
+func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
+
+// Unwrap returns the sentinel behind the refusal, if there is one.
+func (r *Refusal) Unwrap() error { return r.cause }
+
+// Refuse says no to the request.
+func (r Request) Refuse(code Code, detail string) *Refusal {
+	return &Refusal{Code: code, Detail: detail, target: r.Target, state: r.State}
+}
+
+// because attaches the sentinel by which callers decide.
+func (r *Refusal) because(cause error) *Refusal {
+	r.cause = cause
+	return r
+}
+
+// Location is the address that tells the client, and whether there is one. An error
+// holds nothing to steal, so it goes to any allowed target, whoever led here.
+func (r *Refusal) Location() (string, bool) {
+	if r.target.host == "" {
+		return "", false
+	}
+	query := "error=" + string(r.Code) + "&error_description=" + url.QueryEscape(describe(r.Detail))
+	if r.state != "" {
+		query += "&state=" + url.QueryEscape(r.state)
+	}
+	return r.target.with(query), true
+}
+
+// describe replaces what an error_description cannot hold (RFC 6749, section 4.1.2.1).
+func describe(detail string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r < ' ' || r > '~' || r == '\\':
+			return '?'
+		default:
+			return r
+		}
+	}, detail)
+}
