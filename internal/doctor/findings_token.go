@@ -1,0 +1,170 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"token2go/internal/token"
+)
+
+// What the token itself tells.
+
+func noToken(e *examination) Verdict {
+	if !errors.Is(e.err, token.ErrNotFound) {
+		return Verdict{}
+	}
+	text := "None of the headers that are looked at holds a token: " + list(e.options.Tokens.Names()) + "." + e.seen.sentence()
+	return Verdict{Bad, "No token arrives", text, passTokenFixes()}
+}
+
+func unusable(e *examination) Verdict {
+	broken, ok := errors.AsType[*token.Unusable](e.err)
+	if !ok {
+		return Verdict{}
+	}
+	text := broken.Header + ": " + broken.Reason + ". "
+	if e.joined(broken.Header) {
+		text += "This is what happens where a gateway adds its token to what the client sent under the same name, instead of replacing it. " +
+			"Somebody may be trying to smuggle a token past it, so the request is refused."
+	} else {
+		text += "A gateway sends no token like this; the client may have sent it itself. The request is refused."
+	}
+	return Verdict{Bad, "The token cannot be used", text, replaceFixes(broken.Header)}
+}
+
+// joined reports whether a header holds more than one value, in one line or in several.
+func (e *examination) joined(name string) bool {
+	values := e.request.Header[key(name)]
+	return len(values) > 1 || strings.Contains(strings.Join(values, ""), ",")
+}
+
+// unusableBehind is about headers that were not reached because an earlier one has a token.
+func unusableBehind(e *examination) Verdict {
+	if e.err != nil {
+		return Verdict{}
+	}
+	for _, p := range e.places {
+		if broken, ok := errors.AsType[*token.Unusable](p.err); ok {
+			text := fmt.Sprintf("%s: %s. It was not needed this time. When the headers before it are missing, requests like this are refused.", broken.Header, broken.Reason)
+			return Verdict{Warn, "Another header holds something that is not one token", text, replaceFixes(broken.Header)}
+		}
+	}
+	return Verdict{}
+}
+
+func expired(e *examination) Verdict {
+	expires := e.found.Claims().Expires
+	if e.err != nil || expires.IsZero() || expires.After(e.now) {
+		return Verdict{}
+	}
+	text := fmt.Sprintf("It ended %s, at %s. The gateway keeps its own session longer than the token lives and does not renew the token.",
+		relative(expires, e.now), expires.Format(time.RFC3339))
+	return Verdict{Bad, "The token has expired", text, renewFixes()}
+}
+
+func expiringSoon(e *examination) Verdict {
+	expires := e.found.Claims().Expires
+	if e.err != nil || !expires.After(e.now) || expires.Sub(e.now) >= time.Minute {
+		return Verdict{}
+	}
+	text := fmt.Sprintf("It ends %s, which is little for anybody to whom it is handed over. Let the gateway renew it earlier.", relative(expires, e.now))
+	return Verdict{Warn, "The token expires soon", text, renewFixes()}
+}
+
+func clockBehind(e *examination) Verdict {
+	issued := e.found.Claims().IssuedAt
+	if e.err != nil || issued.Sub(e.now) <= time.Minute {
+		return Verdict{}
+	}
+	text := fmt.Sprintf("By this server's clock, which says %s, the token will be issued %s. Either this clock is behind or the issuer's is ahead; every lifetime shown is wrong by as much.",
+		e.now.UTC().Format(time.RFC3339), relative(issued, e.now))
+	return Verdict{Warn, "Two clocks differ", text, []Fix{
+		{ourselves, "Compare the clock of this machine with the issuer's, and let both follow a time server.", "timedatectl status"},
+	}}
+}
+
+func idToken(e *examination) Verdict {
+	if e.err != nil || !e.found.Claims().IDToken() {
+		return Verdict{}
+	}
+	text := e.source() + " holds an ID token. It tells the gateway who signed in; an API should refuse it, because it wants an access token."
+	for _, other := range e.others() {
+		if !other.found.Claims().IDToken() && other.found.Fingerprint() != e.found.Fingerprint() {
+			text += fmt.Sprintf(" %s holds another token, which may be the access token, and stands later in the list of names.", other.name)
+		}
+	}
+	return Verdict{Warn, "An ID token is handed out", text, accessTokenFixes()}
+}
+
+// source names where the token was taken from.
+func (e *examination) source() string {
+	if e.found.Header == "" {
+		return "The fallback"
+	}
+	return e.found.Header
+}
+
+func wellFound(e *examination) Verdict {
+	claims := e.found.Claims()
+	over := !claims.Expires.IsZero() && !claims.Expires.After(e.now)
+	if e.err != nil || e.found.Header == "" || claims.IDToken() || over {
+		return Verdict{}
+	}
+	text := fmt.Sprintf("%s holds it: %s, fingerprint %s.", e.found.Header, size(e.found.Secret.Len()), e.found.Fingerprint())
+	if !claims.Expires.IsZero() {
+		text += fmt.Sprintf(" It expires %s, at %s.", relative(claims.Expires, e.now), claims.Expires.Format(time.RFC3339))
+	}
+	return Verdict{Good, "A token arrives", text, nil}
+}
+
+func fallback(e *examination) Verdict {
+	if e.err != nil || e.found.Header != "" {
+		return Verdict{}
+	}
+	return Verdict{Warn, "The fallback token is handed out",
+		"No header holds a token, so everybody who reaches this server gets the same one. That is meant for trying things out.",
+		append([]Fix{{ourselves, "Unset it once a gateway sends tokens.", "T2G_FALLBACK_TOKEN="}}, passTokenFixes()...)}
+}
+
+func bothTokens(e *examination) Verdict {
+	if e.err != nil || e.found.Claims().IDToken() {
+		return Verdict{}
+	}
+	for _, other := range e.others() {
+		if other.found.Claims().IDToken() {
+			text := fmt.Sprintf("%s holds an ID token beside the token in %s. The latter was taken, because its name comes first in the list.", other.name, e.found.Header)
+			return Verdict{Note, "An ID token comes, too", text, append([]Fix{
+				{ourselves, "Keep the names of access tokens before Authorization.", "T2G_TOKEN_HEADER_NAMES=" + e.found.Header},
+			}, accessTokenFixes()...)}
+		}
+	}
+	return Verdict{}
+}
+
+func opaque(e *examination) Verdict {
+	if e.err != nil || e.found.Claims().JWT {
+		return Verdict{}
+	}
+	return Verdict{Note, "The token cannot be read",
+		"It is not a signed JWT, so nobody but its issuer knows how long it lives and whom it is for. It is handed out as it is; a client's wish for a minimum lifetime cannot be checked.", nil}
+}
+
+func noExpiry(e *examination) Verdict {
+	claims := e.found.Claims()
+	if e.err != nil || !claims.JWT || !claims.Expires.IsZero() {
+		return Verdict{}
+	}
+	return Verdict{Note, "The token does not say when it ends",
+		"It is a JWT without an exp claim, so it may be valid for ever, for whoever gets hold of it. Let the issuer put a lifetime into it.", nil}
+}
+
+func longLived(e *examination) Verdict {
+	expires := e.found.Claims().Expires
+	if e.err != nil || expires.Sub(e.now) <= 24*time.Hour {
+		return Verdict{}
+	}
+	return Verdict{Note, "The token lives long",
+		fmt.Sprintf("It expires %s. A copy that gets lost stays good until then; issuers usually allow minutes or hours.", relative(expires, e.now)), nil}
+}

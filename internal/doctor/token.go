@@ -1,0 +1,120 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"token2go/internal/secret"
+	"token2go/internal/token"
+)
+
+// place is one configured header, looked at alone.
+type place struct {
+	name  string
+	found token.Found
+	err   error
+}
+
+func look(h http.Header, names []string) []place {
+	places := make([]place, 0, len(names))
+	for _, name := range names {
+		found, err := token.NewExtractor([]string{name}, secret.Value{}).Extract(h)
+		places = append(places, place{name: name, found: found, err: err})
+	}
+	return places
+}
+
+func (p place) holds() bool { return p.err == nil }
+
+// token says which header was taken, in words that name headers and show no value.
+func (e *examination) token() Token {
+	if e.err != nil {
+		return Token{Why: e.whyNot()}
+	}
+	return Token{
+		Found:       true,
+		Header:      e.found.Header,
+		Fingerprint: e.found.Fingerprint(),
+		Why:         e.why(),
+	}
+}
+
+func (e *examination) whyNot() string {
+	if broken, ok := errors.AsType[*token.Unusable](e.err); ok {
+		return fmt.Sprintf("%s comes first and holds something that is not one token: %s. No further header is tried.", broken.Header, broken.Reason)
+	}
+	return fmt.Sprintf("None of the configured names holds a token: %s.", list(e.options.Tokens.Names()))
+}
+
+func (e *examination) why() string {
+	if e.found.Header == "" {
+		return "No header holds a token, so the fallback token of T2G_FALLBACK_TOKEN stands in."
+	}
+	var why strings.Builder
+	fmt.Fprintf(&why, "%s is the first of the configured names that holds a token.", e.found.Header)
+	for _, name := range e.passedOver() {
+		fmt.Fprintf(&why, " %s came without one and was passed over.", name)
+	}
+	if others := e.others(); len(others) > 0 {
+		names := make([]string, len(others))
+		for i, other := range others {
+			names[i] = other.name + " (" + e.describe(other.found) + ")"
+		}
+		fmt.Fprintf(&why, " Also there: %s.", list(names))
+	}
+	return why.String()
+}
+
+// passedOver are the names before the one taken whose header came without a token.
+func (e *examination) passedOver() []string {
+	var names []string
+	for _, p := range e.places {
+		if p.name == e.found.Header {
+			break
+		}
+		if present(e.request.Header, key(p.name)) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// others are the places beside the one taken that hold a token.
+func (e *examination) others() []place {
+	var others []place
+	for _, p := range e.places {
+		if p.holds() && p.name != e.found.Header {
+			others = append(others, p)
+		}
+	}
+	return others
+}
+
+// describe says what a token is, compared with the one taken.
+func (e *examination) describe(other token.Found) string {
+	switch {
+	case other.Fingerprint() == e.found.Fingerprint():
+		return "the same token"
+	case other.Claims().IDToken():
+		return "an ID token"
+	}
+	return "another token"
+}
+
+// Missing explains a request without a token, for the problem token_not_found: what is
+// wrong, what to switch on at the gateway that seems to be in front, the names that were
+// looked for, and the names of the headers that came. It tells no value of a header.
+func Missing(h http.Header, tokens *token.Extractor) (detail, fix string, wanted, arrived []string) {
+	seen := recognise(h)
+	wanted = append([]string{}, tokens.Names()...)
+	detail = "None of the headers that are looked at holds a token." + seen.sentence()
+	if name, scheme := schemeInstead(h, wanted); scheme != "" {
+		detail += fmt.Sprintf(" %s holds %s credentials, which are never a token.", name, scheme)
+	}
+	if came, meant := similar(h, wanted); came != "" {
+		detail += fmt.Sprintf(" %s came, which is not the same as %s.", came, meant)
+	}
+	return detail, seen.advice(passTokenFixes()), wanted, arrivedNames(h)
+}
