@@ -1,0 +1,318 @@
+package openapi_test
+
+import (
+	"bytes"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"go.yaml.in/yaml/v3"
+
+	"token2go/internal/problem"
+	"token2go/openapi"
+)
+
+var update = flag.Bool("update", false, "write openapi.json from openapi.yaml")
+
+func load(t *testing.T) *openapi3.T {
+	t.Helper()
+	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.YAML()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
+}
+
+func TestTheDocumentAndItsExamplesAreValid(t *testing.T) {
+	document := load(t)
+	if err := document.Validate(t.Context(), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaDefaultsValidation(), openapi3.EnableSchemaPatternValidation()); err != nil {
+		t.Error(err)
+	}
+	if document.OpenAPI != "3.0.3" {
+		t.Errorf("got OpenAPI %s, want 3.0.3", document.OpenAPI)
+	}
+}
+
+func TestAnExampleThatDoesNotFitItsSchemaIsFound(t *testing.T) {
+	broken := strings.Replace(openapi.YAML(), "example: {status: OK.}", "example: {status: fine}", 1)
+	if broken == openapi.YAML() {
+		t.Fatal("the document holds no example of /health")
+	}
+	document, err := openapi3.NewLoader().LoadFromData([]byte(broken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := document.Validate(t.Context(), openapi3.EnableExamplesValidation()); err == nil {
+		t.Error("a broken example passes")
+	}
+}
+
+func TestJSONIsTheYAMLDocument(t *testing.T) {
+	want, err := fromYAML(openapi.YAML())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile("openapi.json", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if openapi.JSON() != string(want) {
+		t.Error("openapi.json is not what openapi.yaml says; run: go test ./openapi -run JSON -update")
+	}
+}
+
+func TestTheKindsAreThoseOfTheProgram(t *testing.T) {
+	var listed []string
+	for _, kind := range load(t).Components.Schemas["ProblemKind"].Value.Enum {
+		listed = append(listed, fmt.Sprint(kind))
+	}
+	var known []string
+	for _, kind := range problem.Kinds() {
+		known = append(known, string(kind))
+	}
+	slices.Sort(listed)
+	slices.Sort(known)
+	if !slices.Equal(listed, known) {
+		t.Errorf("got  %q\nwant %q", listed, known)
+	}
+}
+
+// A response tells its kinds by the enum in its schema, and shows them by examples.
+func TestEveryKindIsToldAndShownByAnOperation(t *testing.T) {
+	told, shown := map[problem.Kind]bool{}, map[problem.Kind]bool{}
+	for where, response := range responses(load(t)) {
+		media := response.Content.Get(problem.MediaType)
+		if media == nil {
+			continue
+		}
+		for _, kind := range kindsOf(media.Schema.Value) {
+			told[kind] = true
+			if !strings.HasSuffix(where, strconv.Itoa(kind.Status())) {
+				t.Errorf("%s tells of %s, which has status %d", where, kind, kind.Status())
+			}
+		}
+		for _, example := range examplesOf(media) {
+			shown[checkExample(t, where, example)] = true
+		}
+	}
+	for _, kind := range problem.Kinds() {
+		if !told[kind] || !shown[kind] {
+			t.Errorf("%s: told %t, shown %t, want both", kind, told[kind], shown[kind])
+		}
+	}
+}
+
+// checkExample compares an example with what the program would send for its kind.
+func checkExample(t *testing.T, where string, example any) problem.Kind {
+	t.Helper()
+	encoded, err := json.Marshal(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields struct{ Type, Kind, Title string }
+	if err := json.Unmarshal(encoded, &fields); err != nil {
+		t.Fatal(err)
+	}
+	kind := problem.Kind(fields.Kind)
+	if got, want := fields.Title, kind.Title(); got != want {
+		t.Errorf("%s: example of %s has title %q, want %q", where, kind, got, want)
+	}
+	if got, want := fields.Type, "urn:token2go:problem:"+fields.Kind; got != want {
+		t.Errorf("%s: example has type %q, want %q", where, got, want)
+	}
+	return kind
+}
+
+func TestEveryRefusalIsAlsoAPageAndIsNeverKept(t *testing.T) {
+	refusals := 0
+	for where, response := range responses(load(t)) {
+		if response.Content.Get(problem.MediaType) == nil {
+			continue
+		}
+		refusals++
+		if response.Content["text/html"] == nil {
+			t.Errorf("%s has no page", where)
+		}
+		if response.Headers["Cache-Control"] == nil {
+			t.Errorf("%s does not say no-store", where)
+		}
+	}
+	if refusals == 0 {
+		t.Error("no refusal is described")
+	}
+}
+
+func TestEveryOperationTellsOfWhatCanHappenAnywhere(t *testing.T) {
+	operations := 0
+	for path, item := range load(t).Paths.Map() {
+		for method, operation := range item.Operations() {
+			operations++
+			for _, status := range []string{"403", "405", "421", "431", "500"} {
+				if operation.Responses.Value(status) == nil {
+					t.Errorf("%s %s has no %s", method, path, status)
+				}
+			}
+			if operation.Responses.Default() != nil {
+				t.Errorf("%s %s has a default response, which lets anything pass", method, path)
+			}
+		}
+	}
+	if operations == 0 {
+		t.Error("no operation is described")
+	}
+}
+
+func TestWeSayNoMoreThanWeList(t *testing.T) {
+	open := []string{"Document"}
+	for name, schema := range load(t).Components.Schemas {
+		if !schema.Value.Type.Is("object") || slices.Contains(open, name) {
+			continue
+		}
+		if allowed := schema.Value.AdditionalProperties.Has; allowed == nil || *allowed {
+			t.Errorf("%s lets unknown members pass", name)
+		}
+		if len(schema.Value.Required) == 0 {
+			t.Errorf("%s requires nothing", name)
+		}
+	}
+}
+
+func TestTheFingerprintShownIsThatOfTheTokenShown(t *testing.T) {
+	examples := load(t).Paths.Value("/token").Get.Responses.Value("200").Value.Content.Get("application/json").Examples
+	if len(examples) == 0 {
+		t.Fatal("no example of a token")
+	}
+	for name, example := range examples {
+		fields := example.Value.Value.(map[string]any)
+		sum := sha512.Sum512_256([]byte("03c49494-c1f3-4b3c-a9e3-28b1c4e42177" + fields["secret"].(string)))
+		if got, want := fields["fingerprint"], hex.EncodeToString(sum[:]); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestTheServerIsRelative(t *testing.T) {
+	servers := load(t).Servers
+	if len(servers) != 1 || servers[0].URL != "./" {
+		t.Errorf("got %+v, want the one server ./, which holds under every prefix", servers)
+	}
+}
+
+// responses lists every operation's responses by "METHOD /path STATUS".
+func responses(document *openapi3.T) map[string]*openapi3.Response {
+	all := map[string]*openapi3.Response{}
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			for status, response := range operation.Responses.Map() {
+				all[method+" "+path+" "+status] = response.Value
+			}
+		}
+	}
+	return all
+}
+
+func kindsOf(schema *openapi3.Schema) (kinds []problem.Kind) {
+	for _, part := range schema.AllOf {
+		if kind := part.Value.Properties["kind"]; part.Ref == "" && kind != nil {
+			for _, name := range kind.Value.Enum {
+				kinds = append(kinds, problem.Kind(fmt.Sprint(name)))
+			}
+		}
+	}
+	return kinds
+}
+
+func examplesOf(media *openapi3.MediaType) (examples []any) {
+	if media.Example != nil {
+		examples = append(examples, media.Example)
+	}
+	for _, example := range media.Examples {
+		examples = append(examples, example.Value.Value)
+	}
+	return examples
+}
+
+// fromYAML writes a YAML document as indented JSON, members in the order of the text,
+// which is the order in which readers such as Swagger UI show them.
+func fromYAML(text string) ([]byte, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		return nil, err
+	}
+	compact, err := appendJSON(nil, document.Content[0])
+	if err != nil {
+		return nil, err
+	}
+	var indented bytes.Buffer
+	err = json.Indent(&indented, append(compact, '\n'), "", "  ")
+	return indented.Bytes(), err
+}
+
+func appendJSON(text []byte, node *yaml.Node) ([]byte, error) {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return appendMembers(text, node.Content)
+	case yaml.SequenceNode:
+		return appendItems(text, node.Content)
+	case yaml.ScalarNode:
+		return appendScalar(text, node)
+	default:
+		return nil, fmt.Errorf("line %d: an anchor or alias, which this document does without", node.Line)
+	}
+}
+
+func appendMembers(text []byte, nodes []*yaml.Node) ([]byte, error) {
+	text = append(text, '{')
+	for i := 0; i < len(nodes); i += 2 {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		name := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: nodes[i].Value}
+		var err error
+		if text, err = appendScalar(text, name); err != nil {
+			return nil, err
+		}
+		if text, err = appendJSON(append(text, ':'), nodes[i+1]); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, '}'), nil
+}
+
+func appendItems(text []byte, nodes []*yaml.Node) ([]byte, error) {
+	text = append(text, '[')
+	for i, node := range nodes {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		var err error
+		if text, err = appendJSON(text, node); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, ']'), nil
+}
+
+func appendScalar(text []byte, node *yaml.Node) ([]byte, error) {
+	var value any
+	if err := node.Decode(&value); err != nil {
+		return nil, err
+	}
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return append(text, bytes.TrimSpace(encoded.Bytes())...), nil
+}
