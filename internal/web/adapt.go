@@ -1,0 +1,120 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// handler answers a request or returns an error, never both.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// noRoute is the pattern under which requests that fit no route are counted.
+const noRoute = "(none)"
+
+// visit is one request on its way through the gateway door.
+type visit struct {
+	http.ResponseWriter
+	pattern string
+	status  int
+	bytes   int
+}
+
+func (v *visit) WriteHeader(status int) {
+	if v.status == 0 {
+		v.status = status
+	}
+	v.ResponseWriter.WriteHeader(status)
+}
+
+func (v *visit) Write(body []byte) (int, error) {
+	if v.status == 0 {
+		v.status = http.StatusOK
+	}
+	written, err := v.ResponseWriter.Write(body)
+	v.bytes += written
+	return written, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (v *visit) Unwrap() http.ResponseWriter { return v.ResponseWriter }
+
+// Gateway is the door for people, behind the gateway.
+func (s *Server) Gateway() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{ResponseWriter: w, pattern: noRoute}
+		begin := time.Now()
+		defer s.finish(v, r, begin)
+		secure(v.Header())
+		if err := s.guard(r); err != nil {
+			s.fail(v, r, err)
+			return
+		}
+		s.router.ServeHTTP(v, s.strip(r))
+	})
+}
+
+// adapt makes a handler into one that chi calls, and maps its error to an answer.
+func (s *Server) adapt(pattern string, handle handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if v, isVisit := w.(*visit); isVisit {
+			v.pattern = pattern
+		}
+		if err := handle(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// finish turns a panic into an answer, then counts and logs the request: by the route's
+// pattern, since a path or a query may hold anything.
+func (s *Server) finish(v *visit, r *http.Request, begin time.Time) {
+	if thrown := recover(); thrown != nil {
+		s.broken(v, r, thrown)
+	}
+	spent := time.Since(begin)
+	s.metrics.request(v.pattern, v.status, spent)
+	if !s.Access.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	record := slog.NewRecord(begin, slog.LevelInfo, "access", 0)
+	record.AddAttrs(
+		slog.String("method", method(r.Method)),
+		slog.String("route", v.pattern),
+		slog.Int("status", v.status),
+		slog.Int("bytes", v.bytes),
+		slog.Int64("microseconds", spent.Microseconds()),
+	)
+	_ = s.Access.Handle(context.Background(), record) // an access line may be lost
+}
+
+// broken answers for a handler that panicked. What it panicked with may hold anything,
+// so only its type and the stack are logged.
+func (s *Server) broken(v *visit, r *http.Request, thrown any) {
+	if thrown == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+		panic(thrown)
+	}
+	s.Log.Error("panic", "route", v.pattern, "type", fmt.Sprintf("%T", thrown), "stack", string(debug.Stack()))
+	if v.status != 0 {
+		return // too late for another answer
+	}
+	clear(v.Header())
+	secure(v.Header())
+	s.fail(v, r, errPanic)
+}
+
+var errPanic = errors.New("panic while serving")
+
+// method is r's method if it is a common one: a method is text from outside too.
+func method(name string) string {
+	switch name {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return name
+	}
+	return "other"
+}

@@ -1,0 +1,56 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"token2go/internal/apidocs"
+	"token2go/openapi"
+)
+
+// documented is how long a browser may keep the API document: not without asking.
+const documented = "no-cache"
+
+func (s *Server) documentYAML(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Cache-Control", documented)
+	return write(w, http.StatusOK, "application/yaml", openapi.YAML())
+}
+
+func (s *Server) documentJSON(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Cache-Control", documented)
+	return write(w, http.StatusOK, mediaJSON, openapi.JSON())
+}
+
+// toSwagger leads to Swagger UI, from addresses that people try.
+func (s *Server) toSwagger(w http.ResponseWriter, _ *http.Request) error {
+	apidocs.Redirect(w, nil)
+	return nil
+}
+
+func (s *Server) swagger(w http.ResponseWriter, r *http.Request) error {
+	missing := false
+	apidocs.Handler(apidocs.Options{
+		NotFound: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { missing = true }),
+	}).ServeHTTP(w, r)
+	if missing {
+		return errNotFound
+	}
+	return nil
+}
+
+func (s *Server) notFound(http.ResponseWriter, *http.Request) error { return errNotFound }
+
+// methods lists what is served at a path, for the Allow header (RFC 9110, section 10.2.1).
+func (s *Server) methods(path string) string {
+	list := ""
+	for _, name := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if s.router.Match(chi.NewRouteContext(), name, path) {
+			if list != "" {
+				list += ", "
+			}
+			list += name
+		}
+	}
+	return list
+}

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"html"
+	"html/template"
+	"net/http"
+
+	"token2go/internal/problem"
+)
+
+// chrome is what the page shows around its content.
+func (s *Server) chrome(r *http.Request) chrome {
+	title := s.Texts.Title
+	if title == "" {
+		title = "Token2go"
+		if s.Texts.Target != "" {
+			title = "Token2go | " + s.Texts.Target
+		}
+	}
+	return chrome{
+		Base:       s.prefix(r),
+		Title:      title,
+		Product:    s.Texts.Target,
+		Demo:       s.Demo,
+		Version:    s.Version,
+		Person:     s.person(r.Header),
+		SignInURL:  s.Texts.SignInURL,
+		SignOutURL: s.Texts.SignOutURL,
+	}
+}
+
+// index is the page. It holds no token: its script asks for that.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
+	view := indexView{
+		chrome: s.chrome(r),
+		Desc1:  template.HTML(s.Texts.Desc1), //nolint:gosec // the operator's own HTML
+		Desc2:  template.HTML(s.Texts.Desc2), //nolint:gosec // the operator's own HTML
+		Misc:   template.HTML(s.Texts.Misc),  //nolint:gosec // the operator's own HTML
+	}
+	if view.Desc1 == "" && s.Texts.Target != "" {
+		view.Desc1 = template.HTML("Your access token for " + html.EscapeString(s.Texts.Target)) //nolint:gosec // escaped
+	}
+	if s.PublicURL != nil {
+		view.Server = s.PublicURL.String()
+	}
+	_, err := s.Tokens.Extract(r.Header)
+	view.Found = err == nil
+	if err != nil {
+		view.Problem = part(s.explain(r, err))
+	}
+	return s.pages.render(w, http.StatusOK, "index", view)
+}
+
+func part(p *problem.Problem) *problemPart {
+	return &problemPart{
+		Kind: string(p.Kind), Title: p.Kind.Title(), Detail: p.Detail, Fix: p.Fix,
+		Wanted: p.Wanted, Arrived: p.Arrived,
+	}
+}
+
+func (s *Server) problemView(r *http.Request, p *problem.Problem) problemView {
+	return problemView{
+		chrome: s.chrome(r), Status: p.Kind.Status(), Kind: string(p.Kind), Title: p.Kind.Title(),
+		Detail: p.Detail, Fix: p.Fix, Wanted: p.Wanted, Arrived: p.Arrived,
+	}
+}
+
+// static serves what pages load.
+func (s *Server) static(w http.ResponseWriter, r *http.Request) error {
+	return s.assets.serve(w, r, r.PathValue("file"))
+}
+
+func (s *Server) favicon(w http.ResponseWriter, r *http.Request) error {
+	return s.assets.serve(w, r, "favicon.ico")
+}
+
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+	return write(w, http.StatusOK, mediaJSON, `{"status":"OK."}`)
+}
+
+func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
+	allowed := s.methods(r.URL.Path)
+	w.Header().Set("Allow", allowed)
+	return &problem.Problem{
+		Kind: problem.MethodNotAllowed, Detail: method(r.Method) + " is not served at this address",
+		Fix: "Use one of: " + allowed + ".",
+	}
+}
