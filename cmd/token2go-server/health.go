@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Exit 0 if the server that runs with this environment is healthy, else 1",
+		Long: "healthcheck asks /health at the ops door, or at the gateway door where the ops door is off.\n" +
+			"It is for containers without a shell.",
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load()
+			if err != nil {
+				return err
+			}
+			return checkHealth(c.Context(), s)
+		},
+	}
+}
+
+const healthTimeout = 3 * time.Second
+
+func checkHealth(ctx context.Context, s settings) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	address, client := healthAddress(s)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("not healthy: %w", errors.Unwrap(err))
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("not healthy: got status %d from %s", answer.StatusCode, address)
+	}
+	return nil
+}
+
+// healthAddress is where /health is asked, and by which client.
+func healthAddress(s settings) (string, *http.Client) {
+	transport := &http.Transport{DisableKeepAlives: true}
+	client := &http.Client{Transport: transport}
+	switch {
+	case s.OpsPort != 0:
+		return "http://" + reachable(s.OpsHost, s.OpsPort) + "/health", client
+	case s.ServerSocket != "":
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", s.ServerSocket)
+		}
+		return "http://localhost/health", client
+	case s.TLSCertFile != "":
+		// The certificate is for the name that the gateway uses; nothing is sent that a
+		// stranger on this address could want.
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
+		return "https://" + reachable(s.ServerHost, s.ServerPort) + "/health", client
+	default:
+		return "http://" + reachable(s.ServerHost, s.ServerPort) + "/health", client
+	}
+}
+
+// reachable is the address of a listener as the same machine reaches it: loopback where
+// it listens on every interface.
+func reachable(host string, port int) string {
+	if address, err := netip.ParseAddr(host); err == nil && address.IsUnspecified() {
+		host = "127.0.0.1"
+		if address.Is6() {
+			host = "::1"
+		}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}

@@ -1,0 +1,180 @@
+// Command token2go-server hands the access token behind an auth gateway to the person
+// who is signed in, and to that person's programs.
+//
+// Nothing is decided here: the environment becomes a configuration, that becomes a
+// server, and the server runs until it is told to stop.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"token2go/internal/config"
+	"token2go/internal/flow"
+)
+
+// Exit codes: 0 for an orderly end, 1 for what failed while running, 2 for a
+// configuration or a command line that is wrong.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// errUsage marks errors that the person at the command line can mend.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
+	root := command(stdout)
+	root.SetArgs(arguments)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, err)
+	var faults config.Faults
+	if errors.As(err, &faults) || errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func command(stdout io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "token2go-server",
+		Short: "The way out of an auth gateway",
+		Long: "token2go-server stands behind an auth gateway such as oauth2-proxy, reads the access token\n" +
+			"from forwarded headers and hands it to the person who is signed in: on a page, and sealed\n" +
+			"to programs on that person's computer. Without a command it serves.",
+		Args:              noArguments,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(c *cobra.Command, _ []string) error {
+			settings, err := load()
+			if err != nil {
+				return err
+			}
+			return serve(c.Context(), settings, stdout)
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w; try token2go-server --help", errUsage, err)
+	})
+	root.SetHelpFunc(help)
+	root.AddCommand(demoCommand(stdout), healthCommand(), configCommand(), versionCommand())
+	return root
+}
+
+func noArguments(c *cobra.Command, arguments []string) error {
+	if len(arguments) > 0 {
+		return fmt.Errorf("%w: %s is no command of %s; try token2go-server --help", errUsage, arguments[0], c.CommandPath())
+	}
+	return nil
+}
+
+// help prints the usual help and, for the server itself, the table of variables.
+func help(c *cobra.Command, _ []string) {
+	w := c.OutOrStdout()
+	fmt.Fprintf(w, "%s\n\n%s", c.Long, c.UsageString())
+	if c.HasParent() {
+		return
+	}
+	fmt.Fprint(w, "\nVariables (each secret also as NAME_FILE, the path of a file that holds it):\n\n")
+	_ = config.WriteHelp(w) // a closed pipe is the reader's wish
+}
+
+func configCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "config",
+		Short: "Print the configuration as it takes effect, secrets masked",
+		Long:  "config reads the environment as the server does and prints every variable with the value\nthat takes effect. Secrets are masked. A wrong variable ends it with exit code 2.",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			settings, err := load()
+			if err != nil {
+				return err
+			}
+			for _, setting := range settings.Settings() {
+				origin := "default"
+				if setting.Set {
+					origin = "set"
+				}
+				fmt.Fprintf(c.OutOrStdout(), "%-7s %s=%s\n", origin, setting.Name, setting.Value)
+			}
+			for _, warning := range settings.Warnings() {
+				fmt.Fprintln(c.ErrOrStderr(), "warning:", warning)
+			}
+			return nil
+		},
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Long:  "version prints the version of the program and of the Go that built it.",
+		Args:  noArguments,
+		Run: func(c *cobra.Command, _ []string) {
+			number, compiler := version()
+			fmt.Fprintf(c.OutOrStdout(), "token2go-server %s %s\n", number, compiler)
+		},
+	}
+}
+
+// version is what the build recorded of itself: the module's version, or the commit.
+func version() (number, compiler string) {
+	build, known := debug.ReadBuildInfo()
+	if !known {
+		return "unknown", "unknown"
+	}
+	return build.Main.Version, build.GoVersion
+}
+
+// settings is a configuration with what other rooms make of its texts.
+type settings struct {
+	config.Config
+	targets []flow.Pattern
+}
+
+// load reads the environment. The error is config.Faults, a line for every variable
+// that is wrong, those that the flow finds among them.
+func load() (settings, error) {
+	loaded, err := config.Load()
+	var faults config.Faults
+	if err != nil && !errors.As(err, &faults) {
+		return settings{}, err
+	}
+	s := settings{Config: loaded}
+	for _, text := range loaded.FlowTargets {
+		pattern, err := flow.ParsePattern(text)
+		if err != nil {
+			faults = faults.Add(config.FaultFor("T2G_FLOW_TARGETS", text, "an absolute https URL whose path may hold * and a last **: "+err.Error()))
+			continue
+		}
+		s.targets = append(s.targets, pattern)
+	}
+	if len(faults) > 0 {
+		return settings{}, faults
+	}
+	return s, nil
+}
