@@ -1,0 +1,85 @@
+# `make` alone prints what there is to make. `make test` is the one command that
+# says whether this tree is good; it installs what it needs, into .cache where it can.
+
+GOLANGCI_VERSION := v2.15.0
+GOTESTSUM_VERSION := v1.13.0
+
+# How long each fuzz target runs.
+FUZZTIME ?= 5s
+
+TOOLS := $(CURDIR)/.cache/bin
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+GOTESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)
+
+# One setting for building, vetting, linting and fuzzing, so that they share what is
+# compiled. Only the race detector needs C, and asks for it itself.
+export CGO_ENABLED := 0
+export FUZZTIME GOLANGCI
+
+# gotestsum reads events from a pipe, so that what the go command says on stderr is
+# shown and not taken for a failure; the pipe's status is the tests'.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+SUMMARY := $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --post-run-command .ci/count --raw-command -- cat
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/token2go-server, static and stripped.
+	go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
+
+.PHONY: run
+run: ## Run the server behind a pretend gateway, to try it in a browser.
+	go run ./cmd/token2go-server demo
+
+.PHONY: setup
+setup: ## Install what lint and test need.
+	@.ci/install
+	@$(MAKE) --no-print-directory -j3 tools
+
+.PHONY: tools python node
+tools: $(GOLANGCI) $(GOTESTSUM) node
+
+python:
+	@.ci/python
+
+node: python
+	@.ci/node
+
+$(GOLANGCI): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+$(GOTESTSUM): PACKAGE := gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
+# The folder of its own keeps a half-built program from being taken for a whole one.
+$(GOLANGCI) $(GOTESTSUM):
+	@echo "building $(@F), from $(PACKAGE)"
+	@mkdir -p $(@D) && rm -rf $@.new
+	@GOBIN=$@.new go install $(PACKAGE) 2> >(grep -v '^go: downloading' >&2)
+	@mv $@.new/* $@ && rmdir $@.new
+
+.PHONY: lint
+lint: setup ## Run vet and every linter.
+	@.ci/lint
+
+.PHONY: format
+format: setup ## Mend what gofmt and Biome can mend.
+	gofmt -w cmd internal openapi static
+	.cache/bin/biome check --config-path=.ci/biome.json --write static internal
+
+.PHONY: test
+test: setup build lint ## Build, lint and run every test, some fuzzing too; skips nothing.
+	@.ci/tests tests fuzz | $(SUMMARY)
+
+.PHONY: fuzz
+fuzz: setup ## Run every fuzz target for FUZZTIME each: make fuzz FUZZTIME=10m.
+	@.ci/tests fuzz | $(SUMMARY)
+
+.PHONY: bench
+bench: ## Run the benchmarks.
+	go test -run '^$$' -bench . ./...
+
+.PHONY: clean
+clean: ## Remove what was built and installed here.
+	rm -rf bin dist .cache
