@@ -2,7 +2,7 @@ package flow
 
 import (
 	"fmt"
-	"net/url"
+	"strings"
 	"time"
 
 	"token2go/internal/seal"
@@ -34,7 +34,7 @@ func (ru Rules) answer(r Request, found token.Found, now time.Time) (*Answer, er
 	case ModeFormPost:
 		return formPost(r, fields), nil
 	}
-	location := r.Target.with(encode(fields))
+	location := r.Target.with(fields)
 	if r.Mode == modeAuto && ru.Modes.offers(ModeFormPost) && (len(location) > ru.MaxURL || !ru.Modes.offers(ModeQuery)) {
 		return formPost(r, fields), nil
 	}
@@ -58,19 +58,50 @@ func (ru Rules) seal(r Request, found token.Found, now time.Time) ([]Field, erro
 	}, err
 }
 
-// encode makes a query of fields whose names need no escaping.
-func encode(fields []Field) string {
-	size := 0
-	for _, field := range fields {
-		size += len(field.Name) + len(field.Value) + len(field.Value)/8 + 2
-	}
-	query := make([]byte, 0, size)
+// writeFields writes fields as a query. Their names need no escaping.
+func writeFields(into *strings.Builder, fields []Field) {
 	for i, field := range fields {
 		if i > 0 {
-			query = append(query, '&')
+			into.WriteByte('&')
 		}
-		query = append(append(query, field.Name...), '=')
-		query = append(query, url.QueryEscape(field.Value)...)
+		into.WriteString(field.Name)
+		into.WriteByte('=')
+		writeEscaped(into, field.Value)
 	}
-	return string(query)
+}
+
+// writeEscaped writes what url.QueryEscape returns, without a text in between: a sealed
+// token has kilobytes.
+func writeEscaped(into *strings.Builder, text string) {
+	const hex = "0123456789ABCDEF"
+	done := 0 // what stands before it is written
+	for i := range len(text) {
+		b := text[i]
+		if isUnreserved(b) {
+			continue
+		}
+		into.WriteString(text[done:i])
+		done = i + 1
+		if b == ' ' {
+			into.WriteByte('+')
+			continue
+		}
+		into.WriteByte('%')
+		into.WriteByte(hex[b>>4])
+		into.WriteByte(hex[b&15])
+	}
+	into.WriteString(text[done:])
+}
+
+// The bytes that stand for themselves wherever they are (RFC 3986, section 2.3), a bit
+// for each: those below 64 and those from there to 127.
+const (
+	unreservedLow  = 1<<'-' | 1<<'.' | (1<<10-1)<<'0'
+	unreservedHigh = (1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64) | 1<<('~'-64)
+)
+
+// isUnreserved looks at bits, since no branch predictor can guess the letter case of
+// base64.
+func isUnreserved(b byte) bool {
+	return [4]uint64{unreservedLow, unreservedHigh}[b>>6]>>(b&63)&1 == 1
 }

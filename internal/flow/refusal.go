@@ -1,9 +1,6 @@
 package flow
 
-import (
-	"net/url"
-	"strings"
-)
+import "strings"
 
 // Code is an error code as a client receives it (RFC 6749, section 4.1.2.1, and two
 // of our own).
@@ -50,11 +47,11 @@ func (r *Refusal) Location() (string, bool) {
 	if r.target.host == "" {
 		return "", false
 	}
-	query := "error=" + string(r.Code) + "&error_description=" + url.QueryEscape(describe(r.Detail))
+	fields := []Field{{"error", string(r.Code)}, {"error_description", describe(r.Detail)}}
 	if r.state != "" {
-		query += "&state=" + url.QueryEscape(r.state)
+		fields = append(fields, Field{"state", r.state})
 	}
-	return r.target.with(query), true
+	return r.target.with(fields), true
 }
 
 // describe replaces what an error_description cannot hold (RFC 6749, section 4.1.2.1).

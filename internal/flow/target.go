@@ -48,19 +48,25 @@ func (t Target) Source() string {
 	return t.scheme + "://" + t.host
 }
 
-// with adds an encoded query to the target's own.
-func (t Target) with(query string) string {
-	whole := make([]byte, 0, len(t.host)+len(t.path)+len(t.query)+len(query)+10)
-	whole = append(whole, t.scheme...)
-	whole = append(whole, "://"...)
-	whole = append(whole, t.host...)
-	whole = append(whole, t.path...)
-	whole = append(whole, '?')
-	if t.query != "" {
-		whole = append(whole, t.query...)
-		whole = append(whole, '&')
+// with adds fields to the target's own query.
+func (t Target) with(fields []Field) string {
+	size := len(t.scheme) + len(t.host) + len(t.path) + len(t.query) + len("://?&")
+	for _, field := range fields {
+		size += len(field.Name) + len(field.Value) + len(field.Value)/8 + len("=&") // of base64, one character in 16 is escaped
 	}
-	return string(append(whole, query...))
+	var whole strings.Builder
+	whole.Grow(size)
+	whole.WriteString(t.scheme)
+	whole.WriteString("://")
+	whole.WriteString(t.host)
+	whole.WriteString(t.path)
+	whole.WriteByte('?')
+	if t.query != "" {
+		whole.WriteString(t.query)
+		whole.WriteByte('&')
+	}
+	writeFields(&whole, fields)
+	return whole.String()
 }
 
 // ParseTarget reads an absolute URL that an answer may go to: http on loopback, or one

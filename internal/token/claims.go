@@ -3,7 +3,7 @@ package token
 import (
 	"encoding/base64"
 	"encoding/json"
-	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -48,67 +48,85 @@ func parseClaims(text string) Claims {
 	if !ok || strings.Contains(signature, ".") {
 		return Claims{}
 	}
-	var header struct {
-		Algorithm string `json:"alg"`
-		MediaType string `json:"typ"`
-	}
-	var payload struct {
-		Issuer          string   `json:"iss"`
-		Subject         string   `json:"sub"`
-		Audience        audience `json:"aud"`
-		AuthorizedParty string   `json:"azp"`
-		Scope           string   `json:"scope"`
-		Type            string   `json:"typ"`
-		Expires         *float64 `json:"exp"`
-		IssuedAt        *float64 `json:"iat"`
-		AccessHash      string   `json:"at_hash"`
-	}
-	if !decodePart(head, &header) || header.Algorithm == "" || !decodePart(body, &payload) {
+	var c Claims
+	if !readPart(head, c.header) || c.Algorithm == "" || !readPart(body, c.payload) {
 		return Claims{}
 	}
-	return Claims{
-		JWT:             true,
-		Algorithm:       header.Algorithm,
-		MediaType:       header.MediaType,
-		Issuer:          payload.Issuer,
-		Subject:         payload.Subject,
-		Audience:        payload.Audience,
-		AuthorizedParty: payload.AuthorizedParty,
-		Scope:           payload.Scope,
-		Type:            payload.Type,
-		Expires:         numericDate(payload.Expires),
-		IssuedAt:        numericDate(payload.IssuedAt),
-		accessHash:      payload.AccessHash != "",
-	}
+	c.JWT = true
+	return c
 }
 
-func decodePart(part string, into any) bool {
+// readPart reads base64url of a JSON object, member by member.
+func readPart(part string, take func(name, value string) bool) bool {
 	decoded, err := base64.RawURLEncoding.Strict().DecodeString(part)
-	if err != nil || len(decoded) == 0 || decoded[0] != '{' {
+	if err != nil || len(decoded) == 0 || decoded[0] != '{' || !json.Valid(decoded) {
 		return false
 	}
-	return json.Unmarshal(decoded, into) == nil
+	return eachMember(string(decoded), take)
 }
 
-// numericDate converts a NumericDate (RFC 7519, section 2), seconds since 1970 with or
+func (c *Claims) header(name, value string) bool {
+	switch name {
+	case "alg":
+		return readText(value, &c.Algorithm)
+	case "typ":
+		return readText(value, &c.MediaType)
+	}
+	return true
+}
+
+func (c *Claims) payload(name, value string) bool {
+	switch name {
+	case "iss":
+		return readText(value, &c.Issuer)
+	case "sub":
+		return readText(value, &c.Subject)
+	case "aud":
+		return readTexts(value, &c.Audience)
+	case "azp":
+		return readText(value, &c.AuthorizedParty)
+	case "scope":
+		return readText(value, &c.Scope)
+	case "typ":
+		return readText(value, &c.Type)
+	case "exp":
+		return readTime(value, &c.Expires)
+	case "iat":
+		return readTime(value, &c.IssuedAt)
+	case "at_hash":
+		var hash string
+		fine := readText(value, &hash)
+		c.accessHash = hash != ""
+		return fine
+	}
+	return true
+}
+
+// readTexts reads one text or a list of texts (RFC 7519, section 4.1.3).
+func readTexts(value string, into *[]string) bool {
+	if value[0] != '"' {
+		var list []string
+		fine := json.Unmarshal([]byte(value), &list) == nil
+		*into = list
+		return fine
+	}
+	var one string
+	fine := readText(value, &one)
+	*into = []string{one}
+	return fine
+}
+
+// readTime reads a NumericDate (RFC 7519, section 2), seconds since 1970 with or
 // without a fraction. What no RFC 3339 time can say is as good as absent.
-func numericDate(seconds *float64) time.Time {
+func readTime(value string, into *time.Time) bool {
 	const yearTenThousand = 253402300800
-	if seconds == nil || math.IsNaN(*seconds) || *seconds <= 0 || *seconds >= yearTenThousand {
-		return time.Time{}
+	*into = time.Time{}
+	if value == "null" {
+		return true
 	}
-	return time.Unix(int64(*seconds), 0).UTC()
-}
-
-// audience is one text or a list of texts (RFC 7519, section 4.1.3).
-type audience []string
-
-func (a *audience) UnmarshalJSON(text []byte) error {
-	if len(text) > 0 && text[0] == '"' {
-		var one string
-		err := json.Unmarshal(text, &one)
-		*a = audience{one}
-		return err
+	seconds, err := strconv.ParseFloat(value, 64)
+	if err == nil && seconds > 0 && seconds < yearTenThousand {
+		*into = time.Unix(int64(seconds), 0).UTC()
 	}
-	return json.Unmarshal(text, (*[]string)(a))
+	return err == nil
 }

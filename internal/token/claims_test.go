@@ -150,6 +150,9 @@ func FuzzClaims(f *testing.F) {
 	f.Add(`{"alg":"none"}`, `{"exp":1795305600,"aud":["x"]}`)
 	f.Add(`{"alg":"none"}`, `{"exp":1e300}`)
 	f.Add(`{}`, ``)
+	f.Add(`{"typ":"at+jwt", "alg" : "\u0052S256","x":{"a":[{},"]\\""]} }`, ` {}`)
+	f.Add(`{"alg":"none"}`, `{ "x":[1,{"y":"}\"]"}],"\u0069ss":"\u00fc" ,"sub":null,"exp":-1.5e3,"iat":1,"at_hash":true}`)
+	f.Add(`{"alg":"none"}`, `{"aud":null,"azp":"a\tb","scope":"ü","typ":"ID"}`)
 	f.Fuzz(func(t *testing.T, head, body string) {
 		found := find(t, jwt(head, body))
 		document := found.Document(time.Unix(0, 0))
@@ -157,10 +160,65 @@ func FuzzClaims(f *testing.F) {
 		if err := json.Unmarshal([]byte(document.Reveal()), &got); err != nil || got.Secret != found.Secret.Reveal() {
 			t.Fatalf("got %v, want a document that holds the token", err)
 		}
+		if diff := cmp.Diff(plainly(head, body), found.Claims(), cmpopts.IgnoreUnexported(token.Claims{})); diff != "" && !ambiguous(head, body) {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
 		if expires := found.Claims().Expires; !expires.IsZero() && math.Abs(float64(expires.Year())-5000) > 5000 {
 			t.Fatalf("got a year of %d", expires.Year())
 		}
 	})
+}
+
+// plainly reads claims by encoding/json alone, as Extract must.
+func plainly(head, body string) token.Claims {
+	var header struct{ Alg, Typ string }
+	var payload struct {
+		Iss, Sub, Azp, Scope, Typ string
+		Aud                       json.RawMessage
+		Exp, Iat                  *float64
+		AccessHash                string `json:"at_hash"`
+	}
+	isObject := func(text string) bool { return strings.HasPrefix(text, "{") }
+	if !isObject(head) || !isObject(body) || json.Unmarshal([]byte(head), &header) != nil || header.Alg == "" || json.Unmarshal([]byte(body), &payload) != nil {
+		return token.Claims{}
+	}
+	c := token.Claims{
+		JWT: true, Algorithm: header.Alg, MediaType: header.Typ, Issuer: payload.Iss, Subject: payload.Sub,
+		AuthorizedParty: payload.Azp, Scope: payload.Scope, Type: payload.Typ, Expires: date(payload.Exp), IssuedAt: date(payload.Iat),
+	}
+	var one string
+	switch {
+	case strings.HasPrefix(string(payload.Aud), `"`):
+		_ = json.Unmarshal(payload.Aud, &one)
+		c.Audience = []string{one}
+	case payload.Aud != nil && json.Unmarshal(payload.Aud, &c.Audience) != nil:
+		return token.Claims{}
+	}
+	return c
+}
+
+func date(seconds *float64) time.Time {
+	if seconds == nil || *seconds <= 0 || *seconds >= 253402300800 {
+		return time.Time{}
+	}
+	return time.Unix(int64(*seconds), 0).UTC()
+}
+
+// ambiguous reports whether a JWT has aud twice, of which plainly reads the last only, or
+// a member whose name differs from a claim's in letter case, which encoding/json takes
+// for the claim and we do not.
+func ambiguous(head, body string) bool {
+	members := map[string]json.RawMessage{}
+	_ = json.Unmarshal([]byte(head), &members)
+	_ = json.Unmarshal([]byte(body), &members)
+	for name := range members {
+		for _, claim := range []string{"alg", "iss", "sub", "aud", "azp", "scope", "typ", "exp", "iat", "at_hash"} {
+			if name != claim && strings.EqualFold(name, claim) {
+				return true
+			}
+		}
+	}
+	return strings.Count(body, `"aud"`) > 1
 }
 
 func BenchmarkExtract(b *testing.B) {

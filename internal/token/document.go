@@ -2,6 +2,7 @@ package token
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"token2go/internal/secret"
@@ -11,38 +12,41 @@ import (
 // in an envelope: timestamp (now, RFC 3339), fingerprint, secret, and where known
 // expires, header and tokenType.
 func (f Found) Document(now time.Time) secret.Value {
-	text := make([]byte, 0, 256+f.Secret.Len())
-	text = append(text, `{"timestamp":"`...)
-	text = now.UTC().AppendFormat(text, time.RFC3339)
-	text = append(text, `","fingerprint":"`...)
-	text = append(text, f.fingerprint...)
-	text = append(text, `","secret":`...)
-	text = appendString(text, f.Secret.Reveal())
+	var text strings.Builder
+	text.Grow(256 + f.Secret.Len()) // enough, so that a token is copied once
+	text.WriteString(`{"timestamp":"`)
+	text.WriteString(now.UTC().Format(time.RFC3339))
+	text.WriteString(`","fingerprint":"`)
+	text.WriteString(f.fingerprint)
+	text.WriteString(`","secret":`)
+	writeString(&text, f.Secret.Reveal())
 	if !f.claims.Expires.IsZero() {
-		text = append(text, `,"expires":"`...)
-		text = f.claims.Expires.AppendFormat(text, time.RFC3339)
-		text = append(text, '"')
+		text.WriteString(`,"expires":"`)
+		text.WriteString(f.claims.Expires.Format(time.RFC3339))
+		text.WriteByte('"')
 	}
 	if f.Header != "" {
-		text = append(text, `,"header":`...)
-		text = appendString(text, f.Header)
+		text.WriteString(`,"header":`)
+		writeString(&text, f.Header)
 	}
 	if f.Bearer {
-		text = append(text, `,"tokenType":"Bearer"`...)
+		text.WriteString(`,"tokenType":"Bearer"`)
 	}
-	return secret.New(string(append(text, '}')))
+	text.WriteByte('}')
+	return secret.New(text.String())
 }
 
-// appendString appends text as a JSON string. Tokens are almost always plain ASCII,
+// writeString writes text as a JSON string. Tokens are almost always plain ASCII,
 // which needs no escaping and is copied.
-func appendString(into []byte, text string) []byte {
+func writeString(into *strings.Builder, text string) {
 	for i := range len(text) {
 		if b := text[i]; b < ' ' || b > '~' || b == '"' || b == '\\' {
 			quoted, _ := json.Marshal(text) // a string always encodes
-			return append(into, quoted...)
+			into.Write(quoted)
+			return
 		}
 	}
-	into = append(into, '"')
-	into = append(into, text...)
-	return append(into, '"')
+	into.WriteByte('"')
+	into.WriteString(text)
+	into.WriteByte('"')
 }

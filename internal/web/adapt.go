@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -36,6 +37,16 @@ func (v *visit) Write(body []byte) (int, error) {
 		v.status = http.StatusOK
 	}
 	written, err := v.ResponseWriter.Write(body)
+	v.bytes += written
+	return written, err
+}
+
+// WriteString spares a token the copy that Write needs of a text.
+func (v *visit) WriteString(body string) (int, error) {
+	if v.status == 0 {
+		v.status = http.StatusOK
+	}
+	written, err := io.WriteString(v.ResponseWriter, body)
 	v.bytes += written
 	return written, err
 }
