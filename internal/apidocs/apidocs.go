@@ -23,6 +23,8 @@ const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 type Options struct {
 	// NotFound answers requests for files that are not here. Required.
 	NotFound http.Handler
+	// Notice is plain text above the page; none when empty.
+	Notice string
 }
 
 // Handler serves the page at Root and a slash, its files below, and a redirect at Root.
@@ -31,7 +33,7 @@ type Options struct {
 // itself is not. It answers whatever method it is given as GET or HEAD; the router refuses
 // the others. Files are read and compressed at their first use, not at the start.
 func Handler(o Options) http.Handler {
-	files := shelf()
+	files := shelf(o.Notice)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root {
 			Redirect(w, r)

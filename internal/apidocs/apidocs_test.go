@@ -74,6 +74,21 @@ func TestEveryFileIsServedWithItsType(t *testing.T) {
 	}
 }
 
+func TestANoticeStandsOnThePageAsText(t *testing.T) {
+	noticed := apidocs.Handler(apidocs.Options{NotFound: http.NotFoundHandler(), Notice: "For <trying> out"})
+	for _, path := range []string{"/swagger-ui/", "/swagger-ui/index.html"} {
+		w := httptest.NewRecorder()
+		noticed.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		const want = `role="note">For &lt;trying&gt; out</p>`
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s does not hold %q", path, want)
+		}
+		if strings.Contains(text(t, ask(t, http.MethodGet, path)), `role="note"`) {
+			t.Errorf("%s holds a notice, want none unless told", path)
+		}
+	}
+}
+
 func TestCompressedIsTheSameFileUnderAnotherETag(t *testing.T) {
 	for _, test := range files {
 		plain, packed := ask(t, http.MethodGet, test.path), ask(t, http.MethodGet, test.path, "Accept-Encoding", "br, gzip;q=0.8")

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"html"
 	"net/http"
 	"net/url"
 	"path"
@@ -32,8 +33,8 @@ type content struct {
 
 // shelf lists what is served, by the name after Root and a slash. It is the whole list:
 // http-swagger has more files, source maps and pages with inline scripts among them.
-func shelf() map[string]*file {
-	index := newFile("index.html", own)
+func shelf(notice string) map[string]*file {
+	index := newFile("index.html", func(name string) []byte { return announce(own(name), notice) })
 	return map[string]*file{
 		"":                     index,
 		"index.html":           index,
@@ -83,6 +84,16 @@ func compress(text []byte) []byte {
 func own(name string) []byte {
 	text, _ := page.ReadFile("page/" + name)
 	return text
+}
+
+// announce puts a notice at the top of the page.
+func announce(page []byte, notice string) []byte {
+	if notice == "" {
+		return page
+	}
+	const top = "<body>\n"
+	line := `  <p class="t2g-notice" role="note">` + html.EscapeString(notice) + "</p>\n"
+	return bytes.Replace(page, []byte(top), []byte(top+line), 1)
 }
 
 // theirs has http-swagger serve one of its files.

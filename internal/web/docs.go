@@ -28,14 +28,16 @@ func (s *Server) toSwagger(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
+// newDocs makes what serves Swagger UI: once, since what it compresses it keeps.
+func (s *Server) newDocs() http.Handler {
+	return apidocs.Handler(apidocs.Options{
+		NotFound: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) }),
+		Notice:   s.Demo,
+	})
+}
+
 func (s *Server) swagger(w http.ResponseWriter, r *http.Request) error {
-	missing := false
-	apidocs.Handler(apidocs.Options{
-		NotFound: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { missing = true }),
-	}).ServeHTTP(w, r)
-	if missing {
-		return errNotFound
-	}
+	s.docs.ServeHTTP(w, r)
 	return nil
 }
 

@@ -62,6 +62,7 @@ type Server struct {
 	assets   *assets
 	same     *http.CrossOriginProtection
 	metrics  *metrics
+	docs     http.Handler
 	router   chi.Router
 	draining atomic.Bool
 }
@@ -84,6 +85,7 @@ func New(options Options) (*Server, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s.metrics = newMetrics(prometheus.NewRegistry(), options.Version, options.Tokens.Names())
+	s.docs = s.newDocs()
 	s.router = s.routes()
 	return s, nil
 }
