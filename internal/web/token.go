@@ -45,10 +45,11 @@ func reason(err error) string {
 // what cannot be put on record is not handed over.
 func (s *Server) record(r *http.Request, entry audit.Entry, err error) error {
 	entry.Person = s.person(r.Header)
-	s.metrics.handOver(entry)
-	if failure := s.Audit.Write(r.Context(), s.Now(), entry); failure != nil && err == nil {
+	failure := s.Audit.Write(r.Context(), s.Now(), entry)
+	if failure != nil && err == nil {
 		return failure
 	}
+	s.metrics.handOver(entry)
 	return err
 }
 
