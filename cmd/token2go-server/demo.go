@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // banner stands on every page of a demo.
-const banner = "Demo: pretend people, pretend tokens. Nothing here is protected."
+const banner = "Pretend people, pretend tokens. Nothing here is protected."
 
 // demoPlan is what the demo command was told.
 type demoPlan struct {
@@ -52,16 +53,20 @@ func demoCommand(stdout io.Writer) *cobra.Command {
 }
 
 func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) error {
+	if plan.lifetime < time.Second {
+		return fmt.Errorf("%w: lifetime: got %v, want at least 1s", errUsage, plan.lifetime)
+	}
 	front, err := demo.Listen(plan.host, plan.port)
 	if err != nil {
-		return fmt.Errorf("%w: --host: %w", errUsage, err)
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	back, err := demo.Listen(plan.host, plan.server)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: server %w", errUsage, err)
 	}
 	public, behind := origin(front), origin(back)
-	server, err := demoServer(s, public, stdout)
+	ctx, lines := record(ctx, stdout)
+	server, err := demoServer(s, public, lines, stdout)
 	if err != nil {
 		return err
 	}
@@ -71,8 +76,8 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	}
 	log := slog.New(slog.DiscardHandler)
 	doors := []door{
-		{"pretend gateway", front, newServer(gateway, 0, log)},
-		{"server", back, newServer(server.Gateway(), 2*s.MaxHeaderBytes, log)},
+		newDoor("pretend gateway", front, gateway, http.DefaultMaxHeaderBytes, log),
+		newDoor("server", back, server.Gateway(), aboveOurs*s.MaxHeaderBytes, log),
 	}
 	tell(stdout, plan, public, behind)
 	s.DrainDelay, s.ShutdownTimeout = 0, time.Second
@@ -82,9 +87,8 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 func origin(l net.Listener) *url.URL { return &url.URL{Scheme: "http", Host: l.Addr().String()} }
 
 // demoServer is the server as the operator configured it, but for what the demo needs.
-func demoServer(s settings, public *url.URL, stdout io.Writer) (*web.Server, error) {
-	lines := audit.NewLines(stdout)
-	s.PublicURL, s.BasePath, s.GatewayCIDRs, s.ServerSocket = public, "", nil, ""
+func demoServer(s settings, public *url.URL, lines *audit.Lines, stdout io.Writer) (*web.Server, error) {
+	s.PublicURL, s.BasePath, s.GatewayCIDRs, s.ServerSocket, s.AllowedHosts = public, "", nil, "", nil
 	s.UISignInURL, s.UISignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
 	quiet := slog.New(logHandler(s.LogFormat, slog.LevelWarn, stdout, lines.Direct()))
 	options := webOptions(s, quiet, lines, stdout)

@@ -19,12 +19,14 @@ func healthCommand() *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Exit 0 if the server that runs with this environment is healthy, else 1",
 		Long: "healthcheck asks /health at the ops door, or at the gateway door where the ops door is off.\n" +
-			"It is for containers without a shell.",
+			"It is for containers without a shell. A wrong variable ends it with exit code 1, too.",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := load()
 			if err != nil {
-				return err
+				// Not %w: a wrong configuration is exit code 2 elsewhere, which container
+				// engines keep for themselves in a health check.
+				return fmt.Errorf("not healthy: no server runs with this configuration\n%v", err) //nolint:errorlint // see above
 			}
 			return checkHealth(c.Context(), s)
 		},
@@ -46,6 +48,9 @@ func checkHealth(ctx context.Context, s settings) error {
 		return fmt.Errorf("not healthy: %w", errors.Unwrap(err))
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusForbidden && s.OpsPort == 0 && s.GatewayCIDRs != nil {
+		return nil // the gateway door is up, and this computer is not the gateway
+	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("not healthy: got status %d from %s", answer.StatusCode, address)
 	}

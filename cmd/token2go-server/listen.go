@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -54,11 +55,7 @@ func listenSocket(path string) (net.Listener, error) {
 	case info.Mode()&os.ModeSocket == 0:
 		return nil, fmt.Errorf("%s is there and is not a socket", path)
 	default:
-		if connection, err := net.DialTimeout("unix", path, time.Second); err == nil {
-			_ = connection.Close()
-			return nil, fmt.Errorf("%s is in use by another process", path)
-		}
-		if err := os.Remove(path); err != nil {
+		if err := removeLeftover(path); err != nil {
 			return nil, err
 		}
 	}
@@ -66,11 +63,26 @@ func listenSocket(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o660); err != nil {
+	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the gateway may be of the group
 		_ = listener.Close()
 		return nil, err
 	}
 	return listener, nil
+}
+
+// removeLeftover removes a socket file on which connections are refused. Any other
+// answer, a full queue among them, is that of a process which still has it.
+func removeLeftover(path string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err == nil {
+		_ = connection.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%s is in use by another process", path)
+	}
+	return os.Remove(path)
 }
 
 // keyPair is a certificate with its key, read again when one of the files changes.
@@ -80,8 +92,14 @@ type keyPair struct {
 
 	mu      sync.Mutex
 	loaded  tls.Certificate
-	changed time.Time // the later of the files' times when they were loaded
+	stamps  [2]stamp // of both files when they were loaded
 	checked time.Time
+}
+
+// stamp tells a file from what it was before.
+type stamp struct {
+	modified time.Time
+	size     int64
 }
 
 // recheck is how often the files are looked at, at most.
@@ -94,7 +112,7 @@ func (k *keyPair) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer k.mu.Unlock()
 	if now := time.Now(); now.Sub(k.checked) >= recheck {
 		k.checked = now
-		if k.modified() != k.changed {
+		if k.look() != k.stamps {
 			if err := k.read(); err != nil {
 				k.log.Error("certificate not read again, the earlier one stays", "cause", err)
 			}
@@ -111,21 +129,21 @@ func (k *keyPair) load() error {
 }
 
 func (k *keyPair) read() error {
-	changed := k.modified()
+	stamps := k.look()
 	pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
 	if err != nil {
 		return err
 	}
-	k.loaded, k.changed = pair, changed
+	k.loaded, k.stamps = pair, stamps
 	return nil
 }
 
-func (k *keyPair) modified() time.Time {
-	var latest time.Time
-	for _, name := range []string{k.certFile, k.keyFile} {
-		if info, err := os.Stat(name); err == nil && info.ModTime().After(latest) {
-			latest = info.ModTime()
+func (k *keyPair) look() [2]stamp {
+	var stamps [2]stamp
+	for i, name := range []string{k.certFile, k.keyFile} {
+		if info, err := os.Stat(name); err == nil {
+			stamps[i] = stamp{modified: info.ModTime(), size: info.Size()}
 		}
 	}
-	return latest
+	return stamps
 }

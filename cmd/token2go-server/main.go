@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,11 +42,12 @@ func main() {
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
+	printed := &printer{out: stdout}
 	root := command(stdout)
 	root.SetArgs(arguments)
-	root.SetOut(stdout)
+	root.SetOut(printed)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := cmp.Or(root.ExecuteContext(ctx), printed.err)
 	if err == nil {
 		return 0
 	}
@@ -57,7 +59,21 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	return exitFailed
 }
 
+// printer keeps the first error of what commands print, since a report that did not fit
+// on the disk is no success.
+type printer struct {
+	out io.Writer
+	err error
+}
+
+func (p *printer) Write(text []byte) (int, error) {
+	written, err := p.out.Write(text)
+	p.err = cmp.Or(p.err, err)
+	return written, err
+}
+
 func command(stdout io.Writer) *cobra.Command {
+	number, compiler := version()
 	root := &cobra.Command{
 		Use:   "token2go-server",
 		Short: "The way out of an auth gateway",
@@ -65,6 +81,7 @@ func command(stdout io.Writer) *cobra.Command {
 			"from forwarded headers and hands it to the person who is signed in: on a page, and sealed\n" +
 			"to programs on that person's computer. Without a command it serves.",
 		Args:              noArguments,
+		Version:           number + " " + compiler,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -80,6 +97,8 @@ func command(stdout io.Writer) *cobra.Command {
 		return fmt.Errorf("%w: %w; try token2go-server --help", errUsage, err)
 	})
 	root.SetHelpFunc(help)
+	root.SetHelpCommand(helpCommand())
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(demoCommand(stdout), healthCommand(), configCommand(), versionCommand())
 	return root
 }
@@ -99,7 +118,25 @@ func help(c *cobra.Command, _ []string) {
 		return
 	}
 	fmt.Fprint(w, "\nVariables (each secret also as NAME_FILE, the path of a file that holds it):\n\n")
-	_ = config.WriteHelp(w) // a closed pipe is the reader's wish
+	_ = config.WriteHelp(w) // the printer keeps the error
+}
+
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Print what --help prints",
+		Long:  "help prints what --help prints, of the server or of one command.",
+		RunE: func(c *cobra.Command, arguments []string) error {
+			about, rest, err := c.Root().Find(arguments)
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
+			if err := noArguments(about, rest); err != nil {
+				return err
+			}
+			return about.Help()
+		},
+	}
 }
 
 func configCommand() *cobra.Command {
@@ -135,8 +172,7 @@ func versionCommand() *cobra.Command {
 		Long:  "version prints the version of the program and of the Go that built it.",
 		Args:  noArguments,
 		Run: func(c *cobra.Command, _ []string) {
-			number, compiler := version()
-			fmt.Fprintf(c.OutOrStdout(), "token2go-server %s %s\n", number, compiler)
+			fmt.Fprintf(c.OutOrStdout(), "%s %s\n", c.Root().Name(), c.Root().Version)
 		},
 	}
 }

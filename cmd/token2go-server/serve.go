@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"time"
@@ -28,13 +26,21 @@ const (
 	flushInterval     = 200 * time.Millisecond
 )
 
+// aboveOurs is by how much net/http's limit on headers is above ours. What exceeds its own
+// it answers in plain text; so what gateways send, even with tokens in three headers and
+// a cookie, stays below.
+const aboveOurs = 4
+
 // serve runs the server until ctx ends, then drains it.
 func serve(ctx context.Context, s settings, stdout io.Writer) error {
-	lines := audit.NewLines(stdout)
+	ctx, lines := record(ctx, stdout)
 	flushed := make(chan struct{})
 	done := make(chan struct{})
 	go func() { defer close(flushed); lines.FlushEvery(flushInterval, done) }()
-	defer func() { close(done); <-flushed }()
+	defer func() {
+		close(done)
+		await(flushed, spare)
+	}()
 
 	log := slog.New(logHandler(s.LogFormat, s.LogLevel, stdout, lines.Direct()))
 	server, err := web.New(webOptions(s, log, lines, stdout))
@@ -104,33 +110,13 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// door is a listener and what stands behind it.
-type door struct {
-	name     string
-	listener net.Listener
-	server   *http.Server
-}
-
-func newServer(handler http.Handler, maxHeaderBytes int, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-}
-
 // open binds the listeners of both doors, or none.
 func open(s settings, server *web.Server, log *slog.Logger) ([]door, error) {
 	listener, err := listenGateway(s, log)
 	if err != nil {
 		return nil, fmt.Errorf("gateway door: %w", err)
 	}
-	// net/http answers what exceeds its own limit in plain text, so ours is below it.
-	doors := []door{{"gateway", listener, newServer(server.Gateway(), 2*s.MaxHeaderBytes, log)}}
+	doors := []door{newDoor("gateway", listener, server.Gateway(), aboveOurs*s.MaxHeaderBytes, log)}
 	if s.OpsPort == 0 {
 		return doors, nil
 	}
@@ -138,42 +124,7 @@ func open(s settings, server *web.Server, log *slog.Logger) ([]door, error) {
 		_ = doors[0].listener.Close()
 		return nil, fmt.Errorf("ops door: %w", err)
 	}
-	ops := newServer(server.Ops(), http.DefaultMaxHeaderBytes, log)
-	ops.WriteTimeout = 2 * time.Minute // a profile takes 30 seconds and more
-	return append(doors, door{"ops", listener, ops}), nil
-}
-
-// attend serves at the doors until ctx ends or one of them breaks.
-func attend(ctx context.Context, s settings, server *web.Server, doors []door, log *slog.Logger) error {
-	broken := make(chan error, len(doors))
-	for _, d := range doors {
-		log.Info("serving", "door", d.name, "address", d.listener.Addr().String())
-		go func() {
-			if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
-				broken <- fmt.Errorf("%s door: %w", d.name, err)
-			}
-		}()
-	}
-	select {
-	case err := <-broken:
-		return err
-	case <-ctx.Done():
-	}
-	log.Info("draining", "delay", s.DrainDelay.String())
-	server.Drain()
-	time.Sleep(s.DrainDelay)
-	return shut(doors, s.ShutdownTimeout)
-}
-
-// shut lets every request that has begun be answered, the ops door's last.
-func shut(doors []door, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	var errs []error
-	for _, d := range doors {
-		if err := d.server.Shutdown(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%s door: not every request was answered within %s", d.name, limit), d.server.Close())
-		}
-	}
-	return errors.Join(errs...)
+	ops := newDoor("ops", listener, server.Ops(), http.DefaultMaxHeaderBytes, log)
+	ops.server.WriteTimeout = 2 * time.Minute // a profile takes 30 seconds and more
+	return append(doors, ops), nil
 }
