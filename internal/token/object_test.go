@@ -1,0 +1,90 @@
+package token
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func read(text string) bool {
+	return eachMember(text, func(string, string) bool { return true })
+}
+
+func TestAnObjectIsReadIfItIsOne(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want bool
+	}{
+		{`{}`, true},
+		{" {\t} \r\n", true},
+		{`{"a":1}`, true},
+		{`{"a" : [1 , {"b":"}]\""} , null,true,false,-0.5e+3] , "":"\u00fC\n"}`, true},
+		{``, false},
+		{`[]`, false},
+		{`{`, false},
+		{`{}x`, false},
+		{`{}{}`, false},
+		{`{"a"}`, false},
+		{`{"a":}`, false},
+		{`{"a":1,}`, false},
+		{`{,"a":1}`, false},
+		{`{"a":1 "b":2}`, false},
+		{`{a:1}`, false},
+		{`{1:1}`, false},
+		{`{"a":01}`, false},
+		{`{"a":1.}`, false},
+		{`{"a":.5}`, false},
+		{`{"a":+1}`, false},
+		{`{"a":1e}`, false},
+		{`{"a":-}`, false},
+		{`{"a":nul}`, false},
+		{`{"a":nulll}`, false},
+		{`{"a":[1,]}`, false},
+		{`{"a":[1}`, false},
+		{`{"a":[}]`, false},
+		{`{"a":"` + "\n" + `"}`, false},
+		{`{"a":"\x"}`, false},
+		{`{"a":"\u12g4"}`, false},
+		{`{"a":"\u12`, false},
+		{`{"a":"\`, false},
+		{`{"a":"\"}`, false},
+		{`{"a":` + "\x00}", false},
+		{`{"a":tru`, false},
+		{`{"a":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `}`, true},
+		{`{"a":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`, false},
+	} {
+		if got := read(test.text); got != test.want {
+			t.Errorf("%.60q: got %v, want %v", test.text, got, test.want)
+		}
+		if isObject := json.Valid([]byte(test.text)) && strings.HasPrefix(strings.TrimLeft(test.text, " \t\r\n"), "{"); isObject != test.want {
+			t.Errorf("%.60q: encoding/json says %v, want %v", test.text, isObject, test.want)
+		}
+	}
+}
+
+func FuzzObject(f *testing.F) {
+	for _, text := range []string{
+		`{}`, ` { "a" : [ 1 , {"b":"}]\""} , null,true,false,-0.5e+3] , "":"\u00fC\n" } `, `{"a":01}`, `{"a":"\ud800"}`, `{"a":nulll}`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		want := json.Valid([]byte(text)) && strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{")
+		if got := read(text); got != want {
+			t.Errorf("got %v, want what encoding/json says, %v", got, want)
+		}
+		members := map[string]json.RawMessage{}
+		if !want || json.Unmarshal([]byte(text), &members) != nil {
+			return
+		}
+		eachMember(text, func(name, value string) bool {
+			if value == string(members[name]) {
+				delete(members, name)
+			}
+			return true
+		})
+		for name := range members {
+			t.Errorf("member %q is not read as it is written", name)
+		}
+	})
+}
