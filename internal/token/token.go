@@ -195,8 +195,8 @@ const fingerprintSalt = "03c49494-c1f3-4b3c-a9e3-28b1c4e42177"
 // a password could be guessed, so give it nothing but access tokens.
 func Fingerprint(value secret.Value) string {
 	text := value.Reveal()
-	input := make([]byte, 0, len(fingerprintSalt)+len(text))
-	input = append(append(input, fingerprintSalt...), text...)
+	var space [2048]byte // on the stack, since most tokens are shorter
+	input := append(append(space[:0], fingerprintSalt...), text...)
 	sum := sha512.Sum512_256(input)
 	return hex.EncodeToString(sum[:])
 }
