@@ -3,9 +3,11 @@ package t2gtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,12 +17,15 @@ import (
 )
 
 // Contract is the API document, ready to hold answers against.
-type Contract struct{ document *openapi3.T }
+type Contract struct {
+	document *openapi3.T
+	prefix   string // goes before every path of the document
+}
 
-// NewContract loads the document.
+// NewContract loads the document, for a server without a prefix.
 func NewContract(t testing.TB) *Contract {
 	t.Helper()
-	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.YAML()))
+	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.JSON()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,48 +43,149 @@ func (c *Contract) Operations() []string {
 	return list
 }
 
-// Check holds an answer against the document. What has no operation there can only be
-// answered 404 or 405, with a problem or its page.
+// Check holds an answer to r, with its whole body, against the document and against what
+// the document promises of every path. What has no operation there can only be refused.
 func (c *Contract) Check(r *http.Request, answer *http.Response, body []byte) error {
-	operation := c.operation(r)
-	if operation == nil {
-		if answer.StatusCode < 400 {
-			return fmt.Errorf("%s %s: got %d for what the API document does not know", r.Method, r.URL.Path, answer.StatusCode)
-		}
-		return nil
-	}
-	described := operation.Responses.Status(answer.StatusCode)
-	if described == nil {
-		return fmt.Errorf("%s %s: got status %d, which the API document does not name", r.Method, r.URL.Path, answer.StatusCode)
-	}
-	if err := c.validate(described.Value, answer, body); err != nil {
-		return fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
+	if err := c.check(r, answer, body); err != nil {
+		return fmt.Errorf("%s %s: got %d: %w", r.Method, r.URL.Path, answer.StatusCode, err)
 	}
 	return nil
 }
 
-func (c *Contract) validate(described *openapi3.Response, answer *http.Response, body []byte) error {
-	for name, wanted := range described.Headers {
-		if wanted.Value.Required && answer.Header.Get(name) == "" {
-			return fmt.Errorf("the answer lacks the header %s", name)
+func (c *Contract) check(r *http.Request, answer *http.Response, body []byte) error {
+	if err := everywhere(r, answer, body); err != nil {
+		return err
+	}
+	operation := c.operation(r)
+	if operation == nil {
+		return c.refused(answer, body)
+	}
+	described := operation.Responses.Status(answer.StatusCode)
+	if described == nil {
+		return errors.New("the API document does not name this status")
+	}
+	for name, wanted := range described.Value.Headers {
+		if err := fits(wanted.Value, answer.Header.Get(name)); err != nil {
+			return fmt.Errorf("header %s: %w", name, err)
 		}
 	}
-	if len(body) == 0 {
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	return fills(described.Value.Content, answer, body)
+}
+
+// everywhere checks what holds for every path.
+func everywhere(r *http.Request, answer *http.Response, body []byte) error {
+	h := answer.Header
+	policy := h.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, part) {
+			return fmt.Errorf("the content security policy lacks %s: %q", part, policy)
+		}
+	}
+	switch {
+	case strings.Contains(policy, "unsafe-"):
+		return fmt.Errorf("the content security policy is unsafe: %s", policy)
+	case h.Get("X-Content-Type-Options") != "nosniff":
+		return errors.New("the answer lacks X-Content-Type-Options: nosniff")
+	case h.Get("Referrer-Policy") != "no-referrer" && h.Get("Referrer-Policy") != "same-origin":
+		return fmt.Errorf("the referrer policy is %q", h.Get("Referrer-Policy"))
+	case h.Get("Cross-Origin-Resource-Policy") != "same-origin" || h.Get("Cross-Origin-Opener-Policy") != "same-origin":
+		return errors.New("other origins may embed or open the answer")
+	case h.Get("Permissions-Policy") == "":
+		return errors.New("the answer lacks a permissions policy")
+	case answer.StatusCode >= 400 && h.Get("Cache-Control") != "no-store":
+		return fmt.Errorf("a refusal may be kept: Cache-Control is %q", h.Get("Cache-Control"))
+	case h.Get("Cache-Control") == "no-store" && (answer.Uncompressed || h.Get("Content-Encoding") != ""):
+		return errors.New("what is not to be stored is compressed")
+	case r.Method == http.MethodHead && len(body) > 0:
+		return errors.New("the answer to a HEAD has a body")
+	}
+	return nil
+}
+
+// refused wants a problem or its page, as every refusal in the document is.
+func (c *Contract) refused(answer *http.Response, body []byte) error {
+	switch answer.StatusCode {
+	case http.StatusNotFound, http.StatusMethodNotAllowed: // nothing is there
+	case http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusRequestHeaderFieldsTooLarge: // nobody looked
+	default:
+		return errors.New("the API document does not know this operation")
+	}
+	if answer.Request != nil && answer.Request.Method == http.MethodHead {
+		return nil
+	}
+	problem := &openapi3.MediaType{Schema: c.document.Components.Schemas["Problem"]}
+	return fills(openapi3.Content{"application/problem+json": problem, "text/html": &openapi3.MediaType{}}, answer, body)
+}
+
+// fits checks a header against what the document says of it.
+func fits(wanted *openapi3.Header, value string) error {
+	if value == "" {
+		if wanted.Required {
+			return errors.New("it is missing")
+		}
+		return nil
+	}
+	schema := wanted.Schema.Value
+	if schema.Type.Is("integer") {
+		number, err := strconv.Atoi(value)
+		if err != nil {
+			return err
+		}
+		return schema.VisitJSON(float64(number))
+	}
+	return schema.VisitJSON(value)
+}
+
+// fills checks the body against one of the media types that may be answered.
+func fills(content openapi3.Content, answer *http.Response, body []byte) error {
+	if len(content) == 0 && len(body) > 0 {
+		return errors.New("there is a body, and the API document names none")
+	}
+	if len(content) == 0 {
 		return nil
 	}
 	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
-	media := described.Content.Get(kind)
-	if media == nil {
-		return fmt.Errorf("got content type %q with %d, which the API document does not name", kind, answer.StatusCode)
-	}
-	if media.Schema == nil || !strings.HasSuffix(kind, "json") {
+	media := content[kind]
+	switch {
+	case media == nil:
+		return fmt.Errorf("the API document does not name the content type %q", kind)
+	case len(body) == 0:
+		return errors.New("there is no body")
+	case kind == "text/html":
+		return wholePage(answer.Header.Get("Content-Type"), string(body))
+	case !strings.HasSuffix(kind, "json"):
 		return nil
 	}
 	var value any
 	if err := json.Unmarshal(body, &value); err != nil {
 		return err
 	}
+	if err := sameStatus(value, answer.StatusCode); err != nil {
+		return err
+	}
 	return media.Schema.Value.VisitJSON(value, openapi3.VisitAsResponse(), openapi3.MultiErrors())
+}
+
+// sameStatus compares the status that a problem repeats (RFC 9457, section 3.1.2).
+func sameStatus(value any, status int) error {
+	if members, isObject := value.(map[string]any); isObject && status >= 400 && members["status"] != float64(status) {
+		return fmt.Errorf("the problem says status %v", members["status"])
+	}
+	return nil
+}
+
+func wholePage(kind, page string) error {
+	if !strings.EqualFold(kind, "text/html; charset=utf-8") {
+		return fmt.Errorf("the page is of type %q", kind)
+	}
+	page = strings.ToLower(strings.TrimSpace(page))
+	if !strings.HasPrefix(page, "<!doctype html>") || !strings.HasSuffix(page, "</html>") {
+		return errors.New("the page is not whole")
+	}
+	return nil
 }
 
 // operation finds what the document says of a request; HEAD is answered as GET is.
@@ -88,11 +194,15 @@ func (c *Contract) operation(r *http.Request) *openapi3.Operation {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	paths := c.document.Paths
-	item := paths.Value(r.URL.Path)
+	path, _ := strings.CutPrefix(r.URL.Path, c.prefix)
+	if path == "" {
+		path = "/"
+	}
+	paths := c.document.Paths.Map()
+	item := paths[path]
 	if item == nil {
-		folder := r.URL.Path[:strings.LastIndexByte(r.URL.Path, '/')+1]
-		item = paths.Value(folder + "{file}")
+		folder := path[:strings.LastIndexByte(path, '/')+1]
+		item = paths[folder+"{file}"]
 	}
 	if item == nil {
 		return nil
@@ -114,7 +224,7 @@ func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.AddCookie(c.cookie)
 	}
 	answer, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil || !c.hosts[r.URL.Host] {
+	if err != nil || !c.hosts[r.URL.Host] || ofTheGateway(r.URL.Path) {
 		return answer, err
 	}
 	body, err := io.ReadAll(answer.Body)
@@ -127,4 +237,14 @@ func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
 	return answer, nil
+}
+
+// ofTheGateway reports whether the pretend gateway answers a path itself.
+func ofTheGateway(path string) bool {
+	for _, folder := range []string{"/oauth2/", "/provider/", "/.well-known/"} {
+		if strings.HasPrefix(path, folder) {
+			return true
+		}
+	}
+	return false
 }

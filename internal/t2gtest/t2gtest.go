@@ -59,6 +59,7 @@ func Start(t testing.TB, options Options) *House {
 	if options.Web != nil {
 		options.Web(&settings)
 	}
+	h.contract.prefix = prefix(settings)
 	var err error
 	if h.Server, err = web.New(settings); err != nil {
 		t.Fatal(err)
@@ -91,6 +92,14 @@ func Defaults(output *Output) web.Options {
 		Version:        "test",
 		MaxHeaderBytes: 65536,
 	}
+}
+
+// prefix is what goes before every path, as far as the settings say.
+func prefix(settings web.Options) string {
+	if settings.PublicURL != nil && settings.PublicURL.Path != "" {
+		return strings.TrimSuffix(settings.PublicURL.Path, "/")
+	}
+	return settings.BasePath
 }
 
 // run starts a server with a limit on headers above Token2go's own, as cmd does.
