@@ -107,7 +107,7 @@ func (s *Server) finish(v *visit, r *http.Request, begin time.Time) {
 // so only its type and the stack are logged.
 func (s *Server) broken(v *visit, r *http.Request, thrown any) {
 	if thrown == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
-		panic(thrown)
+		panic(thrown) //nolint:forbidigo // this is how net/http is told to drop the connection
 	}
 	s.Log.Error("panic", "route", v.pattern, "type", fmt.Sprintf("%T", thrown), "stack", string(debug.Stack()))
 	if v.status != 0 {

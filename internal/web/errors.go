@@ -71,8 +71,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // explain finds the problem in an error.
 func (s *Server) explain(r *http.Request, err error) *problem.Problem {
-	var p *problem.Problem
-	if errors.As(err, &p) {
+	if p, found := errors.AsType[*problem.Problem](err); found {
 		return p
 	}
 	for _, row := range known {
@@ -88,11 +87,10 @@ func (s *Server) explain(r *http.Request, err error) *problem.Problem {
 	if errors.Is(err, token.ErrUnusable) {
 		return unusable(err)
 	}
-	var refusal *flow.Refusal
-	if errors.As(err, &refusal) {
+	if refusal, found := errors.AsType[*flow.Refusal](err); found {
 		return refusedHere(refusal)
 	}
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+	if tooLarge, found := errors.AsType[*http.MaxBytesError](err); found {
 		return &problem.Problem{Kind: problem.BodyTooLarge, Detail: "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"}
 	}
 	return &problem.Problem{Kind: problem.InternalError, Detail: "the operator's log says more"}
@@ -100,8 +98,7 @@ func (s *Server) explain(r *http.Request, err error) *problem.Problem {
 
 func unusable(err error) *problem.Problem {
 	detail := "a header holds something else in the token's place"
-	var reason *token.Unusable
-	if errors.As(err, &reason) {
+	if reason, found := errors.AsType[*token.Unusable](err); found {
 		detail = reason.Error()
 	}
 	return &problem.Problem{
@@ -158,6 +155,6 @@ func write(w http.ResponseWriter, status int, mediaType, body string) error {
 	h["Content-Type"] = []string{mediaType}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
-	_, err := io.WriteString(w, body)
+	_, err := io.WriteString(w, body) //nolint:gosec // JSON or YAML, and nosniff keeps it from being read as HTML
 	return err
 }
