@@ -50,7 +50,7 @@ func text(t *testing.T, answer *http.Response) string {
 var files = []struct{ path, mediaType, mark string }{
 	{"/swagger-ui/", "text/html; charset=utf-8", "<title>API · Token2go</title>"},
 	{"/swagger-ui/index.html", "text/html; charset=utf-8", "<title>API · Token2go</title>"},
-	{"/swagger-ui/initializer.js", "text/javascript; charset=utf-8", "url: '../openapi.json'"},
+	{"/swagger-ui/initializer.js", "text/javascript; charset=utf-8", `url: "../openapi.json"`},
 	{"/swagger-ui/token2go.css", "text/css; charset=utf-8", ".t2g-bar"},
 	{"/swagger-ui/swagger-ui.css", "text/css; charset=utf-8", ".swagger-ui"},
 	{"/swagger-ui/swagger-ui-bundle.js", "text/javascript; charset=utf-8", "SwaggerUIBundle"},

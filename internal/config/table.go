@@ -35,7 +35,7 @@ type variables struct {
 
 	UITarget     string `envconfig:"T2G_UI_TARGET" allowed:"one line of text" meaning:"Name of the product that the tokens are for." example:"Data Hub"`
 	UITitle      string `envconfig:"T2G_UI_TITLE" otherwise:"made from T2G_UI_TARGET" allowed:"one line of text" meaning:"Title of the page." example:"Tokens for Data Hub"`
-	UIDesc1      string `envconfig:"T2G_UI_DESC1" otherwise:"made from T2G_UI_TARGET" lines:"true" allowed:"HTML without inline styles or scripts" meaning:"What the page says under its title." example:"Your token for the <b>Data Hub</b>"`
+	UIDesc1      string `envconfig:"T2G_UI_DESC1" otherwise:"an explanation" lines:"true" allowed:"HTML without inline styles or scripts" meaning:"What the page says under its title." example:"Your token for the <b>Data Hub</b>"`
 	UIDesc2      string `envconfig:"T2G_UI_DESC2" lines:"true" allowed:"HTML without inline styles or scripts" meaning:"A second paragraph." example:"Keep it to yourself."`
 	UIMisc       string `envconfig:"T2G_UI_MISC" lines:"true" allowed:"HTML without inline styles or scripts" meaning:"A section at the bottom of the page." example:"<a href='https://help.example.org/'>Help</a>"`
 	UISignInURL  string `envconfig:"T2G_UI_SIGN_IN_URL" allowed:"a path that begins with one slash, or an http or https URL" meaning:"Where the page sends people to sign in again." example:"/oauth2/sign_in"`

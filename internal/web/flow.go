@@ -163,7 +163,6 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, outcome flow.Outcom
 		Client:      request.Client,
 		Target:      request.Target.String(),
 		TargetHost:  request.Target.Host(),
-		TargetPath:  request.Target.Path(),
 		Loopback:    request.Target.Loopback,
 		Paste:       request.Mode == flow.ModePage,
 		Fingerprint: outcome.Found.Fingerprint(),

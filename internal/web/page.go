@@ -1,7 +1,6 @@
 package web
 
 import (
-	"html"
 	"html/template"
 	"net/http"
 
@@ -36,9 +35,6 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
 		Desc1:  template.HTML(s.Texts.Desc1), //nolint:gosec // the operator's own HTML
 		Desc2:  template.HTML(s.Texts.Desc2), //nolint:gosec // the operator's own HTML
 		Misc:   template.HTML(s.Texts.Misc),  //nolint:gosec // the operator's own HTML
-	}
-	if view.Desc1 == "" && s.Texts.Target != "" {
-		view.Desc1 = template.HTML("Your access token for " + html.EscapeString(s.Texts.Target)) //nolint:gosec // escaped
 	}
 	if s.PublicURL != nil {
 		view.Server = s.PublicURL.String()
@@ -80,6 +76,9 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allowed := s.methods(r.URL.Path)
+	if allowed == "" {
+		return errNotFound // chi comes here with any method that it does not know
+	}
 	w.Header().Set("Allow", allowed)
 	return &problem.Problem{
 		Kind: problem.MethodNotAllowed, Detail: method(r.Method) + " is not served at this address",

@@ -39,7 +39,6 @@ type questionView struct {
 	Client      string // the program's name, its own claim; may be empty
 	Target      string // where the answer goes, whole
 	TargetHost  string // the target's host with its port
-	TargetPath  string // the target's path and query
 	Loopback    bool   // the target is a program on the person's own computer
 	Paste       bool   // the answer is a text to copy and has no target
 	Fingerprint string

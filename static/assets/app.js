@@ -7,7 +7,7 @@ import { element } from "./element.js";
 import { setToken, startExamples } from "./examples.js";
 import { absolute, countdown, relative } from "./jwt.js";
 import { describe } from "./problem.js";
-import { Refusal, fetchToken } from "./token.js";
+import { fetchToken, Refusal } from "./token.js";
 
 const deleteAfter = 10; // seconds, as in 1.0.3
 const clockTolerance = 60_000; // milliseconds
@@ -49,7 +49,11 @@ function preference(id, key, changed) {
   box.checked = preferred(key);
   box.addEventListener("change", () => {
     const kept = keep(key, String(box.checked));
-    say(kept ? "Preference kept in this browser." : "This browser keeps no preferences: it lasts until you leave the page.");
+    say(
+      kept
+        ? "Preference kept in this browser."
+        : "This browser keeps no preferences: it lasts until you leave the page.",
+    );
     changed(box.checked);
   });
   addEventListener("storage", (event) => {
@@ -123,14 +127,15 @@ async function copyToken() {
   const outcome = await copyText(held.secret);
   mark(find("copy"), outcome);
   say(inWords(outcome, "Token"));
-  if (outcome === "impossible") reveal(true);
+  if (outcome !== "impossible") return;
+  reveal(true);
+  getSelection()?.selectAllChildren(well);
 }
 
 /** @param {boolean} on */
 function reveal(on) {
   shown = on && held !== null;
   drawToken();
-  if (shown) getSelection()?.selectAllChildren(well);
 }
 
 // Drawing.
@@ -232,7 +237,8 @@ function drawLifetime() {
 }
 
 /** Seconds that a token lives in all; an hour where it does not say when it was issued. */
-const wholeLife = () => (held.issued && held.issued < held.expires ? (held.expires - held.issued) / 1000 : 3600);
+const wholeLife = () =>
+  held.issued && held.issued < held.expires ? (held.expires - held.issued) / 1000 : 3600;
 
 /**
  * A warning comes five minutes before the end, or in the last fifth of a short life.

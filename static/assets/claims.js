@@ -15,6 +15,7 @@ let moments = [];
 export function drawClaims(held, now) {
   const jwt = held?.jwt ?? null;
   moments = [];
+  find("claims").hidden = held === null;
   find("claims-note").textContent = note(held);
   find("claims-list").replaceChildren(...(jwt ? rows(jwt.claims, now) : []));
   find("claims-raw").hidden = !jwt;
@@ -28,8 +29,7 @@ export function drawMoments(now) {
 
 /** @param {import("./token.js").Held | null} held */
 function note(held) {
-  if (!held) return "Nothing yet.";
-  if (!held.jwt) return "This token is opaque: only the service that issued it can read it.";
+  if (!held?.jwt) return "This token is opaque: only the service that issued it can read it.";
   return "Read in this browser and not verified: believe it as far as you believe your gateway.";
 }
 
@@ -40,7 +40,7 @@ function rows(claims, now) {
   const rest = Object.keys(claims).filter((name) => !listed.some(([other]) => other === name));
   if (rest.length > 0) {
     const items = rest.map((name) => element("code", { class: "chip" }, name));
-    made.push(element("div", {}, element("dt", {}, "Besides"), element("dd", {}, ...items)));
+    made.push(element("div", { class: "wide" }, element("dt", {}, "Besides"), element("dd", {}, ...items)));
   }
   return made;
 }
@@ -49,14 +49,23 @@ function rows(claims, now) {
 function row(name, label, value, now) {
   const date = moment(name, value);
   const title = element("dt", {}, label, " ", element("code", {}, name));
-  return element("div", { "data-claim": name }, title, element("dd", {}, ...(date ? time(date, now) : texts(name, value))));
+  return element(
+    "div",
+    { "data-claim": name },
+    title,
+    element("dd", {}, ...(date ? time(date, now) : texts(name, value))),
+  );
 }
 
 /** @param {Date} date @param {number} now */
 function time(date, now) {
   const words = element("span", {}, relative(date, now));
   moments.push([words, date]);
-  return [words, " ", element("time", { class: "soft number", datetime: date.toISOString() }, absolute(date))];
+  return [
+    words,
+    " ",
+    element("time", { class: "soft number", datetime: date.toISOString() }, absolute(date)),
+  ];
 }
 
 /** @param {string} name @param {unknown} value */

@@ -21,7 +21,9 @@ let token = null;
 export function startExamples(serverAddress, keep) {
   server = serverAddress;
   for (const { id, label } of tools) {
-    list.append(element("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "panel" }, label));
+    list.append(
+      element("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "panel" }, label),
+    );
   }
   const pick = (index) => {
     choose(index);
@@ -40,7 +42,12 @@ export function startExamples(serverAddress, keep) {
   });
   withToken.addEventListener("change", draw);
   address.addEventListener("input", draw);
-  choose(Math.max(0, tools.findIndex(({ id }) => id === remembered())));
+  choose(
+    Math.max(
+      0,
+      tools.findIndex(({ id }) => id === remembered()),
+    ),
+  );
 }
 
 /**
@@ -58,7 +65,9 @@ export function setToken(secret) {
 function neighbour(pressed) {
   const at = tools.indexOf(tool);
   const last = tools.length - 1;
-  return { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[pressed];
+  return { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[
+    pressed
+  ];
 }
 
 function remembered() {
@@ -84,8 +93,14 @@ function draw() {
   const valid = usable(address.value);
   const inside = withToken.checked && !tool.bare ? token : null;
   address.setAttribute("aria-invalid", String(!valid));
-  find("url-note").textContent = valid ? "An example: put yours in." : "This is no http or https address, so the example stays.";
-  find("snippet").textContent = tool.write({ url: valid ? address.value.trim() : address.defaultValue, server, token: inside });
+  find("url-note").textContent = valid
+    ? "An example: put yours in."
+    : "This is no http or https address, so the example stays.";
+  find("snippet").textContent = tool.write({
+    url: valid ? address.value.trim() : address.defaultValue,
+    server,
+    token: inside,
+  });
   find("panel").dataset.secret = inside === null ? "no" : "yes";
   find("snippet-hint").textContent = tool.hint;
 }

@@ -18,7 +18,9 @@ export function decode(token) {
 function decodePart(part) {
   if (!/^[A-Za-z0-9_-]+$/.test(part)) return null;
   try {
-    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
+      c.charCodeAt(0),
+    );
     const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     return value && typeof value === "object" && !Array.isArray(value) ? value : null;
   } catch {
@@ -40,8 +42,13 @@ export function moment(name, value) {
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric", month: "short", year: "numeric",
-  hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
 });
 
 /**
@@ -53,7 +60,13 @@ export function absolute(date) {
 }
 
 const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
-const units = /** @type {const} */ ([["year", 31557600], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]]);
+const units = /** @type {const} */ ([
+  ["year", 31557600],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+]);
 
 /**
  * A moment as seen from now, such as "in 58 minutes" or "2 days ago".
@@ -67,7 +80,8 @@ export function relative(date, now) {
 }
 
 /**
- * A span of time as a clock shows it: 4 d 03 h, 2 h 05 min, 58:12.
+ * A span of time as a clock shows it: 4 d 3 h, 2 h 05 min, 58:12. A number and its unit
+ * stay on one line.
  * @param {number} seconds
  */
 export function countdown(seconds) {
@@ -76,8 +90,8 @@ export function countdown(seconds) {
   const days = Math.floor(left / 86400);
   const hours = Math.floor((left % 86400) / 3600);
   const minutes = Math.floor((left % 3600) / 60);
-  if (days > 0) return `${days} d ${hours} h`;
-  if (hours > 0) return `${hours} h ${two(minutes)} min`;
+  if (days > 0) return `${days}\u00a0d ${hours}\u00a0h`;
+  if (hours > 0) return `${hours}\u00a0h ${two(minutes)}\u00a0min`;
   return `${two(minutes)}:${two(left % 60)}`;
 }
 

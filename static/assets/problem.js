@@ -11,7 +11,14 @@ export function describe({ title, detail, fix, wanted, arrived }) {
     element("p", { id: "problem-detail" }, detail),
   ];
   if (fix) {
-    parts.push(element("div", { class: "fix", id: "problem-fix" }, element("h2", { class: "sub" }, "What to do"), ...rich(fix)));
+    parts.push(
+      element(
+        "div",
+        { class: "fix", id: "problem-fix" },
+        element("h2", { class: "sub" }, "What to do"),
+        ...rich(fix),
+      ),
+    );
   }
   const lists = [
     names("Headers looked for", "problem-wanted", wanted),
@@ -41,11 +48,18 @@ function rich(text) {
     const code = indent.test(line);
     if (line.trim() === "") open = null;
     else if (open?.code === code) open.lines.push(line);
-    else blocks.push((open = { code, lines: [line] }));
+    else {
+      open = { code, lines: [line] };
+      blocks.push(open);
+    }
   }
   return blocks.map(({ code, lines }) =>
     code
-      ? element("pre", { tabindex: "0" }, element("code", {}, lines.map((line) => line.replace(indent, "")).join("\n")))
+      ? element(
+          "pre",
+          { tabindex: "0" },
+          element("code", {}, lines.map((line) => line.replace(indent, "")).join("\n")),
+        )
       : element("p", {}, ...spans(lines.join(" "))),
   );
 }

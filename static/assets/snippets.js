@@ -14,7 +14,10 @@ export const powershell = (text) => `'${text.replace(/['‘’‚‛]/g, "$&$&")
 
 /** Quotes for Python and JavaScript. @param {string} text */
 export const literal = (text) =>
-  JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 
 /** The Authorization header as one shell word. @param {string | null} token */
 const shellHeader = (token) =>
@@ -24,7 +27,8 @@ const shellHeader = (token) =>
 const pythonToken = (token) => (token === null ? 'os.environ["TOKEN"]' : literal(token));
 
 /** @param {string | null} token */
-const pythonImports = (token, library) => (token === null ? `import os\n\nimport ${library}` : `import ${library}`);
+const pythonImports = (token, library) =>
+  token === null ? `import os\n\nimport ${library}` : `import ${library}`;
 
 /** Brackets and braces in a URL are patterns to curl unless told otherwise. @param {string} url */
 const globbing = (url) => (/[[\]{}]/.test(url) ? " --globoff" : "");
@@ -38,7 +42,8 @@ export const tools = [
     id: "curl",
     label: "curl",
     hint: "For bash, zsh and other POSIX shells.",
-    write: ({ url, token }) => `curl --fail-with-body${globbing(url)} \\\n  --header ${shellHeader(token)} \\\n  --url ${shell(url)}`,
+    write: ({ url, token }) =>
+      `curl --fail-with-body${globbing(url)} \\\n  --header ${shellHeader(token)} \\\n  --url ${shell(url)}`,
   },
   {
     id: "httpie",
@@ -100,7 +105,8 @@ console.log(await response.text());`,
     id: "gdal",
     label: "GDAL",
     hint: "GDAL 3.6 or later; QGIS and rasterio read the same setting.",
-    write: ({ url, token }) => `export GDAL_HTTP_HEADERS=${shellHeader(token)}\ngdalinfo ${shell(`/vsicurl/${url}`)}`,
+    write: ({ url, token }) =>
+      `export GDAL_HTTP_HEADERS=${shellHeader(token)}\ngdalinfo ${shell(`/vsicurl/${url}`)}`,
   },
   {
     id: "environment",

@@ -41,7 +41,10 @@ export async function fetchToken(address) {
       redirect: "manual",
     });
   } catch {
-    throw new Refusal({ title: "The server cannot be reached", detail: "Check your connection, then try again." });
+    throw new Refusal({
+      title: "The server cannot be reached",
+      detail: "Check your connection, then try again.",
+    });
   }
   return read(response);
 }
@@ -50,7 +53,8 @@ export async function fetchToken(address) {
 async function read(response) {
   const type = (response.headers.get("Content-Type") ?? "").split(";")[0].trim();
   if (type === "application/problem+json") throw await refusal(response);
-  if (response.type === "opaqueredirect" || response.status === 401 || response.status === 403) throw sessionEnded();
+  if (response.type === "opaqueredirect" || response.status === 401 || response.status === 403)
+    throw sessionEnded();
   if (!response.ok) {
     throw new Refusal({
       title: "The gateway gave no token",

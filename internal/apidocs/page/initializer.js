@@ -1,24 +1,22 @@
-'use strict';
-
 // Every address is relative to this page, so that any prefix in front of it holds.
 SwaggerUIBundle({
-  url: '../openapi.json',
-  dom_id: '#swagger-ui',
+  url: "../openapi.json",
+  dom_id: "#swagger-ui",
   presets: [SwaggerUIBundle.presets.apis],
-  layout: 'BaseLayout',
+  layout: "BaseLayout",
   deepLinking: true,
   displayRequestDuration: true,
   defaultModelsExpandDepth: 0,
   tryItOutEnabled: true,
   // The one POST is the answer to a question that only its own page can ask.
-  supportedSubmitMethods: ['get'],
+  supportedSubmitMethods: ["get"],
   // The document stays here: the validator would be another site.
   validatorUrl: null,
   // A gateway whose session has ended answers JSON readers with 401 and everyone else
   // with a redirect to another site, which looks like a broken network.
   requestInterceptor: (request) => {
     if (request.loadSpec) {
-      request.headers.Accept = 'application/json';
+      request.headers.Accept = "application/json";
     }
     return request;
   },
