@@ -140,7 +140,7 @@ func (k *Key) appendJWK(text []byte) []byte {
 		return append(text, `"}`...)
 	}
 	var space [maxModulus / 8]byte
-	exponent := bytes.TrimLeft(binary.BigEndian.AppendUint32(space[:0], uint32(k.rsa.E)), "\x00")
+	exponent := bytes.TrimLeft(binary.BigEndian.AppendUint32(space[:0], uint32(k.rsa.E)), "\x00") //nolint:gosec // at most 2³¹-1: rsaKey has checked it
 	text = base64.RawURLEncoding.AppendEncode(append(text, `{"e":"`...), exponent)
 	modulus := k.rsa.N.FillBytes(space[:k.rsa.Size()])
 	text = base64.RawURLEncoding.AppendEncode(append(text, `","kty":"RSA","n":"`...), modulus)

@@ -377,7 +377,7 @@ func TestAKeyMadeByAProgramIsCheckedToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	off := &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}
+	off := &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)} //nolint:staticcheck // no other way makes a point that is off the curve
 	for name, public := range map[string]crypto.PublicKey{
 		"Ed25519": edwards, "P-384": &testEC(t, elliptic.P384()).PublicKey, "off the curve": off,
 		"RSA of 1024 bits": &testRSA(t, 1024).PublicKey, "nothing": nil,
