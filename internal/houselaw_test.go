@@ -54,16 +54,16 @@ func arrows() map[string][]string {
 		"t2gtest":             server,
 		"cmd/token2go-server": server,
 
-		"clients/go/token2go": {"seal"},
+		"clients/go/token2go": {"seal", "secret"},
 		"cli":                 {"clients/go/token2go"},
 		"cmd/token2go":        {"cli"},
 	}
 }
 
 // testsMayAlso says which rooms any room's test may import besides those that the
-// room itself reaches, at whatever distance: a server to knock at, and the contract
-// and the refusals to compare its answers with.
-func testsMayAlso() []string { return []string{"t2gtest", "openapi", "problem"} }
+// room itself reaches, at whatever distance: a server to knock at, the gateway before
+// it, and the contract and the refusals to compare its answers with.
+func testsMayAlso() []string { return []string{"t2gtest", "demo", "openapi", "problem"} }
 
 // owners says which rooms alone may import a package, or one below it, in tests too.
 func owners() map[string][]string {

@@ -13,6 +13,7 @@ import (
 // Way is how a token leaves.
 type Way string
 
+// The ways.
 const (
 	WayToken    Way = "token"     // in clear, to /token
 	WayQuery    Way = "query"     // sealed, in a redirect
@@ -23,6 +24,7 @@ const (
 // Decision is what became of a request for a token.
 type Decision string
 
+// The decisions.
 const (
 	HandedOver Decision = "handed_over"
 	Asked      Decision = "asked"

@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"log/slog"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"token2go/internal/config"
 	"token2go/internal/secret"
@@ -296,7 +296,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 		if !regexp.MustCompile(`^` + want[i] + `: got .+; want .+; for example T2G_\w+=.+$`).MatchString(line) {
 			t.Errorf("got the line %s", line)
 		}
-		if strings.ContainsAny(line, "\x00\x07\x1b\x7f\xff") {
+		if strings.ContainsAny(line, "\x00\x07\x1b\x7f") || !utf8.ValidString(line) {
 			t.Errorf("got control characters in %q", line)
 		}
 	}
@@ -338,10 +338,7 @@ func TestALongValueIsShortened(t *testing.T) {
 
 func TestLoadReadsTheEnvironmentOfTheProcess(t *testing.T) {
 	environment(t)
-	if err := os.Setenv("T2G_UI_TITLE", "now"); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Unsetenv("T2G_UI_TITLE")
+	t.Setenv("T2G_UI_TITLE", "now")
 	if c, err := config.Load(); err != nil || c.UITitle != "now" {
 		t.Errorf("got %q and %v, want the title", c.UITitle, err)
 	}

@@ -41,8 +41,7 @@ func readRegular(path string) ([]byte, error) {
 }
 
 func withoutPath(err error) error {
-	var wrapped *fs.PathError
-	if errors.As(err, &wrapped) {
+	if wrapped, found := errors.AsType[*fs.PathError](err); found {
 		return wrapped.Err
 	}
 	return err

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -70,10 +71,8 @@ func (r *reader) add(name, given, want string) {
 // several of them does not judge a default that merely stands in for a mistake.
 func (r *reader) sound(names ...string) bool {
 	for _, fault := range r.faults {
-		for _, name := range names {
-			if fault.Name == name {
-				return false
-			}
+		if slices.Contains(names, fault.Name) {
+			return false
 		}
 	}
 	return true

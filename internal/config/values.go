@@ -224,7 +224,7 @@ func basePath(text string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	for _, segment := range strings.Split(path[1:], "/") {
+	for segment := range strings.SplitSeq(path[1:], "/") {
 		switch {
 		case segment == "":
 			return "", errors.New("two slashes in a row")

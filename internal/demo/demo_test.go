@@ -280,7 +280,7 @@ func TestTheStyleAndTheIconAreServed(t *testing.T) {
 		"/oauth2/static/demo.svg": "image/svg+xml",
 	} {
 		response, text := s.get(s.client(), path)
-		if got := response.Header.Get("Content-Type"); response.StatusCode != 200 || got != want || text == "" {
+		if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || got != want || text == "" {
 			t.Errorf("%s: got %d %q, want 200 %q", path, response.StatusCode, got, want)
 		}
 	}

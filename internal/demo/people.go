@@ -37,7 +37,7 @@ func People() []Person {
 // Initials are up to two letters that stand for the person where a picture would be.
 func (p Person) Initials() string {
 	var letters []rune
-	for _, word := range strings.Fields(p.Name) {
+	for word := range strings.FieldsSeq(p.Name) {
 		letters = append(letters, []rune(word)[0])
 	}
 	return string(letters[:min(len(letters), 2)])

@@ -202,11 +202,11 @@ func TestBodiesAndMethodsPass(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.signedIn("ada.analyst")
 	response, text := s.do(client, "POST", "/form", strings.NewReader("a=b"), nil)
-	if response.StatusCode != 200 || !strings.Contains(text, `"Method":"POST"`) || !strings.Contains(text, `"Body":"a=b"`) {
+	if response.StatusCode != http.StatusOK || !strings.Contains(text, `"Method":"POST"`) || !strings.Contains(text, `"Body":"a=b"`) {
 		t.Errorf("got %d %s, want the POST with its body behind the gateway", response.StatusCode, text)
 	}
 	response, text = s.do(client, "HEAD", "/", nil, nil)
-	if response.StatusCode != 200 || text != "" {
+	if response.StatusCode != http.StatusOK || text != "" {
 		t.Errorf("got %d %q, want 200 without a body", response.StatusCode, text)
 	}
 }
@@ -256,7 +256,7 @@ func TestTheServerBehindMayListenOnAUnixSocket(t *testing.T) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		}},
 	})
-	if response, text := s.get(s.signedIn("ada.analyst"), "/"); response.StatusCode != 200 || text != "hello" {
+	if response, text := s.get(s.signedIn("ada.analyst"), "/"); response.StatusCode != http.StatusOK || text != "hello" {
 		t.Errorf("got %d %q, want what the socket says", response.StatusCode, text)
 	}
 }

@@ -159,14 +159,14 @@ func TestSignOutEndsTheSessionOnTheServerToo(t *testing.T) {
 	kept := client.Jar.Cookies(parse(t, s.front.URL))
 	s.see(client, "/", nil)
 	response, _ := s.get(client, "/oauth2/sign_out?rd=/bye?a=b")
-	if got := response.Header.Get("Location"); response.StatusCode != 302 || got != "/bye?a=b" {
+	if got := response.Header.Get("Location"); response.StatusCode != http.StatusFound || got != "/bye?a=b" {
 		t.Errorf("got %d to %q, want 302 to /bye?a=b", response.StatusCode, got)
 	}
 	if left := client.Jar.Cookies(parse(t, s.front.URL)); len(left) != 0 {
 		t.Errorf("got cookies %v, want none", left)
 	}
 	client.Jar.SetCookies(parse(t, s.front.URL), kept)
-	if response, _ := s.get(client, "/"); response.StatusCode != 403 {
+	if response, _ := s.get(client, "/"); response.StatusCode != http.StatusForbidden {
 		t.Errorf("got %d with the old cookie, want 403", response.StatusCode)
 	}
 }
@@ -192,7 +192,7 @@ func TestSigningInAgainReplacesThePerson(t *testing.T) {
 		t.Errorf("got %q, want nora.newcomer", got)
 	}
 	client.Jar.SetCookies(parse(t, s.front.URL), old)
-	if response, _ := s.get(client, "/"); response.StatusCode != 403 {
+	if response, _ := s.get(client, "/"); response.StatusCode != http.StatusForbidden {
 		t.Errorf("got %d with the replaced session, want 403", response.StatusCode)
 	}
 }
@@ -245,7 +245,7 @@ func TestACallbackServesOnceAndOnlyTheBrowserThatBegan(t *testing.T) {
 	}
 	callback := chosen(s, client)
 	s.get(client, callback)
-	if response, _ := s.get(client, callback); response.StatusCode != 403 {
+	if response, _ := s.get(client, callback); response.StatusCode != http.StatusForbidden {
 		t.Errorf("the second time: got %d, want 403", response.StatusCode)
 	}
 }
@@ -255,7 +255,7 @@ func TestACallbackBeforeAnyoneWasChosenIsRefused(t *testing.T) {
 	client := s.client()
 	begun, _ := s.get(client, "/oauth2/start")
 	state := parse(t, location(t, begun)).Query().Get("state")
-	if response, _ := s.get(client, "/oauth2/callback?code=&state="+state); response.StatusCode != 403 {
+	if response, _ := s.get(client, "/oauth2/callback?code=&state="+state); response.StatusCode != http.StatusForbidden {
 		t.Errorf("got %d, want 403", response.StatusCode)
 	}
 }
@@ -288,7 +288,7 @@ func TestTheProviderTakesOnlyItsOwnForm(t *testing.T) {
 			}
 		})
 	}
-	if response, _ := s.get(client, "/provider/sign_in?state=unknown"); response.StatusCode != 400 {
+	if response, _ := s.get(client, "/provider/sign_in?state=unknown"); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("unknown state: got %d, want 400", response.StatusCode)
 	}
 }
@@ -362,7 +362,7 @@ func TestOtherGatewaysMayAskWhoItIs(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.signedIn("ada.analyst")
 	for _, path := range []string{"/oauth2/auth", "/oauth2/userinfo"} {
-		if response, _ := s.get(s.client(), path); response.StatusCode != 401 {
+		if response, _ := s.get(s.client(), path); response.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s without a session: got %d, want 401", path, response.StatusCode)
 		}
 	}
@@ -375,7 +375,7 @@ func TestOtherGatewaysMayAskWhoItIs(t *testing.T) {
 		"X-Auth-Request-Access-Token":       s.see(client, "/", nil).Header.Get("X-Forwarded-Access-Token"),
 		"Authorization":                     "",
 	} {
-		if got := response.Header.Get(name); response.StatusCode != 202 || got != want {
+		if got := response.Header.Get(name); response.StatusCode != http.StatusAccepted || got != want {
 			t.Errorf("got %d with %s %q, want 202 with %q", response.StatusCode, name, got, want)
 		}
 	}

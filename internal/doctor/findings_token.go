@@ -89,13 +89,14 @@ func idToken(e *examination) Verdict {
 	if e.err != nil || !e.found.Claims().IDToken() {
 		return Verdict{}
 	}
-	text := e.source() + " holds an ID token. It tells the gateway who signed in; an API should refuse it, because it wants an access token."
+	var text strings.Builder
+	text.WriteString(e.source() + " holds an ID token. It tells the gateway who signed in; an API should refuse it, because it wants an access token.")
 	for _, other := range e.others() {
 		if !other.found.Claims().IDToken() && other.found.Fingerprint() != e.found.Fingerprint() {
-			text += fmt.Sprintf(" %s holds another token, which may be the access token, and stands later in the list of names.", other.name)
+			fmt.Fprintf(&text, " %s holds another token, which may be the access token, and stands later in the list of names.", other.name)
 		}
 	}
-	return Verdict{Warn, "An ID token is handed out", text, accessTokenFixes()}
+	return Verdict{Warn, "An ID token is handed out", text.String(), accessTokenFixes()}
 }
 
 // source names where the token was taken from.

@@ -88,7 +88,7 @@ func secretName(name string) bool {
 			return true
 		}
 	}
-	for _, word := range strings.Split(name, "-") {
+	for word := range strings.SplitSeq(name, "-") {
 		if slices.Contains([]string{"key", "pass", "pwd", "sid", "otp", "sig", "ticket", "nonce", "pin"}, word) {
 			return true
 		}

@@ -17,6 +17,7 @@ import (
 // Consent says when the person is asked before a token is handed over.
 type Consent string
 
+// The settings.
 const (
 	ConsentAuto   Consent = "auto"   // unless the person's own program opened the page
 	ConsentAlways Consent = "always" // every time

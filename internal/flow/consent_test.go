@@ -93,16 +93,16 @@ func (o opened) header() http.Header {
 
 func TestWhatNoPersonOpenedIsRefused(t *testing.T) {
 	for _, way := range waysIn {
-		if err := CheckNavigation(way.header()); err != way.refused {
+		if err := CheckNavigation(way.header()); !errors.Is(err, way.refused) {
 			t.Errorf("%s: got %v, want %v", way.name, err, way.refused)
 		}
 	}
 	h := headers("", "Sec-Fetch-Dest: document", "Sec-Fetch-Dest: iframe")
-	if err := CheckNavigation(h); err != ErrNotNavigation {
+	if err := CheckNavigation(h); !errors.Is(err, ErrNotNavigation) {
 		t.Errorf("two destinations: got %v, want %v", err, ErrNotNavigation)
 	}
 	h = headers("", "Sec-Purpose: other", "Sec-Purpose: prefetch;prerender")
-	if err := CheckNavigation(h); err != ErrPrefetch {
+	if err := CheckNavigation(h); !errors.Is(err, ErrPrefetch) {
 		t.Errorf("two purposes: got %v, want %v", err, ErrPrefetch)
 	}
 }

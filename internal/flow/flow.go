@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,12 +32,7 @@ var (
 type Modes []Mode
 
 func (m Modes) offers(mode Mode) bool {
-	for _, offered := range m {
-		if offered == mode {
-			return true
-		}
-	}
-	return len(m) == 0
+	return len(m) == 0 || slices.Contains(m, mode)
 }
 
 // Rules are what the operator allows.

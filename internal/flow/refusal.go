@@ -6,6 +6,7 @@ import "strings"
 // of our own).
 type Code string
 
+// The codes.
 const (
 	AccessDenied   Code = "access_denied"
 	InvalidRequest Code = "invalid_request"

@@ -15,6 +15,7 @@ import (
 // Format is the shape of the envelope.
 type Format string
 
+// The formats.
 const (
 	FormatTriple Format = "triple" // key, nonce and payload, as token2go-server 1.0.3 answers
 	FormatJWE    Format = "jwe"    // compact serialization (RFC 7516, section 7.1)
@@ -23,6 +24,7 @@ const (
 // Mode is the way an answer takes to the client.
 type Mode string
 
+// The modes.
 const (
 	ModeQuery    Mode = "query"     // a redirect whose query holds the answer
 	ModeFormPost Mode = "form_post" // a page that posts the answer to the target
