@@ -79,7 +79,7 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 		newDoor("pretend gateway", front, gateway, http.DefaultMaxHeaderBytes, log),
 		newDoor("server", back, server.Gateway(), aboveOurs*s.MaxHeaderBytes, log),
 	}
-	tell(stdout, plan, public, behind)
+	tell(lines.Direct(), plan, public, behind)
 	s.DrainDelay, s.ShutdownTimeout = 0, time.Second
 	return attend(ctx, s, server, doors, log)
 }

@@ -66,8 +66,8 @@ func (p *peers) note(connection net.Conn, state http.ConnState) {
 	p.states[connection] = state
 }
 
-// hangUp closes the connections on which not one byte has come. Browsers and gateways
-// open such ahead of time, and net/http would wait for them.
+// hangUp closes the connections on which no request has come whole, body aside. Browsers
+// and gateways open connections ahead of time, and net/http would wait for them.
 func (p *peers) hangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *peers) hangUp() {
 	}
 }
 
-// busy counts the connections on which a request is on its way.
+// busy counts the connections on which a request is being answered.
 func (p *peers) busy() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +114,7 @@ const (
 	// breath is how long a door stays open at least after its connections are told to
 	// close, so that no request runs into a connection that is just being closed.
 	breath = 100 * time.Millisecond
-	// patience is how long a connection may be silent when its door has closed.
+	// patience is how long a first request may take to come when its door has closed.
 	patience = 500 * time.Millisecond
 	// spare is how much longer the end may take than what the operator allows.
 	spare = time.Second

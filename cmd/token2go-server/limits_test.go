@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHeadersOverTheLimitAreRefusedInOurOwnWords(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, "T2G_MAX_HEADER_BYTES=4096")
+	for _, size := range []int{4096, 8192, 15 << 10} {
+		status, body := mustGet(t, "http://"+h.gateway+"/token", "X-Large", strings.Repeat("x", size))
+		var refusal struct{ Type, Detail, Fix string }
+		if err := json.Unmarshal([]byte(body), &refusal); err != nil {
+			t.Errorf("%d bytes: got %d %.100q, want a problem: %v", size, status, body, err)
+			continue
+		}
+		if status != http.StatusRequestHeaderFieldsTooLarge || !strings.Contains(refusal.Detail, "want at most 4096") || !strings.Contains(refusal.Fix, "T2G_MAX_HEADER_BYTES") {
+			t.Errorf("%d bytes: got %d %+v, want 431 with what to do", size, status, refusal)
+		}
+	}
+	if status, _ := mustGet(t, "http://"+h.gateway+"/health", "X-Large", strings.Repeat("x", 3000)); status != http.StatusOK {
+		t.Errorf("got %d below the limit, want 200", status)
+	}
+	// What is larger by far is not even read.
+	if status, _ := mustGet(t, "http://"+h.gateway+"/token", "X-Large", strings.Repeat("x", 100<<10)); status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("got %d far above the limit, want 431", status)
+	}
+}
+
+// Each of these clients says less than a request. All wait at once, so that the test
+// takes as long as the longest limit.
+func TestAClientThatDawdlesIsCutOff(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	const head = "POST /flow/redirect/token HTTP/1.1\r\nHost: t\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n" +
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n"
+	for _, test := range []struct {
+		name, once, again string
+		limit             time.Duration
+	}{
+		{"nothing said", "", "", readHeaderTimeout},
+		{"half a request line", "GET /tok", "", readHeaderTimeout},
+		{"a header without end", "GET /token HTTP/1.1\r\nHost: t\r\n", "X-Slow: loris\r\n", readHeaderTimeout},
+		{"a body without end", head, "x", readTimeout},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			connection := dial(t, h.gateway)
+			begin := time.Now()
+			say(t, connection, test.once)
+			gone := make(chan error, 1)
+			go func() {
+				_, err := io.Copy(io.Discard, connection)
+				if err == nil {
+					err = io.EOF
+				}
+				gone <- err
+			}()
+			tick := time.NewTicker(200 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case err := <-gone:
+					if !hungUp(err) {
+						t.Fatalf("not cut off within %v", soon)
+					}
+					if spent := time.Since(begin); spent < test.limit-time.Second {
+						t.Errorf("cut off after %v, want %v of patience", spent, test.limit)
+					}
+					return
+				case <-tick.C:
+					_, _ = io.WriteString(connection, test.again) // an error shows in the read, too
+				}
+			}
+		})
+	}
+}
+
+func TestManyHalfRequestsLeaveRoomForWholeOnes(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	for range 300 {
+		say(t, dial(t, h.gateway), "GET /token HTTP/1.1\r\nHost: t\r\nX-Slow: ")
+	}
+	begin := time.Now()
+	if status, body := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good"); status != http.StatusOK {
+		t.Errorf("got %d %s, want 200", status, body)
+	}
+	if spent := time.Since(begin); spent > readHeaderTimeout {
+		t.Errorf("took %v among 300 half requests: they had to be cut off first", spent)
+	}
+}
+
+func TestAClientThatGoesAwayAmidAnAnswerHarmsNobody(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	for range 50 {
+		connection := dial(t, h.gateway)
+		// Many requests at once, whose answers do not fit the socket's buffers.
+		say(t, connection, strings.Repeat("GET /swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: t\r\n\r\n", 4))
+		if err := connection.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		_ = connection.Close()
+	}
+	if status, body := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good"); status != http.StatusOK {
+		t.Errorf("got %d %s, want 200", status, body)
+	}
+	for _, level := range []string{`"ERROR"`, `"WARN"`} {
+		if strings.Contains(h.stdout.String(), level) {
+			t.Errorf("a client that goes away is logged as %s: %s", level, h.stdout)
+		}
+	}
+}
+
+// Who runs out of file descriptors takes no connection, and that is worth a line.
+func TestRunningOutOfDescriptorsIsLoggedAndPasses(t *testing.T) {
+	t.Parallel()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("SKIPPED, for want of a shell: ", err)
+	}
+	h := &house{program: &program{stdout: new(text), stderr: new(text)}}
+	h.Cmd = exec.Command(shell, "-c", `ulimit -n 48 && exec "$0"`, os.Args[0])
+	h.Stdout = h.stdout
+	h.begin(t, "T2G_SERVER_PORT=0", "T2G_OPS_PORT="+unusedPort(t))
+	h.find(t)
+	var crowd []net.Conn
+	for range 80 {
+		crowd = append(crowd, dial(t, h.gateway))
+	}
+	wait(t, "the lack is logged", func() bool { return len(h.lines("connections are not taken")) > 0 })
+	for _, connection := range crowd {
+		_ = connection.Close()
+	}
+	wait(t, "it answers again", func() bool {
+		status, _, err := get("http://" + h.gateway + "/health")
+		return err == nil && status == http.StatusOK
+	})
+}
+
+func TestTheGatewayDoorAnswersOnlyTheGateway(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, "T2G_GATEWAY_CIDRS=127.0.0.2")
+	if status, _ := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good"); status != http.StatusForbidden {
+		t.Errorf("got %d from 127.0.0.1, want 403", status)
+	}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	connection, err := dialer.Dial("tcp", h.gateway)
+	if err != nil {
+		t.Skip("SKIPPED, for want of a second loopback address: ", err)
+	}
+	defer connection.Close()
+	say(t, connection, "GET /token HTTP/1.1\r\nHost: t\r\n"+tokenHeader+": opaque-and-good\r\n\r\n")
+	if got := readReply(t, connection); got.status != http.StatusOK {
+		t.Errorf("got %d from 127.0.0.2, want 200", got.status)
+	}
+}
+
+func TestTheOpsDoorHasProfilesOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		value string
+		want  int
+	}{{"false", http.StatusNotFound}, {"true", http.StatusOK}} {
+		h := openHouse(t, "T2G_OPS_PPROF="+test.value)
+		if status, _ := mustGet(t, "http://"+h.ops+"/debug/pprof/goroutine"); status != test.want {
+			t.Errorf("T2G_OPS_PPROF=%s: got %d, want %d", test.value, status, test.want)
+		}
+		for _, path := range []string{"/metrics", "/ready", "/debug/pprof/"} {
+			if status, _ := mustGet(t, "http://"+h.gateway+path); status != http.StatusNotFound {
+				t.Errorf("got %d for %s at the gateway door, want 404", status, path)
+			}
+		}
+		if status, _ := mustGet(t, "http://"+h.ops+"/token", tokenHeader, "opaque-and-good"); status != http.StatusNotFound {
+			t.Errorf("got %d for /token at the ops door, want 404", status)
+		}
+	}
+}
+
+// reply is what a test looks at of an answer whose body has come whole.
+type reply struct {
+	status int
+	closes bool // the connection
+	header http.Header
+	from   *url.URL // where redirects led; nil on a connection of the test's own
+	body   string
+}
+
+func readReply(t testing.TB, connection net.Conn) reply {
+	t.Helper()
+	got, err := readNext(bufio.NewReader(connection))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func readNext(r *bufio.Reader) (reply, error) {
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return reply{}, err
+	}
+	return whole(answer)
+}
+
+// whole reads the body, without which an answer is none.
+func whole(answer *http.Response) (reply, error) {
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return reply{}, fmt.Errorf("body: %w", err)
+	}
+	got := reply{status: answer.StatusCode, closes: answer.Close, header: answer.Header, body: string(body)}
+	if answer.Request != nil {
+		got.from = answer.Request.URL
+	}
+	return got, nil
+}

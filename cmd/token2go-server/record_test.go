@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const handedOver = `token2go_handovers_total{decision="handed_over",way="token"}`
+
+// recordTo starts a server whose lines go to a file that a test cannot read, on ports
+// that are known beforehand.
+func recordTo(t *testing.T, stdout *os.File, environment ...string) *house {
+	t.Helper()
+	h := &house{program: &program{stdout: new(text), stderr: new(text), Cmd: exec.Command(os.Args[0])}}
+	port, ops := unusedPort(t), unusedPort(t)
+	h.gateway, h.ops = "127.0.0.1:"+port, "127.0.0.1:"+ops
+	h.Stdout = stdout
+	h.begin(t, append(environment, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops)...)
+	wait(t, "the server serves", func() bool {
+		if !h.running() {
+			t.Fatalf("ended at once: %s", h.stderr)
+		}
+		status, _, err := get("http://" + h.ops + "/ready")
+		return err == nil && status == http.StatusOK
+	})
+	return h
+}
+
+func TestWhatCannotBePutOnRecordIsNotHandedOver(t *testing.T) {
+	t.Parallel()
+	const secret = "opaque-and-good"
+	h := recordTo(t, fullDevice(t))
+	status, body := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, secret)
+	if status != http.StatusInternalServerError || strings.Contains(body, secret) {
+		t.Errorf("got %d %s, want 500 without the token", status, body)
+	}
+	if _, metrics := mustGet(t, "http://"+h.ops+"/metrics"); strings.Contains(metrics, handedOver) {
+		t.Error("the metrics count a hand-over that was none")
+	}
+	if status, _ := mustGet(t, "http://"+h.gateway+"/health"); status != http.StatusOK {
+		t.Errorf("got %d from /health, want 200: a disk may be emptied", status)
+	}
+	h.signal(t, syscall.SIGTERM)
+	if code := h.code(t); code != 0 {
+		t.Errorf("got exit code %d, want 0: %s", code, h.stderr)
+	}
+}
+
+func TestTheServerEndsWhenNobodyReadsItsRecord(t *testing.T) {
+	t.Parallel()
+	const secret = "opaque-and-good"
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := recordTo(t, writer)
+	_ = writer.Close()
+	if status, _ := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, secret); status != http.StatusOK {
+		t.Fatalf("got %d with a reader, want 200", status)
+	}
+	_ = reader.Close()
+	status, body, err := get("http://"+h.gateway+"/token", tokenHeader, secret)
+	if err == nil && (status == http.StatusOK || strings.Contains(body, secret)) {
+		t.Errorf("got %d %s without a reader, want no token", status, body)
+	}
+	if code := h.code(t); code != exitFailed {
+		t.Errorf("got exit code %d, want %d: a reader may come with a new start", code, exitFailed)
+	}
+	if want := errUnread.Error() + "\n"; h.stderr.String() != want {
+		t.Errorf("got %q, want %q", h.stderr, want)
+	}
+}
+
+// A reader that stands still, such as a terminal that is held, fills the pipe.
+func TestAReaderWhoStandsStillCannotKeepTheServerFromEnding(t *testing.T) {
+	t.Parallel()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	h := recordTo(t, writer, "T2G_SHUTDOWN_TIMEOUT=500ms")
+	_ = writer.Close()
+	stuck := make(chan struct{})
+	go func() {
+		defer close(stuck)
+		client := &http.Client{Timeout: 2 * time.Second}
+		for {
+			r, _ := http.NewRequest(http.MethodGet, "http://"+h.gateway+"/token", nil)
+			r.Header.Set(tokenHeader, "opaque-and-good")
+			answer, err := client.Do(r)
+			if err != nil {
+				return
+			}
+			answer.Body.Close()
+		}
+	}()
+	select {
+	case <-stuck:
+	case <-time.After(soon):
+		t.Fatal("the pipe never fills")
+	}
+	if status, _ := mustGet(t, "http://"+h.ops+"/health"); status != http.StatusOK {
+		t.Errorf("got %d at the ops door, want 200", status)
+	}
+	h.signal(t, syscall.SIGTERM)
+	if code := h.code(t); code != exitFailed || !strings.Contains(h.stderr.String(), errStuck.Error()) {
+		t.Errorf("got exit code %d and %q, want %d and why", code, h.stderr, exitFailed)
+	}
+}
+
+func TestLinesAreJSONUnlessAskedOtherwise(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ format, want string }{
+		{"", `"level":"INFO","msg":"serving","door":"gateway"`},
+		{"json", `"level":"INFO","msg":"serving","door":"gateway"`},
+		{"text", `level=INFO msg=serving door=gateway`},
+	} {
+		p := launch(t, nil, "T2G_SERVER_PORT=0", "T2G_OPS_PORT=0", "T2G_LOG_FORMAT="+test.format)
+		wait(t, fmt.Sprintf("format %q is %s", test.format, test.want), func() bool { return strings.Contains(p.stdout.String(), test.want) })
+	}
+}
+
+func TestTheAuditLineIsWrittenAtEveryLevel(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		level  string
+		access int
+	}{{"info", 1}, {"error", 0}} {
+		// At this level the server does not say where it serves.
+		port, ops := unusedPort(t), unusedPort(t)
+		h := &house{gateway: "127.0.0.1:" + port, ops: "127.0.0.1:" + ops}
+		h.program = launch(t, nil, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops, "T2G_LOG_LEVEL="+test.level)
+		wait(t, "the server serves", func() bool { _, _, err := get("http://" + h.ops + "/ready"); return err == nil })
+		mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good", "X-Forwarded-User", "ada")
+		h.signal(t, syscall.SIGTERM)
+		h.code(t)
+		if got := len(h.lines("audit")); got != 1 {
+			t.Errorf("level %s: got %d audit lines, want 1", test.level, got)
+		}
+		if got := len(h.lines("access")); got != test.access {
+			t.Errorf("level %s: got %d access lines, want %d", test.level, got, test.access)
+		}
+	}
+}
