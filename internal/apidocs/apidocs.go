@@ -55,6 +55,7 @@ func Handler(o Options) http.Handler {
 // under every prefix.
 func Redirect(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Location", "."+Root+"/")
+	w.Header().Set("Content-Length", "0") // which net/http tells of a GET alone
 	w.WriteHeader(http.StatusSeeOther)
 }
 

@@ -2,6 +2,7 @@ package t2gtest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,7 +73,28 @@ func (c *Contract) check(r *http.Request, answer *http.Response, body []byte) er
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	body, err := unpacked(answer, body)
+	if err != nil {
+		return err
+	}
 	return fills(described.Value.Content, answer, body)
+}
+
+// unpacked undoes the compression that a test asked for itself; any other, the
+// transport has undone.
+func unpacked(answer *http.Response, body []byte) ([]byte, error) {
+	switch coding := answer.Header.Get("Content-Encoding"); coding {
+	case "":
+		return body, nil
+	case "gzip":
+		reader, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(reader)
+	default:
+		return nil, fmt.Errorf("the answer is packed as %s", coding)
+	}
 }
 
 // everywhere checks what holds for every path.
@@ -194,7 +216,7 @@ func (c *Contract) operation(r *http.Request) *openapi3.Operation {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	path, _ := strings.CutPrefix(r.URL.Path, c.prefix)
+	path, _ := strings.CutPrefix(r.URL.EscapedPath(), c.prefix)
 	if path == "" {
 		path = "/"
 	}

@@ -112,6 +112,9 @@ func TestAnAnswerThatBreaksTheContractIsAnError(t *testing.T) {
 			g.path = "/health"
 			g.refuse(405, strings.ReplaceAll(strings.ReplaceAll(problemBody, "token_not_found", "method_not_allowed"), "401", "405"))
 		},
+		"a packed file that is none": func(g *given) {
+			g.path, g.header["Content-Type"], g.header["Content-Encoding"], g.header["Cache-Control"] = "/static/a.css", "text/css", "gzip", "public"
+		},
 		"half a page": func(g *given) {
 			g.path, g.body = "/", "<!doctype html><html>"
 			g.header["Content-Type"] = "text/html; charset=utf-8"
