@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/go-chi/chi/v5"
 
@@ -43,8 +44,14 @@ func (s *Server) swagger(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) notFound(http.ResponseWriter, *http.Request) error { return errNotFound }
 
-// methods lists what is served at a path, for the Allow header (RFC 9110, section 10.2.1).
-func (s *Server) methods(path string) string {
+// methods lists what is served at an address, for the Allow header (RFC 9110, section
+// 10.2.1). It looks at the path that the router looks at: as it is written where that
+// differs from how it would be.
+func (s *Server) methods(at *url.URL) string {
+	path := at.RawPath
+	if path == "" {
+		path = at.Path
+	}
 	list := ""
 	for _, name := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 		if s.router.Match(chi.NewRouteContext(), name, path) {

@@ -75,7 +75,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
-	allowed := s.methods(r.URL.Path)
+	allowed := s.methods(r.URL)
 	if allowed == "" {
 		return errNotFound // chi comes here with any method that it does not know
 	}
