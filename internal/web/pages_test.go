@@ -83,3 +83,17 @@ func (p page) form(t testing.TB) (action string, fields url.Values) {
 	}
 	return forms[0].attributes["action"], fields
 }
+
+// shape is all that is markup in a page, without the values of attributes.
+func (p page) shape() string {
+	var shape strings.Builder
+	for _, one := range p {
+		names := make([]string, 0, len(one.attributes))
+		for name := range one.attributes {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		shape.WriteString(one.tag + " " + strings.Join(names, ",") + "\n")
+	}
+	return shape.String()
+}
