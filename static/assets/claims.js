@@ -40,7 +40,8 @@ function rows(claims, now) {
   const rest = Object.keys(claims).filter((name) => !listed.some(([other]) => other === name));
   if (rest.length > 0) {
     const items = rest.map((name) => element("code", { class: "chip" }, name));
-    made.push(element("div", { class: "wide" }, element("dt", {}, "Besides"), element("dd", {}, ...items)));
+    const list = element("dd", {}, ...apart(items));
+    made.push(element("div", { class: "wide" }, element("dt", {}, "Besides"), list));
   }
   return made;
 }
@@ -72,8 +73,14 @@ function time(date, now) {
 function texts(name, value) {
   const list = name === "scope" && typeof value === "string" ? value.split(" ").filter(Boolean) : value;
   if (!Array.isArray(list)) return [plain(list)];
-  return list.map((item) => element("span", { class: "chip" }, plain(item)));
+  return apart(list.map((item) => element("span", { class: "chip" }, plain(item))));
 }
+
+/**
+ * Puts a space between chips, for who copies them or has them read out.
+ * @param {HTMLElement[]} chips
+ */
+const apart = (chips) => chips.flatMap((chip, index) => (index === 0 ? [chip] : [" ", chip]));
 
 /** @param {unknown} value */
 const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
