@@ -41,14 +41,17 @@ setup: ## Install what lint and test need.
 	@.ci/install
 	@$(MAKE) --no-print-directory -j3 tools
 
-.PHONY: tools python node
-tools: $(GOLANGCI) $(GOTESTSUM) node
+.PHONY: tools python node parts
+tools: $(GOLANGCI) $(GOTESTSUM) node parts
 
 python:
 	@.ci/python
 
 node: python
 	@.ci/node
+
+parts: python
+	@.ci/parts
 
 $(GOLANGCI): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 $(GOTESTSUM): PACKAGE := gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
@@ -65,12 +68,12 @@ lint: setup ## Run vet and every linter.
 
 .PHONY: format
 format: setup ## Mend what gofmt and Biome can mend.
-	gofmt -w cmd internal openapi static
+	gofmt -w cmd deploy internal openapi static
 	.cache/bin/biome check --config-path=.ci/biome.json --write static internal
 
 .PHONY: test
 test: setup build lint ## Build, lint and run every test, some fuzzing too; skips nothing.
-	@.ci/tests tests fuzz | $(SUMMARY)
+	@.ci/tests tests delivery fuzz | $(SUMMARY)
 
 .PHONY: fuzz
 fuzz: setup ## Run every fuzz target for FUZZTIME each: make fuzz FUZZTIME=10m.

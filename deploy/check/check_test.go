@@ -1,0 +1,69 @@
+// Package check_test holds what is delivered to what it says: the image, the manifests,
+// the chart, the unit and the alerts are read by the libraries of those who will read
+// them, and run where this computer can run them.
+//
+// It is a module of its own, so that the server depends on none of those libraries.
+package check_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(inImage) != "" {
+		enter()
+	}
+	os.Exit(m.Run())
+}
+
+// top is the folder of the repository.
+const top = "../.."
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(top, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// need returns the path of a program, from the variable that names it or from PATH. A
+// test for which it is not there is skipped, and fails under CI=true.
+func need(t testing.TB, program string) string {
+	t.Helper()
+	name := os.Getenv("T2G_TEST_" + strings.ToUpper(strings.ReplaceAll(program, "-", "_")))
+	if name == "" {
+		name = program
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, "NOT TESTED: %v", err)
+	}
+	return path
+}
+
+func missing(t testing.TB, format string, arguments ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, arguments...)
+	}
+	t.Skipf(format, arguments...)
+}
+
+// run returns what a command printed, and fails the test where the command failed.
+func run(t testing.TB, c *exec.Cmd) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", c, err, out, &stderr)
+	}
+	return string(out)
+}
