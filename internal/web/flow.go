@@ -108,6 +108,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, outcome flow.Out
 	if !found || errors.Is(err, flow.ErrEdited) {
 		return err
 	}
+	s.metrics.refused(s.explain(r, err).Kind)
 	seeOther(w, location)
 	return nil
 }

@@ -32,7 +32,7 @@ func newMetrics(registry *prometheus.Registry, version string, headers []string)
 	m := &metrics{
 		registry:  registry,
 		handOvers: counter("handovers_total", "Requests for a token, by the way it leaves and what was decided.", "way", "decision"),
-		refusals:  counter("refusals_total", "Refused requests, by reason.", "reason"),
+		refusals:  counter("refusals_total", "Refused requests, by reason; those that a client is told of by redirect among them.", "reason"),
 		headers:   counter("token_header_total", "Tokens handed over, by the header that held them.", "header"),
 		requests:  counter("requests_total", "Requests at the gateway door, by route pattern and status.", "route", "status"),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
