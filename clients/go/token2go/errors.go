@@ -1,0 +1,132 @@
+package token2go
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The sentinels. Each is the Kind of an Error, so that errors.Is finds it.
+var (
+	ErrOptions     = errors.New("unusable options")
+	ErrListen      = errors.New("no listener on 127.0.0.1")
+	ErrUnreachable = errors.New("server unreachable")
+	ErrCertificate = errors.New("certificate not trusted")
+	ErrDenied      = errors.New("denied")
+	ErrTimedOut    = errors.New("timed out")
+	ErrNoToken     = errors.New("no token at the gateway")
+	ErrExpiring    = errors.New("token expiring")
+	ErrRefused     = errors.New("request refused")
+	ErrServer      = errors.New("server error")
+
+	// ErrAnswer is the kind of a warning: an answer was not accepted, and the wait goes on.
+	ErrAnswer = errors.New("answer not accepted")
+)
+
+// Error says why there is no token, and what to do next. It never holds a token.
+type Error struct {
+	Kind   error  // one of the sentinels
+	Detail string // what exactly, may be empty; one line, safe for a terminal
+	Cause  error  // what lies beneath, may be nil
+}
+
+func (e *Error) Error() string {
+	text := e.Kind.Error()
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	if next := advice(e.Kind); next != "" {
+		text += "; " + next
+	}
+	return text
+}
+
+// Unwrap returns the kind and, where there is one, the cause.
+func (e *Error) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Cause}
+}
+
+// advice says what the person can do next.
+func advice(kind error) string {
+	for _, row := range []struct {
+		kind error
+		next string
+	}{
+		{ErrListen, "choose another port, or 0 for any that is free"},
+		{ErrUnreachable, "check the address, the network and the proxy"},
+		{ErrCertificate, "trust the authority that issued it (a file with its certificate), or check that the address is the right one"},
+		{ErrDenied, "ask again and choose Allow if the four words are the same in both places"},
+		{ErrTimedOut, "ask again and finish signing in within the time limit; where the browser cannot reach this computer, " +
+			"paste what it shows; a token2go-server 1.0.3 answers the format triple alone, so ask it for that one"},
+		{ErrNoToken, "tell the operator: the gateway must forward the access token (the server's page /echo says how)"},
+		{ErrExpiring, "sign out at the gateway and in again, or ask for a shorter remaining lifetime"},
+		{ErrRefused, "ask the operator what is allowed, or change what is asked for"},
+		{ErrServer, "try again in a moment; the server's log says more"},
+	} {
+		if errors.Is(kind, row.kind) {
+			return row.next
+		}
+	}
+	return ""
+}
+
+// ClockError is a warning: this computer's clock and the server's differ, so lifetimes
+// are off by as much.
+type ClockError struct {
+	Ahead time.Duration // how far the server's clock is ahead of ours; negative when behind
+}
+
+func (e *ClockError) Error() string {
+	side, off := "behind", e.Ahead
+	if off < 0 {
+		side, off = "ahead of", -off
+	}
+	return fmt.Sprintf("this computer's clock is %s %s the server's; set it, or lifetimes will be wrong", off.Round(time.Second), side)
+}
+
+// refusal is what an error parameter with the right state means (RFC 6749, section
+// 4.1.2.1, and two codes of our own). Both texts come from outside.
+func refusal(code, description string) *Error {
+	kind := ErrRefused
+	switch code {
+	case "access_denied":
+		kind = ErrDenied
+	case "token_not_found":
+		kind = ErrNoToken
+	case "token_expiring":
+		kind = ErrExpiring
+	case "server_error":
+		kind = ErrServer
+	case "invalid_request":
+	default:
+		description = strings.TrimSpace(code + " " + description)
+	}
+	return &Error{Kind: kind, Detail: printable(description)}
+}
+
+// printable makes a text from outside fit for a terminal: one line of ASCII and of a
+// length that can be read.
+func printable(text string) string {
+	const most = 400
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// unaccepted is the error of an answer that leaves the wait as it was.
+func unaccepted(format string, values ...any) error {
+	return fmt.Errorf("%w: %w", ErrAnswer, fmt.Errorf(format, values...))
+}

@@ -1,0 +1,141 @@
+package token2go
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Format says in which envelope the token comes.
+type Format string
+
+// The formats.
+const (
+	JWE    Format = "jwe"    // RFC 7516 for a P-256 key; what Token2go speaks
+	Triple Format = "triple" // three fields for an RSA key; what token2go-server 1.0.3 speaks
+)
+
+// DefaultTimeout is how long Get waits unless told.
+const DefaultTimeout = 5 * time.Minute
+
+// Options say which server is asked, and how the person is reached. Server is required;
+// the zero value of every other field is fine.
+type Options struct {
+	Server    string        // the address of Token2go behind its gateway, a path prefix included; https, or http on loopback
+	AllowHTTP bool          // take http beyond loopback as well; whoever is on the way can then ask in this program's place
+	Client    string        // the name that the person is shown; empty: token2go
+	Format    Format        // empty: JWE
+	MinTTL    time.Duration // how long the token must still live, up to a day; rounded up to whole seconds
+	Timeout   time.Duration // how long to wait; 0: DefaultTimeout
+	Port      int           // to listen on, for a firewall or a tunnel that needs to know; 0: any that is free
+	PasteOnly bool          // no listener: the page shows a sealed text, which Paste reads
+
+	// Show tells the person where to go. It is called once, before anything else is.
+	Show func(Prompt)
+
+	// Open opens an address in the person's browser: the prompt's ShortURL, or its URL
+	// where that is empty. It runs beside the wait, may take its time, and is not waited
+	// for; its error becomes a warning. Nil: nothing is opened, and the person follows
+	// Show.
+	Open func(url string) error
+
+	// Paste returns what the person has pasted: a line, or all of it. It is called again
+	// and again while the wait lasts, and must return when ctx is done, within a second.
+	// An error, such as io.EOF, says that nothing more will come.
+	Paste func(ctx context.Context) (string, error)
+
+	// Warn tells what did not end the wait: a *ClockError, a browser that did not open,
+	// or an answer that was not accepted (ErrAnswer). It is not called twice at once,
+	// nor after Get has returned.
+	Warn func(error)
+
+	// HTTPClient is what Probe asks with, for a certificate authority or a proxy of your
+	// own. Nil: one like http.DefaultClient.
+	HTTPClient *http.Client
+}
+
+// Prompt is what the person needs to know.
+type Prompt struct {
+	URL      string    // opens the flow; with PasteOnly the same as PasteURL
+	ShortURL string    // redirects to URL while the wait lasts, for this computer only; empty with PasteOnly
+	PasteURL string    // opens the flow such that it ends in a text to paste; empty for Triple
+	Words    [4]string // the page shows the same four
+	Until    time.Time // when the wait ends
+}
+
+// checked returns the options with every default in place, and the server's address.
+func (o Options) checked() (Options, *url.URL, error) {
+	server, err := parseServer(o.Server, o.AllowHTTP)
+	if err != nil {
+		return o, nil, &Error{Kind: ErrOptions, Detail: err.Error()}
+	}
+	if o.Client == "" {
+		o.Client = "token2go"
+	}
+	if o.Format == "" {
+		o.Format = JWE
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if fault := o.fault(); fault != "" {
+		return o, nil, &Error{Kind: ErrOptions, Detail: fault}
+	}
+	return o, server, nil
+}
+
+func (o Options) fault() string {
+	switch {
+	case o.Format != JWE && o.Format != Triple:
+		return fmt.Sprintf("Format is %q, want %q or %q", o.Format, JWE, Triple)
+	case o.Timeout < 0:
+		return fmt.Sprintf("Timeout is %s, want more than 0", o.Timeout)
+	case o.MinTTL < 0 || o.MinTTL > 24*time.Hour:
+		return fmt.Sprintf("MinTTL is %s, want 0 to 24h", o.MinTTL)
+	case o.Port < 0 || o.Port > 65535:
+		return fmt.Sprintf("Port is %d, want 0 to 65535", o.Port)
+	case o.PasteOnly && o.Paste == nil:
+		return "PasteOnly needs Paste"
+	case o.PasteOnly && o.Format == Triple:
+		return "PasteOnly needs the format jwe: a triple cannot be pasted"
+	}
+	return ""
+}
+
+// parseServer reads the address of a server. Its errors do not repeat an address that
+// may hold a password.
+func parseServer(text string, allowHTTP bool) (*url.URL, error) {
+	const example = "want one such as https://t2g.example.org"
+	var fault string
+	server, err := url.Parse(text)
+	switch {
+	case text == "":
+		fault = "is empty, " + example
+	case err != nil:
+		fault = "cannot be read, " + example
+	case server.User != nil:
+		fault = "holds a user name, want it without"
+	case server.Scheme != "https" && server.Scheme != "http" || server.Opaque != "":
+		fault = "has no https:// before it, " + example
+	case server.Hostname() == "":
+		fault = "has no host, " + example
+	case server.RawQuery != "" || server.ForceQuery || strings.Contains(text, "#"):
+		fault = "has a query or a fragment, want the address of Token2go alone"
+	case server.Scheme == "http" && !allowHTTP && !isLoopback(server.Hostname()):
+		fault = "is http and not on this computer, want https (AllowHTTP takes http all the same)"
+	default:
+		return server, nil
+	}
+	return nil, errors.New("the server's address " + fault)
+}
+
+// isLoopback reports whether a host is this computer, whatever a name server says.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}

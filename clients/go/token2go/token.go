@@ -1,0 +1,79 @@
+package token2go
+
+import (
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"token2go/internal/secret"
+)
+
+// Token is an access token. It answers fmt, slog and the encoders of the standard
+// library with a mask; Reveal is the one way out. Its zero value is no token.
+type Token struct {
+	Expires     time.Time // zero: unknown
+	Fingerprint string    // 64 hex characters, the same that the server shows; safe to print
+	Header      string    // the header that the gateway sent it in, where known; for showing
+	Type        string    // for the Authorization header, such as Bearer
+	Issuer      string    // the server's own claim, unproven and for showing; may be empty
+	Words       [4]string // the four words of the call that got it; empty where there was none
+
+	text secret.Value
+}
+
+// fingerprintSalt goes before a token when its fingerprint is taken. It is part of the
+// protocol.
+const fingerprintSalt = "03c49494-c1f3-4b3c-a9e3-28b1c4e42177"
+
+// NewToken makes a Token of type Bearer from its text, for one that comes from a cache
+// or stands in a test. The empty text gives the zero Token.
+func NewToken(text string) Token {
+	if text == "" {
+		return Token{}
+	}
+	sum := sha512.Sum512_256([]byte(fingerprintSalt + text))
+	return Token{Fingerprint: hex.EncodeToString(sum[:]), Type: "Bearer", text: secret.New(text)}
+}
+
+// Reveal returns the token itself.
+func (t Token) Reveal() string { return t.text.Reveal() }
+
+// Absent reports whether there is no token.
+func (t Token) Absent() bool { return t.text.Absent() }
+
+// ValidFor reports whether the token is there and lives for at least another d. One
+// whose expiry is unknown does.
+func (t Token) ValidFor(d time.Duration) bool { return t.validFor(d, time.Now()) }
+
+func (t Token) validFor(d time.Duration, now time.Time) bool {
+	return !t.Absent() && (t.Expires.IsZero() || t.Expires.Sub(now) >= d)
+}
+
+// String returns a mask, or the empty text for no token.
+func (t Token) String() string { return t.text.String() }
+
+// Format writes what String returns, whatever the verb.
+func (t Token) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(t.String())) }
+
+// LogValue logs the fingerprint and the expiry.
+func (t Token) LogValue() slog.Value {
+	if t.Absent() {
+		return slog.GroupValue()
+	}
+	return slog.GroupValue(slog.String("fingerprint", t.Fingerprint), slog.Time("expires", t.Expires))
+}
+
+// MarshalJSON encodes all but the token itself, which stands there as a mask.
+func (t Token) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Secret      string    `json:"secret"`
+		Expires     time.Time `json:"expires,omitzero"`
+		Fingerprint string    `json:"fingerprint,omitempty"`
+		Header      string    `json:"header,omitempty"`
+		Type        string    `json:"tokenType,omitempty"`
+		Issuer      string    `json:"issuer,omitempty"`
+	}{t.String(), t.Expires, t.Fingerprint, t.Header, t.Type, t.Issuer})
+}
