@@ -16,17 +16,18 @@ type Pattern struct {
 }
 
 // ParsePattern reads a pattern, for example https://hub.example.org/user/*/token2go/**.
+// The error repeats nothing of it: people put passwords into URLs.
 func ParsePattern(text string) (Pattern, error) {
 	rest, isTLS := strings.CutPrefix(text, "https://")
 	if !isTLS {
 		return Pattern{}, fmt.Errorf("it must begin with https://")
 	}
 	host, path, found := strings.Cut(rest, "/")
-	if !found {
-		return Pattern{}, fmt.Errorf("it has no path; write https://%s/** to allow every path", host)
-	}
 	if !isHost(host) {
 		return Pattern{}, fmt.Errorf("its host must be written in lower case letters, digits, dots and hyphens, without wildcards, and its port from 1 to 65535 or not at all")
+	}
+	if !found {
+		return Pattern{}, fmt.Errorf("it has no path; write /** behind the host to allow every path")
 	}
 	p := Pattern{host: host, segments: strings.Split(path, "/")}
 	for i, segment := range p.segments {

@@ -73,6 +73,19 @@ func TestPatternsThatAreRefusedSayWhy(t *testing.T) {
 	}
 }
 
+// The configuration's report shows a refused pattern with its password left out; the
+// reason beside it once had the password in it.
+func TestARefusedPatternIsNotRepeatedInTheReason(t *testing.T) {
+	for _, text := range []string{
+		"https://somebody:hunter2@app.example.org", "https://somebody:hunter2@app.example.org/cb",
+		"https://hunter2", "hunter2", "https://app.example.org/hunter2?", "https://app.example.org/hunter2*",
+	} {
+		if _, err := ParsePattern(text); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, want a reason without a part of it", text, err)
+		}
+	}
+}
+
 func FuzzPattern(f *testing.F) {
 	operator, cases := targetCases(f)
 	for _, pattern := range operator {
