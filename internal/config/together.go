@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,6 +13,7 @@ func (r *reader) checkTogether(c Config) {
 	r.checkTLS(c)
 	r.checkSocket(c)
 	r.checkPorts(c)
+	r.checkIdentity(c)
 }
 
 // checkSocket refuses what only a port can have. The host is let pass, because the
@@ -36,6 +39,18 @@ func (r *reader) checkPorts(c Config) {
 	}
 	if r.sound(name, "T2G_OPS_HOST", "T2G_SERVER_HOST", "T2G_SERVER_PORT", "T2G_SERVER_SOCKET") {
 		r.add(name, fmt.Sprintf("%d (the gateway door's)", c.OpsPort), r.rows[name].Allowed)
+	}
+}
+
+// checkIdentity refuses a header that may hold a credential where one is shown and logged.
+func (r *reader) checkIdentity(c Config) {
+	const name = "T2G_IDENTITY_HEADER_NAMES"
+	credentials := append(c.TokenHeaders(), "Authorization", "Proxy-Authorization", "Cookie")
+	for _, shown := range c.IdentityHeaderNames {
+		same := func(other string) bool { return strings.EqualFold(shown, other) }
+		if slices.ContainsFunc(credentials, same) && r.sound(name) {
+			r.add(name, strconv.Quote(shown)+" (it may hold a credential, and a name is shown and logged)", r.rows[name].Allowed)
+		}
 	}
 }
 

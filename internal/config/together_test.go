@@ -118,6 +118,29 @@ func TestTwoDoorsCannotShareAnAddress(t *testing.T) {
 	}
 }
 
+// Who is signed in is shown on pages and stands in every audit line.
+func TestAHeaderThatMayHoldACredentialSaysNobodysName(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		given []string
+		right bool
+	}{
+		{"names of people", []string{"T2G_IDENTITY_HEADER_NAMES=X-User,X-Forwarded-Email"}, true},
+		{"a header of the token", []string{"T2G_IDENTITY_HEADER_NAMES=X-User,x-forwarded-access-token"}, false},
+		{"one that was added", []string{"T2G_IDENTITY_HEADER_NAMES=X-Mine", "T2G_ADD_TOKEN_HEADER_NAMES=X-MINE"}, false},
+		{"a default that carries the token", []string{"T2G_TOKEN_HEADER_NAMES=X-User"}, false},
+		{"Authorization, which need not be among them", []string{"T2G_IDENTITY_HEADER_NAMES=Authorization", "T2G_TOKEN_HEADER_NAMES=X-Token"}, false},
+		{"cookies", []string{"T2G_IDENTITY_HEADER_NAMES=cookie"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			found := faults(t, test.given...)
+			if got := slices.Contains(names(found), "T2G_IDENTITY_HEADER_NAMES"); got == test.right || len(found) > 1 {
+				t.Errorf("got %v, want right to be %v", found, test.right)
+			}
+		})
+	}
+}
+
 func TestAFallbackTokenIsReadFromItsFile(t *testing.T) {
 	for _, test := range []struct{ name, content, want string }{
 		{"as it stands", marked, marked},
