@@ -388,6 +388,21 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// One header with very many values was measured anew for each of the others.
+func TestVeryManyHeadersAreLookedThroughOnce(t *testing.T) {
+	const many = 150_000
+	r := request()
+	r.Header["A"] = make([]string, many)
+	for i := range many {
+		r.Header[fmt.Sprintf("X-%d", i)] = []string{""}
+	}
+	begin := time.Now()
+	doctor.Examine(r, options())
+	if spent := time.Since(begin); spent > 10*time.Second {
+		t.Errorf("took %v", spent)
+	}
+}
+
 func TestTheWorstComesFirstAndTheOrderStays(t *testing.T) {
 	lines := plus(apached, "OIDC_refresh_token: a", "OIDC-access-token: b", "X-Forwarded-Access-Token: "+jwt(-time.Hour, ""), "Cookie: mod_auth_openidc_session=a")
 	first := titles(examine(lines...))

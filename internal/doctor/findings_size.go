@@ -83,10 +83,10 @@ func (e *examination) lineBytes(name string) int {
 
 // longest is the name of the longest header, the first in the alphabet among equals.
 func (e *examination) longest() string {
-	longest := ""
+	longest, most := "", 0
 	for _, name := range slices.Sorted(maps.Keys(e.request.Header)) {
-		if longest == "" || e.lineBytes(name) > e.lineBytes(longest) {
-			longest = name
+		if bytes := e.lineBytes(name); bytes > most {
+			longest, most = name, bytes
 		}
 	}
 	return longest
