@@ -35,6 +35,9 @@ func newDoor(name string, listener net.Listener, handler http.Handler, maxHeader
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         known.note,
 		ErrorLog:          stdlog.New(netLog{log}, "", 0),
+
+		// net/http would answer OPTIONS * by itself, past everything that guards the door.
+		DisableGeneralOptionsHandler: true,
 	}, known}
 }
 

@@ -168,6 +168,18 @@ func TestTheGatewayDoorAnswersOnlyTheGateway(t *testing.T) {
 	}
 }
 
+// net/http answers this one before any handler, unless it is told not to.
+func TestAQuestionAboutTheWholeServerIsGuardedAsAnyOther(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, "T2G_GATEWAY_CIDRS=192.0.2.1")
+	connection := dial(t, h.gateway)
+	say(t, connection, "OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n")
+	got := readReply(t, connection)
+	if got.status != http.StatusForbidden || got.header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("got %d with %v, want 403 as for any other request", got.status, got.header)
+	}
+}
+
 func TestTheOpsDoorHasProfilesOnlyWhenAsked(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
