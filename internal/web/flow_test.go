@@ -151,6 +151,10 @@ func TestAPageToPasteShowsTheSealedTextAndTheWords(t *testing.T) {
 	if got := shown.text("client"); got != "my tool" {
 		t.Errorf("got client %q, want my tool", got)
 	}
+	// The words agree even where a website chose the key and asks for the text.
+	if got := shown.text("unasked"); !strings.Contains(got, "paste it nowhere") {
+		t.Errorf("got the warning %q, want one for who did not start this", got)
+	}
 }
 
 // decide answers the question on a page with its own form.
