@@ -20,6 +20,7 @@ type verdict struct {
 	token   Token
 	err     error
 	warning error // may be nil
+	browser bool  // it came through a browser, which waits for a page
 }
 
 // errStray is the error of whatever does not hold the state: nobody's business, so no

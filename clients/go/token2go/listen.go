@@ -36,11 +36,10 @@ type listener struct {
 	short,
 	page string // what the browser sees after the answer
 
-	server   http.Server
-	served   chan struct{} // closed when the server has stopped
-	answered chan struct{} // closed when an answer that came here ended the wait
-	seen     chan struct{} // closed when the page was fetched
-	once     sync.Once     // for seen
+	server http.Server
+	served chan struct{} // closed when the server has stopped
+	seen   chan struct{} // closed when the page was fetched
+	once   sync.Once     // for seen
 }
 
 // listen binds 127.0.0.1 and nothing else, so that no other computer reaches it.
@@ -51,7 +50,7 @@ func listen(c *call, w *wait, server *url.URL, o Options) (*listener, error) {
 	}
 	l := &listener{
 		call: c, wait: w, path: "/" + random(16), short: "/" + random(8),
-		served: make(chan struct{}), answered: make(chan struct{}), seen: make(chan struct{}),
+		served: make(chan struct{}), seen: make(chan struct{}),
 	}
 	l.page = l.path + "/done"
 	address, _ := bound.Addr().(*net.TCPAddr)
@@ -76,14 +75,12 @@ func listen(c *call, w *wait, server *url.URL, o Options) (*listener, error) {
 // close lets the browser fetch the page after an answer that came here, for a moment,
 // and then nothing is left.
 func (l *listener) close(ctx context.Context) {
-	select {
-	case <-l.answered:
+	if v, _ := l.wait.ended(); v.browser {
 		select {
 		case <-l.seen:
 		case <-time.After(lingering):
 		case <-ctx.Done():
 		}
-	default:
 	}
 	soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 100*time.Millisecond)
 	defer cancel()
@@ -148,6 +145,7 @@ func (l *listener) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, err := l.call.judge(fields, l.call.now())
+	v.browser = true
 	switch {
 	case errors.Is(err, errStray):
 		refuse(w, http.StatusNotFound)
@@ -157,7 +155,6 @@ func (l *listener) answer(w http.ResponseWriter, r *http.Request) {
 	case !l.wait.end(v):
 		refuse(w, http.StatusGone)
 	default:
-		close(l.answered)
 		w.Header().Set("Location", l.page)
 		w.WriteHeader(http.StatusSeeOther)
 	}
