@@ -19,6 +19,7 @@ var (
 	ErrExpiring    = errors.New("token expiring")
 	ErrRefused     = errors.New("request refused")
 	ErrServer      = errors.New("server error")
+	ErrCache       = errors.New("cache not usable")
 
 	// ErrAnswer is the kind of a warning: an answer was not accepted, and the wait goes on.
 	ErrAnswer = errors.New("answer not accepted")

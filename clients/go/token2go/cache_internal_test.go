@@ -1,0 +1,83 @@
+package token2go
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+	"time"
+)
+
+// sharedCache is openapi/vectors/cache.json; the README beside it says what it means.
+type sharedCache struct {
+	Server, Token string
+	Names         []struct{ Server, Canonical, Name string }
+	Entries       []struct {
+		Name, Text       string
+		Now              time.Time
+		MinTTL, Lifetime int
+		Good             bool
+	}
+	Outcomes []struct {
+		Name, Text string
+		Asked      time.Time
+		Shared     string
+	}
+}
+
+func readSharedCache(t *testing.T) sharedCache {
+	t.Helper()
+	text, err := os.ReadFile("../../../openapi/vectors/cache.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shared sharedCache
+	if err := json.Unmarshal(text, &shared); err != nil {
+		t.Fatal(err)
+	}
+	if len(shared.Names) < 10 || len(shared.Entries) < 20 || len(shared.Outcomes) < 10 {
+		t.Fatal("the vectors are not there")
+	}
+	return shared
+}
+
+func TestEveryWayToWriteAServerHasOneName(t *testing.T) {
+	for _, test := range readSharedCache(t).Names {
+		server, err := parseServer(test.Server, true)
+		if err != nil {
+			t.Errorf("%s: %v", test.Server, err)
+			continue
+		}
+		if got := canonical(server); got != test.Canonical || cacheName(got) != test.Name {
+			t.Errorf("%s: got %s and %s, want %s and %s", test.Server, got, cacheName(got), test.Canonical, test.Name)
+		}
+	}
+}
+
+func TestATokenFromTheCacheIsGoodOrAsIfAbsent(t *testing.T) {
+	shared := readSharedCache(t)
+	for _, test := range shared.Entries {
+		t.Run(test.Name, func(t *testing.T) {
+			s := shelf{cache: Cache{Lifetime: time.Duration(test.Lifetime) * time.Second}, server: shared.Server}
+			e := s.read([]byte(test.Text))
+			if got := e.good(time.Duration(test.MinTTL)*time.Second, test.Now); got != test.Good {
+				t.Errorf("got good %t, want %t", got, test.Good)
+			}
+			if test.Good && e.Token.Reveal() != shared.Token {
+				t.Error("got another token")
+			}
+		})
+	}
+}
+
+func TestARefusalIsSharedWithWhoeverWaited(t *testing.T) {
+	for _, test := range readSharedCache(t).Outcomes {
+		t.Run(test.Name, func(t *testing.T) {
+			got := readRefusal([]byte(test.Text), test.Asked)
+			want := shared()[test.Shared]
+			if (got == nil) != (want == nil) || want != nil && !errors.Is(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,80 @@
+package token2go
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Probe asks the server's /health, before the person is troubled, whether it can be
+// reached and has a certificate that is trusted. Any answer will do, also that of a
+// gateway which wants a sign-in first; 500 and beyond is ErrServer. It asks with
+// HTTPClient, for at most ten seconds, and follows no redirect.
+func Probe(ctx context.Context, options Options) error {
+	const most = 10 * time.Second
+	o, server, err := options.checked()
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	r, err := http.NewRequestWithContext(limited, http.MethodGet, server.JoinPath("health").String(), nil)
+	if err != nil {
+		return &Error{Kind: ErrOptions, Cause: err}
+	}
+	client := http.Client{}
+	if o.HTTPClient != nil {
+		client = *o.HTTPClient
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	answer, err := client.Do(r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return unreached(err)
+	}
+	discard(answer)
+	if answer.StatusCode >= http.StatusInternalServerError {
+		return &Error{Kind: ErrServer, Detail: "it answered " + printable(answer.Status)}
+	}
+	return nil
+}
+
+// unreached tells a certificate that is not trusted from a server that is not there.
+func unreached(err error) *Error {
+	if address, is := errors.AsType[*url.Error](err); is {
+		err = address.Err
+	}
+	if isCertificate(err) {
+		return &Error{Kind: ErrCertificate, Cause: err}
+	}
+	_, garbled := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case garbled || errors.Is(err, http.ErrSchemeMismatch):
+		return &Error{Kind: ErrUnreachable, Detail: "what answers there does not speak https", Cause: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: ErrUnreachable, Detail: "no answer within ten seconds"}
+	}
+	return &Error{Kind: ErrUnreachable, Cause: err}
+}
+
+func isCertificate(err error) bool {
+	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, hostname := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	return verification || authority || hostname || invalid
+}
+
+// discard lets the connection be used again.
+func discard(answer *http.Response) {
+	const most = 64 << 10 // bytes that are worth reading for that
+	_, _ = io.CopyN(io.Discard, answer.Body, most)
+	_ = answer.Body.Close()
+}
