@@ -18,8 +18,17 @@ func TestMain(m *testing.M) {
 	if os.Getenv(inImage) != "" {
 		enter()
 	}
-	os.Exit(m.Run())
+	var err error
+	if scratch, err = os.MkdirTemp("", "token2go-check-"); err != nil {
+		fail("scratch", err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(code)
 }
+
+// scratch is a folder for what is built once and serves several tests.
+var scratch string
 
 // top is the folder of the repository.
 const top = "../.."
