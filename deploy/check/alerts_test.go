@@ -1,0 +1,256 @@
+package check_test
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// series are the metrics of a server: name, label, and the values that were seen.
+type series map[string]map[string][]string
+
+// observe runs a server, brings about what the alerts are for, and reads its ops door.
+func observe(t testing.TB) series {
+	t.Helper()
+	gateway, ops := freePort(t), freePort(t)
+	stop := serve(t, gateway, ops, "T2G_ALLOWED_HOSTS=127.0.0.1")
+	const header = "X-Forwarded-Access-Token"
+	ask := func(name, value string) {
+		request, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:"+gateway+"/token", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set(name, value)
+		if name == "Host" {
+			request.Host = value
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+	}
+	ask(header, "a-token-for-the-metrics") // handed over
+	ask(header, "two,tokens")              // cannot be used
+	ask("X-Nothing", "here")               // no token
+	ask("Host", "stranger.example.org")    // not for us
+	seen := scrape(t, ops)
+	stop()
+
+	stop = serve(t, gateway, ops, "T2G_FALLBACK_TOKEN=only-for-trying-out")
+	ask("X-Nothing", "here")
+	for name, found := range scrape(t, ops) {
+		for label, values := range found {
+			for _, value := range values {
+				seen.add(name, label, value)
+			}
+		}
+	}
+	stop()
+
+	stop = serve(t, gateway, ops, "T2G_GATEWAY_CIDRS=192.0.2.0/24")
+	ask("X-Nothing", "here") // from nobody's gateway
+	for _, value := range scrape(t, ops)["token2go_refusals_total"]["reason"] {
+		seen.add("token2go_refusals_total", "reason", value)
+	}
+	stop()
+	return seen
+}
+
+func (s series) add(name, label, value string) {
+	if s[name] == nil {
+		s[name] = map[string][]string{}
+	}
+	if label != "" && !slices.Contains(s[name][label], value) {
+		s[name][label] = append(s[name][label], value)
+	}
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return port
+}
+
+// serve starts the server, waits until it is ready, and returns what ends it.
+func serve(t testing.TB, gateway, ops string, environment ...string) (stop func()) {
+	t.Helper()
+	var lines bytes.Buffer
+	c := exec.Command(server(t))
+	c.Env = append([]string{"T2G_SERVER_PORT=" + gateway, "T2G_OPS_PORT=" + ops}, environment...)
+	c.Stdout, c.Stderr = &lines, &lines
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	}
+	t.Cleanup(stop)
+	for deadline := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
+		answer, err := http.Get("http://127.0.0.1:" + ops + "/ready")
+		if err == nil {
+			_ = answer.Body.Close()
+			return stop
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready: %v\n%s", err, &lines)
+		}
+	}
+}
+
+func scrape(t testing.TB, ops string) series {
+	t.Helper()
+	answer, err := http.Get("http://127.0.0.1:" + ops + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := reader.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := series{}
+	for name, family := range families {
+		names := []string{name}
+		if family.GetType().String() == "HISTOGRAM" {
+			names = []string{name + "_bucket", name + "_sum", name + "_count"}
+		}
+		for _, each := range names {
+			seen.add(each, "", "")
+			for _, metric := range family.GetMetric() {
+				for _, pair := range metric.GetLabel() {
+					seen.add(each, pair.GetName(), pair.GetValue())
+				}
+			}
+		}
+		if len(names) > 1 {
+			seen.add(names[0], "le", "+Inf")
+		}
+	}
+	return seen
+}
+
+func TestTheAlertsUseOnlyWhatTheServerMeasures(t *testing.T) {
+	content := read(t, "deploy/prometheus/alerts.yaml")
+	language := parser.NewParser(parser.Options{})
+	groups, errs := rulefmt.Parse(content, false, model.LegacyValidation, language, slog.New(slog.DiscardHandler))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	seen := observe(t)
+	rules := 0
+	for _, group := range groups.Groups {
+		for _, rule := range group.Rules {
+			rules++
+			expression, err := language.ParseExpr(rule.Expr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, fault := range unmeasured(expression, seen) {
+				t.Errorf("%s: %s", rule.Alert, fault)
+			}
+			for _, about := range []string{"summary", "description"} {
+				if rule.Annotations[about] == "" {
+					t.Errorf("%s has no %s", rule.Alert, about)
+				}
+			}
+		}
+	}
+	if rules < 5 {
+		t.Errorf("got %d rules", rules)
+	}
+}
+
+// unmeasured lists the metrics, labels and values of an expression that no server has.
+// Job and instance are Prometheus's own.
+func unmeasured(expression parser.Expr, seen series) (faults []string) {
+	parser.Inspect(expression, func(node parser.Node, _ []parser.Node) error {
+		switch n := node.(type) {
+		case *parser.VectorSelector:
+			faults = append(faults, unmatched(n, seen)...)
+		case *parser.AggregateExpr:
+			for _, label := range n.Grouping {
+				if label != "job" && label != "instance" && !known(label, seen) {
+					faults = append(faults, "no metric has the label "+label)
+				}
+			}
+		}
+		return nil
+	})
+	return faults
+}
+
+func known(label string, seen series) bool {
+	for _, found := range seen {
+		if found[label] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func unmatched(selector *parser.VectorSelector, seen series) (faults []string) {
+	found, exists := seen[selector.Name]
+	if !exists {
+		return []string{"no server has the metric " + selector.Name}
+	}
+	for _, matcher := range selector.LabelMatchers {
+		if matcher.Name == model.MetricNameLabel || selector.Name == "token2go_requests_total" && matcher.Value == "500" {
+			continue // an error of the server cannot be brought about from without
+		}
+		for value := range strings.SplitSeq(matcher.Value, "|") {
+			if !slices.Contains(found[matcher.Name], value) {
+				faults = append(faults, selector.Name+" was never seen with "+matcher.Name+"="+value)
+			}
+		}
+	}
+	return faults
+}
+
+func TestAnAlertForWhatIsNotMeasuredIsFound(t *testing.T) {
+	seen := series{}
+	seen.add("token2go_refusals_total", "reason", "token_not_found")
+	for _, test := range []struct {
+		name, expression string
+		faults           int
+	}{
+		{"what is measured", `rate(token2go_refusals_total{reason="token_not_found"}[5m]) > 0`, 0},
+		{"another metric", `rate(token2go_refused_total[5m]) > 0`, 1},
+		{"another label", `token2go_refusals_total{cause="token_not_found"}`, 1},
+		{"another value", `token2go_refusals_total{reason=~"token_not_found|no_token"}`, 1},
+		{"grouped by another label", `sum by (cause) (token2go_refusals_total)`, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			expression, err := parser.NewParser(parser.Options{}).ParseExpr(test.expression)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if faults := unmeasured(expression, seen); len(faults) != test.faults {
+				t.Errorf("got %v, want %d", faults, test.faults)
+			}
+		})
+	}
+}
