@@ -14,7 +14,7 @@ import (
 // beginFlow answers a program's request for a sealed token, or asks the person.
 func (s *Server) beginFlow(w http.ResponseWriter, r *http.Request) error {
 	if err := flow.CheckNavigation(r.Header); err != nil {
-		return err
+		return s.recordRefusal(r, "", err)
 	}
 	outcome, err := s.flow.Begin(r.URL.RawQuery, r.Header)
 	return s.conclude(w, r, outcome, err)
@@ -23,14 +23,14 @@ func (s *Server) beginFlow(w http.ResponseWriter, r *http.Request) error {
 // decideFlow takes the person's answer.
 func (s *Server) decideFlow(w http.ResponseWriter, r *http.Request) error {
 	if err := flow.CheckNavigation(r.Header); err != nil {
-		return err
+		return s.recordRefusal(r, "", err)
 	}
 	if err := s.sameOrigin(r); err != nil {
-		return s.record(r, audit.Entry{Decision: audit.Refused, Reason: string(problem.CrossSite)}, err)
+		return s.recordRefusal(r, "", err)
 	}
 	decision, err := decodeDecision(w, r)
 	if err != nil {
-		return err
+		return s.recordRefusal(r, "", err)
 	}
 	outcome, err := s.flow.Decide(r.URL.RawQuery, r.Header, decision)
 	return s.conclude(w, r, outcome, err)

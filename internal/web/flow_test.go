@@ -498,6 +498,39 @@ func TestWithoutAUsableTokenTheProgramIsTold(t *testing.T) {
 	}
 }
 
+// A refusal is on record for the reason that it was answered with. Those of what no
+// person opened once had no line, and a prefetch of /token that of another site's page.
+func TestEveryRefusalIsOnRecordForItsReason(t *testing.T) {
+	t.Parallel()
+	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
+	prefetch := fetched("none", "navigate", "document", "Sec-Purpose", "prefetch")
+	frame := fetched("cross-site", "navigate", "iframe")
+	for _, test := range []struct {
+		name, method, path, body string
+		lines                    []string
+		reason                   string
+	}{
+		{"a prefetch of the flow", http.MethodGet, modern(t).path(), "", prefetch, "prefetch_refused"},
+		{"a frame with the flow", http.MethodGet, modern(t).path(), "", frame, "cross_site"},
+		{"a frame's answer", http.MethodPost, modern(t).path(), "decision=allow", append(frame, form...), "cross_site"},
+		{"another site's answer", http.MethodPost, modern(t).path(), "decision=allow", append(fetched("cross-site", "navigate", "document"), form...), "cross_site"},
+		{"an answer without a decision", http.MethodPost, modern(t).path(), "x=y", append(fromOurPage(), form...), "invalid_request"},
+		{"an answer beyond measure", http.MethodPost, modern(t).path(), strings.Repeat("x", 17<<10), append(fromOurPage(), form...), "body_too_large"},
+		{"a prefetch of the token", http.MethodGet, "/token", "", prefetch, "prefetch_refused"},
+		{"a frame with the token", http.MethodGet, "/token", "", frame, "cross_site"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			house := open(t)
+			send(t, house.Visitor(), test.method, house.Direct+test.path, test.body, with(ofAda, test.lines...)...)
+			output := house.Output.String()
+			if want := `"decision":"refused"`; strings.Count(output, want) != 1 || !strings.Contains(output, `"reason":"`+test.reason+`"`) {
+				t.Errorf("got %s, want one refusal for %s", output, test.reason)
+			}
+		})
+	}
+}
+
 func TestWhatNoPersonOpenedIsAnsweredHere(t *testing.T) {
 	t.Parallel()
 	house := open(t, func(o *web.Options) { o.Rules.Consent = flow.ConsentNever })

@@ -1,14 +1,12 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"token2go/internal/audit"
-	"token2go/internal/problem"
 	"token2go/internal/token"
 )
 
@@ -18,11 +16,11 @@ const mediaJSON = "application/json"
 // the gateway's session.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err := own(r.Header); err != nil {
-		return s.record(r, audit.Entry{Way: audit.WayToken, Decision: audit.Refused, Reason: string(problem.CrossSite)}, err)
+		return s.recordRefusal(r, audit.WayToken, err)
 	}
 	found, err := s.Tokens.Extract(r.Header)
 	if err != nil {
-		return s.record(r, audit.Entry{Way: audit.WayToken, Decision: audit.Refused, Reason: reason(err)}, err)
+		return s.recordRefusal(r, audit.WayToken, err)
 	}
 	if err := s.record(r, handedOver(audit.WayToken, found), nil); err != nil {
 		return err
@@ -34,11 +32,9 @@ func handedOver(way audit.Way, found token.Found) audit.Entry {
 	return audit.Entry{Way: way, Decision: audit.HandedOver, Fingerprint: found.Fingerprint(), Header: found.Header}
 }
 
-func reason(err error) string {
-	if errors.Is(err, token.ErrUnusable) {
-		return string(problem.TokenUnusable)
-	}
-	return string(problem.TokenNotFound)
+// recordRefusal records a refusal for the reason that its answer gives.
+func (s *Server) recordRefusal(r *http.Request, way audit.Way, err error) error {
+	return s.record(r, audit.Entry{Way: way, Decision: audit.Refused, Reason: string(s.explain(r, err).Kind)}, err)
 }
 
 // record writes the audit line and counts it. It returns err, or the log's own error:
