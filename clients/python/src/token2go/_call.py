@@ -1,0 +1,172 @@
+"""What one `get` asks for: an answer must fit its key, its state and its format."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlencode
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from token2go import _seal
+from token2go._errors import Stray, Token2goError, Unaccepted, printable, refusal
+from token2go._token import Token, is_name, is_token, moment
+
+Fields = Mapping[str, list[str]]
+
+_PATH = "flow/redirect/token"  # where the flow begins, below the server's prefix
+_SINGLE = ("error", "error_description", "response", "key", "nonce", "payload")
+_PARTS = ("key", "nonce", "payload")
+
+JWE_BEGINS = "eyJ"  # base64url of {", with which a protected header begins
+
+
+class Verdict(NamedTuple):
+    """What ends a wait: a token, or the error that the server sent in its place."""
+
+    token: Token | None = None
+    error: Token2goError | None = None
+    warning: str = ""
+
+
+class Call:
+    """A fresh key and a fresh state, which never leave the process."""
+
+    def __init__(self, server: str, *, triple: bool = False, client: str = "", min_ttl: int = 0) -> None:
+        self.server = server
+        self.triple = triple
+        self.client = client
+        self.min_ttl = min_ttl
+        self.state = secrets.token_urlsafe(32)
+        self._private = _seal.new_key(rsa_key=triple)
+        self._jwk = _seal.jwk(self._private)
+        self.words = _seal.words(self._jwk, self.state)
+
+    def to_listener(self, port: int, path: str) -> str:
+        """The address of the flow that ends at http://127.0.0.1:port/path."""
+        if self.triple:  # 1.0.3 knows no other way to say it
+            return self._address({"target": f"http://127.0.0.1:{port}{path}"})
+        # Passes firewalls that refuse an address in a query.
+        return self._address({"responseMode": "auto", "port": str(port), "path": path})
+
+    def to_target(self, target: str) -> str:
+        """The address of the flow that ends at an https address which the operator has allowed."""
+        return self._address({"target": target} if self.triple else {"responseMode": "auto", "target": target})
+
+    def to_paste(self) -> str:
+        """The address of the flow that ends at a text to paste."""
+        return self._address({"responseMode": "page"})
+
+    def _address(self, way: dict[str, str]) -> str:
+        query = {"state": self.state, "client": self.client, **way}
+        if self.triple:
+            assert isinstance(self._private, rsa.RSAPrivateKey)  # noqa: S101 - for the type checker
+            query |= {"publicKeyType": "rsa2048-rfc5280-x509-pem", "publicKey": _seal.pem(self._private)}
+        else:
+            query |= {"format": "jwe", "publicKeyType": "jwk", "publicKey": self._jwk}
+        if self.min_ttl:
+            query["minTTL"] = str(self.min_ttl)
+        return f"{self.server}{_PATH}?{urlencode(query)}"
+
+    def judge_pasted(self, text: str) -> Verdict:
+        """Judges what the person pasted: the sealed text, or the whole address that a browser could not reach.
+
+        There is no white space in it.
+        """
+        if is_address(text):
+            return self.judge(fields(text.partition("?")[2].partition("#")[0]))
+        if not text.startswith(JWE_BEGINS):
+            raise Unaccepted("what was pasted is neither a sealed text nor the address of one")
+        return self.judge({"state": [self.state], "response": [text]})
+
+    def judge(self, given: Fields) -> Verdict:
+        """Judges the parameters of what claims to be the answer. An exception leaves the wait as it was."""
+        state = given.get("state", [])
+        if len(state) != 1 or not hmac.compare_digest(state[0].encode(), self.state.encode()):
+            raise Stray("it does not hold the state of this call")
+        for name in _SINGLE:
+            if len(given.get(name, [])) > 1:
+                raise Unaccepted(f"it holds {name} twice")
+        only = {name: values[0] for name, values in given.items()}
+        sealed, parts = "response" in only, any(name in only for name in _PARTS)
+        if "error" in only:
+            if sealed or parts:
+                raise Unaccepted("it is a refusal and a token at once")
+            return Verdict(error=refusal(only["error"], only.get("error_description", "")))
+        if parts and not self.triple:
+            raise Unaccepted("it is in the format triple, and jwe was asked for")
+        if sealed and self.triple:
+            raise Unaccepted("it is in the format jwe, and triple was asked for")
+        if not sealed and not parts:
+            raise Unaccepted("it holds neither a token nor a refusal")
+        return self._open(only)
+
+    def _open(self, only: dict[str, str]) -> Verdict:
+        try:
+            if "response" in only:
+                opened = _seal.open_jwe(self._private, only["response"], self.state)
+                token, _ = self._read(opened.plaintext, opened.issuer)
+                return Verdict(token, warning=clock(datetime.fromtimestamp(opened.issued_at, timezone.utc)))
+            assert isinstance(self._private, rsa.RSAPrivateKey)  # noqa: S101 - for the type checker
+            plain = _seal.open_triple(self._private, *(only.get(name, "") for name in _PARTS))
+        except _seal.EnvelopeError as error:
+            raise Unaccepted(str(error)) from None
+        token, at = self._read(plain, "")
+        return Verdict(token, warning=clock(at))
+
+    def _read(self, plaintext: bytes, issuer: str) -> tuple[Token, datetime | None]:
+        """Takes the token out of the plaintext, and when the server says that it sealed it.
+
+        Members that are not known or not usable are passed over, but for the token.
+        """
+        try:
+            document = json.loads(plaintext.decode())
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise Unaccepted("what it holds is not the JSON of a token")
+        text = document.get("secret")
+        if not isinstance(text, str) or not is_token(text):
+            raise Unaccepted("it holds no token that can be used")
+        header, kind = document.get("header"), document.get("tokenType")
+        token = Token(
+            text,
+            expires_at=moment(document.get("expires")),
+            header=header if isinstance(header, str) and is_name(header) else "",
+            token_type=kind if isinstance(kind, str) and is_name(kind) else "Bearer",
+            issuer=issuer if issuer == printable(issuer) else "",
+            words=self.words,
+        )
+        return token, moment(document.get("timestamp"))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address, rather than a sealed text."""
+    return text.startswith(("http://", "https://", "127.0.0.1:"))
+
+
+def fields(query: str) -> Fields:
+    """Takes a query or a form apart. One that cannot be read is a stray."""
+    # The library passes over both without a word.
+    if ";" in query or re.search("%(?![0-9A-Fa-f]{2})", query):
+        raise Stray("its parameters cannot be read")
+    try:
+        return parse_qs(query, keep_blank_values=True, errors="strict", max_num_fields=50)
+    except ValueError:
+        raise Stray("its parameters cannot be read") from None
+
+
+def clock(at: datetime | None) -> str:
+    """Compares the server's clock with ours; empty where there is nothing to say."""
+    if at is None:
+        return ""
+    ahead = (at - datetime.now(timezone.utc)).total_seconds()
+    if abs(ahead) <= 60:
+        return ""
+    side = "behind" if ahead > 0 else "ahead of"
+    return f"this computer's clock is {abs(ahead):.0f} s {side} the server's; set it, or lifetimes will be wrong"

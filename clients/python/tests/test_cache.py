@@ -1,0 +1,304 @@
+"""The cache and the lock, which every client of Token2go shares."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import token2go
+from conftest import SOON, VECTORS, Asking, Demo, Person, until
+from token2go import _cache
+from token2go._cache import Cache
+from token2go._errors import SHARED
+from token2go._server import parse
+from token2go._token import moment
+
+_VECTORS: dict[str, Any] = json.loads((VECTORS / "cache.json").read_text("utf-8"))
+SERVER = "https://t2g.example.org/"
+assert _VECTORS["names"]
+assert _VECTORS["entries"]
+assert _VECTORS["outcomes"]
+
+
+def put(folder: Path, kind: str, text: str, server: str = SERVER) -> Path:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{_cache.name(server)}.{kind}"
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+@pytest.mark.parametrize("vector", _VECTORS["names"], ids=lambda v: v["server"])
+def test_a_server_has_one_name_however_it_is_written(vector: dict[str, str]) -> None:
+    assert parse(vector["server"]) == vector["canonical"]
+    assert _cache.name(vector["canonical"]) == vector["name"]
+
+
+@pytest.mark.parametrize("vector", _VECTORS["entries"], ids=lambda v: v["name"])
+def test_a_token_that_another_client_has_kept_is_used_if_it_is_good(vector: dict[str, Any], surroundings: Path) -> None:
+    server = _VECTORS["server"]
+    put(surroundings, "json", vector["text"], server)
+    token = Cache(server).token(vector["minTTL"], vector["lifetime"], now=moment(vector["now"]))
+    assert (str(token) if token else None) == (_VECTORS["token"] if vector["good"] else None)
+
+
+@pytest.mark.parametrize("vector", _VECTORS["outcomes"], ids=lambda v: v["name"])
+def test_a_refusal_that_another_client_got_is_shared(vector: dict[str, Any], surroundings: Path) -> None:
+    put(surroundings, "outcome", vector["text"])
+    asked = moment(vector["asked"])
+    assert asked
+    shared = Cache(SERVER).outcome(asked, now=asked + timedelta(seconds=2))
+    assert (shared.code if shared else None) == vector["shared"]
+    if shared and "detail" in vector["text"]:
+        assert "the person said no" in str(shared)
+
+
+def test_what_is_kept_is_read_again(surroundings: Path) -> None:
+    cache = Cache(SERVER)
+    now = datetime.now(timezone.utc)
+    token = token2go.Token(
+        "tøken-of-the.tests",
+        expires_at=now + timedelta(hours=1),
+        header="X-Forwarded-Access-Token",
+        issuer="https://t2g.example.org",
+        token_type="DPoP",
+    )
+    cache.store(token)
+    read = cache.token(60, 300)
+    assert read is not None
+    for name in ("fingerprint", "expires_at", "header", "issuer", "token_type", "obtained_at"):
+        assert getattr(read, name) == getattr(token, name)
+    assert cache.token(60, 300, besides=token.fingerprint) is None
+    document = json.loads((surroundings / f"{_cache.name(SERVER)}.json").read_text("utf-8"))
+    assert document["version"] == 1
+    assert document["server"] == SERVER
+    assert document["token"] == str(token)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", document["obtained"])
+    for path in surroundings.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert surroundings.stat().st_mode & 0o777 == 0o700
+    assert cache.token(60, 300).token_type == "DPoP"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", SHARED.values(), ids=lambda k: k.code)
+def test_every_refusal_is_shared_with_those_who_waited_and_no_others(kind: type[token2go.Token2goError]) -> None:
+    cache = Cache(SERVER)
+    before = datetime.now(timezone.utc)
+    cache.store_outcome(kind("because so"))
+    shared = cache.outcome(before)
+    assert type(shared) is kind
+    assert str(shared) == str(kind("because so"))
+    assert cache.outcome(datetime.now(timezone.utc) + timedelta(milliseconds=1)) is None
+
+
+def test_a_refusal_from_the_future_is_not_shared_for_ever(surroundings: Path) -> None:
+    at = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    put(surroundings, "outcome", f'{{"version":1,"at":"{at}","error":"denied"}}')
+    assert Cache(SERVER).outcome(datetime.now(timezone.utc)) is None
+
+
+def test_a_cache_that_others_could_have_written_is_refused_with_the_way_to_mend_it(surroundings: Path) -> None:
+    token = token2go.Token("a", expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
+    surroundings.mkdir(mode=0o755)
+    with pytest.raises(token2go.CacheError, match=f"chmod 700 '{surroundings}'"):
+        Cache(SERVER)
+    surroundings.chmod(0o700)
+    cache = Cache(SERVER)
+    cache.store(token)
+    path = surroundings / f"{_cache.name(SERVER)}.json"
+    path.chmod(0o640)
+    with pytest.raises(token2go.CacheError, match=f"chmod 600 '{path}'"):
+        cache.token(0, 300)
+    path.rename(surroundings / "elsewhere")
+    path.symlink_to(surroundings / "elsewhere")
+    with pytest.raises(token2go.CacheError, match=f"is a link; remove it: rm '{path}'"):
+        cache.token(0, 300)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(token2go.CacheError):
+        cache.token(0, 300)
+
+
+def test_a_folder_or_a_lock_that_is_a_link_is_refused(surroundings: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    surroundings.symlink_to(tmp_path / "real")
+    with pytest.raises(token2go.CacheError, match="is a link"):
+        Cache(SERVER)
+    surroundings.unlink()
+    cache = Cache(SERVER)
+    (surroundings / f"{_cache.name(SERVER)}.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(token2go.CacheError, match="is a link"), cache.lock(1, lambda: None):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_cache_of_another_user_is_refused(surroundings: Path) -> None:
+    surroundings.mkdir(mode=0o700)
+    os.chown(surroundings, 65534, -1)
+    with pytest.raises(token2go.CacheError, match="belongs to another user"):
+        Cache(SERVER)
+
+
+def test_the_folder_is_where_the_other_clients_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = {"HOME": "/home/x"}
+    monkeypatch.setattr(_cache, "_ours", lambda path, mode=None: path == str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert _cache.folder({**home, "TOKEN2GO_CACHE_DIR": "/a/b"}) == Path("/a/b")
+    with pytest.raises(token2go.CacheError, match="absolute"):
+        _cache.folder({"TOKEN2GO_CACHE_DIR": "a/b"})
+    assert _cache.folder({**home, "XDG_RUNTIME_DIR": str(tmp_path)}) == tmp_path / "token2go"
+    assert _cache.folder({**home, "XDG_RUNTIME_DIR": "/not/ours"}) == Path("/home/x/.cache/token2go")
+    assert _cache.folder({**home, "XDG_CACHE_HOME": "/c"}) == Path("/c/token2go")
+    assert _cache.folder({**home, "XDG_CACHE_HOME": "c"}) == Path("/home/x/.cache/token2go")
+    monkeypatch.setattr(_cache, "_ours", lambda path, mode=None: path.startswith("/run/user/") and mode == 0o700)
+    assert _cache.folder(home) == Path(f"/run/user/{os.getuid()}/token2go")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert _cache.folder(home) == Path("/home/x/Library/Caches/token2go")
+
+
+def test_leftovers_are_swept_by_whoever_holds_the_lock(surroundings: Path) -> None:
+    name = _cache.name(SERVER)
+    old, young = put(surroundings, "old.tmp", "x"), put(surroundings, "young.tmp", "x")
+    other = put(surroundings, "other.tmp", "x", "https://other.example/")
+    for path in (old, other):
+        os.utime(path, (time.time() - 120,) * 2)
+    with Cache(SERVER).lock(1, lambda: None):
+        pass
+    assert sorted(path.name for path in surroundings.iterdir()) == sorted([young.name, other.name, f"{name}.lock"])
+
+
+def test_the_lock_is_the_one_that_flock_takes(surroundings: Path) -> None:
+    surroundings.mkdir(mode=0o700)
+    path = put(surroundings, "lock", "")
+    told: list[bool] = []
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(token2go.TimedOut, match="another program is still asking"):  # noqa: SIM117
+            with Cache(SERVER).lock(0.2, lambda: told.append(True)):
+                pass
+        assert told == [True]
+    with Cache(SERVER).lock(0.2, lambda: told.append(True)) as held:
+        assert held
+        with open(path) as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert told == [True]
+    assert path.read_bytes() == b""
+
+
+_PROGRAM = """
+import sys, token2go
+opened = open(sys.argv[2], "a")
+try:
+    token = token2go.get(sys.argv[1], browser=lambda url: print(url, file=opened, flush=True))
+except token2go.Token2goError as error:
+    sys.exit(type(error).__name__)
+print(token.fingerprint)
+"""
+
+
+def crowd(demo: Demo, opened: Path) -> list[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", _PROGRAM, demo.front, str(opened)]
+    pipe = subprocess.PIPE
+    return [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) for _ in range(20)]
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_twenty_programs_at_once_open_one_tab_and_share_its_answer(
+    demo: Demo, person: Person, tmp_path: Path, decision: str
+) -> None:
+    opened = tmp_path / "opened"
+    programs = crowd(demo, opened)
+    until("one of them asks", lambda: len(lines(opened)) == 1)
+    time.sleep(3)  # until the others have come
+    question = person.open(lines(opened)[0], Sec_Fetch_Site="cross-site")
+    person.decide(question, decision)
+    ends = [program.communicate(timeout=SOON) for program in programs]
+    assert len(lines(opened)) == 1
+    if decision == "allow":
+        assert len({out for out, _ in ends}) == 1
+        assert all(len(out.strip()) == 64 for out, _ in ends)
+    else:
+        assert all(err.strip().endswith("Denied") and not out for out, err in ends)
+    told = [err for _, err in ends if "another program is asking" in err]
+    assert len(told) == 19
+    assert all(err.count("another program is asking") == 1 for err in told)
+
+
+def test_the_next_in_the_queue_asks_when_the_first_is_killed(demo: Demo, person: Person, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    command = [sys.executable, "-c", _PROGRAM, demo.front, str(opened)]
+    first = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until("it asks", lambda: len(lines(opened)) == 1)
+    second = Asking(token2go.get, demo.front)
+    time.sleep(0.3)
+    assert second.asked == 0
+    first.kill()
+    first.wait(SOON)
+    person.open(second.prompt.url)
+    assert second.result()
+
+
+def test_threads_of_one_process_share_an_ask(demo: Demo, person: Person) -> None:
+    first, second = Asking(token2go.get, demo.front), None
+    assert first.prompt
+    second = Asking(token2go.get, demo.front)
+    time.sleep(0.3)
+    person.open(first.prompt.url)
+    assert str(first.result()) == str(second.result())
+    assert second.asked == 0
+
+
+def visit(person: Person, address: str) -> None:
+    """Opens an address whose program may be gone by then."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        person.open(address)
+
+
+@pytest.mark.slow
+def test_a_killed_program_leaves_no_token_but_the_cache_and_no_lock(
+    demo: Demo, person: Person, tmp_path: Path, surroundings: Path
+) -> None:
+    """Kills a program at many moments of its life, and looks what is there."""
+    opened = tmp_path / "opened"
+    command = [sys.executable, "-c", _PROGRAM, demo.front, str(opened)]
+    seen: set[str] = set()
+    for round_ in range(14):
+        token2go.logout(demo.front)
+        opened.unlink(missing_ok=True)
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        until("it asks or has ended", lambda: bool(lines(opened)) or program.poll() is not None)  # noqa: B023
+        if round_ >= 4:
+            address = lines(opened)[0]
+            threading.Thread(target=visit, args=(person, address), daemon=True).start()
+            time.sleep((round_ - 4) * 0.012)
+        program.kill()
+        program.communicate(timeout=SOON)
+        for path in surroundings.rglob("*"):
+            assert path.suffix in (".json", ".lock", ".tmp"), path
+            if path.suffix == ".lock":
+                assert path.read_bytes() == b""
+            seen.add(path.suffix)
+        with Cache(parse(demo.front)).lock(1, lambda: pytest.fail("a lock was left")):
+            pass
+    assert ".lock" in seen
+    for place in (Path("/tmp"), tmp_path):
+        assert not [path for path in place.glob("*token2go*") if path.is_file() and b"eyJ" in path.read_bytes()]

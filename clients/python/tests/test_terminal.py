@@ -1,0 +1,256 @@
+"""A program in a real terminal: what is printed, what is pasted, and how the terminal is left."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from html import unescape
+
+import pytest
+
+from conftest import SOON, Demo, Person, until
+from sealing import Request, sealed
+
+
+class Terminal:
+    """A program in a pseudo-terminal; its standard output goes elsewhere, as in $(…)."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self._fd, inner = pty.openpty()
+        self.before = termios.tcgetattr(inner)
+        self._inner = inner
+        self.screen = ""
+
+        def own() -> None:
+            os.setsid()
+            os.close(os.open(os.ttyname(0), os.O_RDWR))  # becomes the controlling terminal
+
+        self.program = subprocess.Popen(
+            [sys.executable, "-m", "token2go", *arguments],
+            stdin=inner,
+            stdout=subprocess.PIPE,
+            stderr=inner,
+            env={**os.environ, **environment},
+            preexec_fn=own,  # noqa: PLW1509 - no thread of ours is in the way
+        )
+
+    def read(self) -> str:
+        while select.select([self._fd], [], [], 0.05)[0]:
+            self.screen += os.read(self._fd, 65536).decode()
+        return self.screen
+
+    def shows(self, pattern: str) -> str:
+        until(f"the terminal shows {pattern}", lambda: bool(re.search(pattern, self.read())))
+        found = re.search(pattern, self.screen)
+        assert found
+        return found[1] if found.groups() else found[0]
+
+    def type(self, text: str) -> None:
+        content = text.encode()
+        while content:
+            content = content[os.write(self._fd, content[:1024]) :]
+            time.sleep(0.005)
+
+    def end(self) -> tuple[int, str]:
+        out, _ = self.program.communicate(timeout=SOON)
+        self.read()
+        assert termios.tcgetattr(self._inner) == self.before, "the terminal is not as it was"
+        return self.program.returncode, out.decode()
+
+    def close(self) -> None:
+        self.program.kill()
+        self.program.wait(SOON)
+        os.close(self._fd)
+        os.close(self._inner)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def sealed_text(person: Person, address: str) -> str:
+    """Goes the way of a person who pastes: opens the address, allows, copies the text."""
+    shown = person.decide(person.open(address), "allow")
+    found = re.search(r"<textarea[^>]*>([^<]+)</textarea>", shown.text)
+    assert found, shown.text
+    return unescape(found[1])
+
+
+def test_a_token_is_alone_on_standard_output(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
+    terminal = Terminal(demo.front, "--listen")
+    terminals.append(terminal)
+    address = terminal.shows(r"(http://127\.0\.0\.1:\d+/[\w-]{12})\r\n")
+    words = terminal.shows(r"these words: ([a-z ]+)\r\n")
+    landed = person.open(address)
+    code, out = terminal.end()
+    assert code == 0
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", out)
+    assert words in landed.text
+    assert out.strip() not in terminal.screen
+
+
+def test_the_address_that_the_browser_could_not_reach_is_pasted(
+    demo: Demo, person: Person, terminals: list[Terminal]
+) -> None:
+    import urllib.error
+    from urllib.parse import urlsplit
+
+    terminal = Terminal(demo.front, "--listen")
+    terminals.append(terminal)
+    short = terminal.shows(r"(http://127\.0\.0\.1:\d+/[\w-]{12})\r\n")
+    terminal.shows("paste here the address")
+    # The browser is on another computer: what it would open is known, and its answer ends nowhere.
+    flow = _location(short)
+    other = flow.replace(f"port={urlsplit(short).port}", "port=1")
+    try:
+        person.open(other)
+        pytest.fail("there is something at port 1")
+    except urllib.error.URLError:
+        pass
+    address = person.last_location()
+    assert "response=" in address
+    terminal.type(address.replace(":1/", f":{urlsplit(short).port}/") + "\n")
+    code, out = terminal.end()
+    assert code == 0
+    assert out.count(".") == 2
+
+
+def _location(address: str) -> str:
+    import http.client
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=SOON)
+    connection.request("GET", parts.path)
+    location = connection.getresponse().headers["Location"]
+    connection.close()
+    assert location
+    return location
+
+
+@pytest.mark.parametrize("ending", ["\n", "", " \n"])
+def test_over_ssh_the_sealed_text_is_pasted(demo: Demo, person: Person, terminals: list[Terminal], ending: str) -> None:
+    terminal = Terminal(demo.front, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
+    terminals.append(terminal)
+    address = terminal.shows(r"(http://127\.0\.0\.1:\d+/flow/redirect/token\?\S+)\r\n")
+    assert "responseMode=page" in address
+    terminal.shows("Then paste here")
+    text = sealed_text(person, address)
+    terminal.type(text + ending)
+    code, out = terminal.end()
+    assert code == 0
+    assert out.count(".") == 2
+    assert text not in terminal.screen
+    assert out.strip() not in terminal.screen
+
+
+def test_a_text_longer_than_a_line_of_a_terminal_is_pasted_whole_and_in_lines(terminals: list[Terminal]) -> None:
+    for wrap in (0, 76):
+        terminal = Terminal("https://t2g.example.org", "--paste", "--no-cache")
+        terminals.append(terminal)
+        request = Request(terminal.shows(r"(https://t2g\.example\.org/flow/\S+)\r\n"))
+        token = "x" * 9000
+        text = sealed(request, token, {}, "")["sealed"]
+        assert len(text) > 3 * 4096
+        if wrap:
+            text = "\n".join(text[at : at + wrap] for at in range(0, len(text), wrap))
+        terminal.type(text + "\n")
+        assert terminal.end() == (0, token + "\n")
+
+
+def test_what_is_no_answer_is_said_and_the_wait_goes_on(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
+    terminal = Terminal(demo.front, "--paste")
+    terminals.append(terminal)
+    address = terminal.shows(r"(http://127\.0\.0\.1:\d+/flow/redirect/token\?\S+)\r\n")
+    terminal.type("hello\n")
+    terminal.shows("neither a sealed text nor the address of one")
+    terminal.type(sealed_text(person, address) + "\n")
+    assert terminal.end()[0] == 0
+
+
+def test_ctrl_c_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Terminal]) -> None:
+    terminal = Terminal(demo.front, "--listen")
+    terminals.append(terminal)
+    terminal.shows("paste here")
+    terminal.type("\x03")
+    code, out = terminal.end()
+    assert (code, out) == (130, "")
+    assert "interrupted" in terminal.screen
+    assert "Traceback" not in terminal.screen
+
+
+def test_without_a_terminal_nothing_is_read(demo: Demo, person: Person) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-m", "token2go", demo.front, "--listen", "--client", "A script"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stderr
+    shown = [program.stderr.readline() for _ in range(3)]
+    assert "paste" not in "".join(shown)
+    person.open(shown[1].strip())
+    out, err = program.communicate(timeout=SOON)
+    assert program.returncode == 0
+    assert out.count(".") == 2
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["http://127.0.0.1:1"], 8, "server unreachable"),
+        (["t2g.example.org"], 2, "no https://"),
+        ([], 2, "usage:"),
+        (["https://t2g.example.org", "--nonsense"], 2, "usage:"),
+        (["https://t2g.example.org", "--timeout", "0.2", "--no-cache"], 4, "timed out"),
+        (["--logout", "https://t2g.example.org"], 0, "there was no token"),
+        (["--help"], 0, ""),
+        (["--version"], 0, ""),
+    ],
+)
+def test_every_end_has_its_exit_code(arguments: list[str], code: int, said: str) -> None:
+    environment = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:1"} if code != 4 else dict(os.environ)
+    ended = subprocess.run(
+        [sys.executable, "-m", "token2go", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        timeout=SOON,
+        check=False,
+    )
+    if code == 4:
+        assert ended.returncode in (4, 8)  # 8 where the probe has found out in time that there is no such server
+    else:
+        assert ended.returncode == code, ended.stderr
+        assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_signal_in_the_midst_leaves_no_traceback(demo: Demo) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-m", "token2go", demo.front, "--listen"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stderr
+    program.stderr.readline()
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=SOON)
+    assert program.returncode == 130
+    assert "Traceback" not in err
