@@ -16,7 +16,9 @@
 // that does not open. Neither a web page nor another program can end the wait, short of
 // knowing the call's state, 256 random bits.
 //
-// A Token answers every printer with a mask; Reveal is its one way out.
+// A Token answers every printer with a mask; Reveal is its one way out. Source keeps a
+// token and asks anew before it expires. Transport adds it to requests, for the hosts
+// that it is told and no others.
 //
 // What is not defended: other users of the same machine who can read the command lines
 // of all processes see the address that a browser is started with. They cannot open the
