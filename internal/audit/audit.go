@@ -35,7 +35,7 @@ const (
 type Entry struct {
 	Way         Way
 	Decision    Decision
-	Reason      string // of a refusal: an error code of ours
+	Reason      string // of a refusal: the kind of the problem
 	Person      string // who is signed in, as forwarded
 	Target      string // host and port where the answer goes
 	Client      string // the program's own claim of its name

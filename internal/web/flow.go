@@ -100,7 +100,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, outcome flow.Out
 		refusal = outcome.Request.Refuse(flow.ServerError, "something went wrong inside the server; the operator's log says more")
 		err = refusal
 	}
-	entry.Decision, entry.Reason = audit.Refused, string(refusal.Code)
+	kind := s.explain(r, err).Kind
+	entry.Decision, entry.Reason = audit.Refused, string(kind)
 	if err := s.record(r, entry, err); !errors.Is(err, refusal) {
 		return err
 	}
@@ -108,7 +109,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, outcome flow.Out
 	if !found || errors.Is(err, flow.ErrEdited) {
 		return err
 	}
-	s.metrics.refused(s.explain(r, err).Kind)
+	s.metrics.refused(kind)
 	seeOther(w, location)
 	return nil
 }

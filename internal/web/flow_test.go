@@ -498,8 +498,9 @@ func TestWithoutAUsableTokenTheProgramIsTold(t *testing.T) {
 	}
 }
 
-// A refusal is on record for the reason that it was answered with. Those of what no
-// person opened once had no line, and a prefetch of /token that of another site's page.
+// A refusal is on record for the reason that it was answered with, in the words of the
+// metrics. Those of what no person opened once had no line, and an edited answer that of
+// a mistake.
 func TestEveryRefusalIsOnRecordForItsReason(t *testing.T) {
 	t.Parallel()
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
@@ -516,6 +517,9 @@ func TestEveryRefusalIsOnRecordForItsReason(t *testing.T) {
 		{"another site's answer", http.MethodPost, modern(t).path(), "decision=allow", append(fetched("cross-site", "navigate", "document"), form...), "cross_site"},
 		{"an answer without a decision", http.MethodPost, modern(t).path(), "x=y", append(fromOurPage(), form...), "invalid_request"},
 		{"an answer beyond measure", http.MethodPost, modern(t).path(), strings.Repeat("x", 17<<10), append(fromOurPage(), form...), "body_too_large"},
+		{"an answer to no question", http.MethodPost, modern(t).path(), "decision=allow", append(fromOurPage(), form...), "answer_refused"},
+		{"a target elsewhere", http.MethodGet, modern(t).path("target=http://evil.example/"), "", nil, "target_not_allowed"},
+		{"two tokens", http.MethodGet, modern(t).path(), "", with("another"), "token_unusable"},
 		{"a prefetch of the token", http.MethodGet, "/token", "", prefetch, "prefetch_refused"},
 		{"a frame with the token", http.MethodGet, "/token", "", frame, "cross_site"},
 	} {
