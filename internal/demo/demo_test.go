@@ -244,7 +244,7 @@ func TestEveryPageIsMarkedAsADemo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			response, text := visit()
-			if !strings.Contains(text, "<strong>Demo</strong> — pretend people, pretend tokens") {
+			if !strings.Contains(text, "<strong>Demo</strong> Pretend people, pretend tokens") {
 				t.Errorf("got a page without the mark: %s", text)
 			}
 			checkPage(t, response, text)
