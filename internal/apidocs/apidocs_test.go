@@ -79,11 +79,11 @@ func TestANoticeStandsOnThePageAsText(t *testing.T) {
 	for _, path := range []string{"/swagger-ui/", "/swagger-ui/index.html"} {
 		w := httptest.NewRecorder()
 		noticed.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		const want = `role="note">For &lt;trying&gt; out</p>`
+		const want = `class="t2g-notice" aria-label="Notice">For &lt;trying&gt; out</aside>`
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s does not hold %q", path, want)
 		}
-		if strings.Contains(text(t, ask(t, http.MethodGet, path)), `role="note"`) {
+		if strings.Contains(text(t, ask(t, http.MethodGet, path)), `"t2g-notice"`) {
 			t.Errorf("%s holds a notice, want none unless told", path)
 		}
 	}

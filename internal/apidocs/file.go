@@ -92,7 +92,7 @@ func announce(page []byte, notice string) []byte {
 		return page
 	}
 	const top = "<body>\n"
-	line := `  <p class="t2g-notice" role="note">` + html.EscapeString(notice) + "</p>\n"
+	line := `  <aside class="t2g-notice" aria-label="Notice">` + html.EscapeString(notice) + "</aside>\n"
 	return bytes.Replace(page, []byte(top), []byte(top+line), 1)
 }
 
