@@ -11,12 +11,13 @@ import (
 
 // Answer is a sealed token on its way to the client.
 type Answer struct {
-	Mode     Mode    // ModeQuery, ModeFormPost or ModePage
-	Location string  // ModeQuery: the target with the answer in its query
-	Action   string  // ModeFormPost: the target
-	Source   string  // ModeFormPost: the target as a Content-Security-Policy names it
-	Fields   []Field // ModeFormPost: what is posted
-	Sealed   string  // ModePage: the text that the person carries over
+	Mode     Mode      // ModeQuery, ModeFormPost or ModePage
+	Location string    // ModeQuery: the target with the answer in its query
+	Action   string    // ModeFormPost: the target
+	Source   string    // ModeFormPost: the target as a Content-Security-Policy names it
+	Fields   []Field   // ModeFormPost: what is posted
+	Sealed   string    // ModePage: the text that the person carries over
+	Expires  time.Time // ModePage: until when the client takes it
 }
 
 // Field is one parameter of an answer.
@@ -30,7 +31,7 @@ func (ru Rules) answer(r Request, found token.Found, now time.Time) (*Answer, er
 	}
 	switch r.Mode {
 	case ModePage:
-		return &Answer{Mode: ModePage, Sealed: fields[0].Value}, nil
+		return &Answer{Mode: ModePage, Sealed: fields[0].Value, Expires: now.Add(seal.Lifetime)}, nil
 	case ModeFormPost:
 		return formPost(r, fields), nil
 	}

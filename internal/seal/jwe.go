@@ -18,9 +18,11 @@ import (
 	"token2go/internal/secret"
 )
 
+// Lifetime is how long after it was sealed a client takes a JWE.
+const Lifetime = 5 * time.Minute
+
 const (
 	envelopeType = "token2go+jwe"
-	lifetime     = 5 * time.Minute
 
 	// maxEnvelope bounds a JWE's text in bytes. No proxy lets a token of that size pass.
 	maxEnvelope = 1 << 20
@@ -41,7 +43,7 @@ func SealJWE(key *Key, plaintext secret.Value, header Header) (string, error) {
 		WithType(envelopeType).
 		WithHeader("state_hash", hashOf(header.State)).
 		WithHeader("iat", header.IssuedAt.Unix()).
-		WithHeader("exp", header.IssuedAt.Unix()+int64(lifetime/time.Second))
+		WithHeader("exp", header.IssuedAt.Unix()+int64(Lifetime/time.Second))
 	if header.Issuer != "" {
 		options.WithHeader("iss", header.Issuer)
 	}

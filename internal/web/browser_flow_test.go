@@ -231,6 +231,10 @@ func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 	if got := b.text("#words"); got != words {
 		t.Errorf("got the words %q, want those of the question, %q", got, words)
 	}
+	until, err := time.Parse(time.RFC3339, eval[string](b, `document.querySelector("#expires").dateTime`))
+	if left := time.Until(until); err != nil || left <= 0 || left > seal.Lifetime {
+		t.Errorf("got %v left to paste it (%v), want up to %v", left, err, seal.Lifetime)
+	}
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.click("#copy")

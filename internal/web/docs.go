@@ -31,9 +31,13 @@ func (s *Server) toSwagger(w http.ResponseWriter, _ *http.Request) error {
 
 // newDocs makes what serves Swagger UI: once, since what it compresses it keeps.
 func (s *Server) newDocs() http.Handler {
+	notice := s.Demo
+	if notice != "" {
+		notice = "Demo: " + notice
+	}
 	return apidocs.Handler(apidocs.Options{
 		NotFound: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) }),
-		Notice:   s.Demo,
+		Notice:   notice,
 	})
 }
 

@@ -77,10 +77,16 @@ func sortedNames(values map[string][]string) []string {
 	return names
 }
 
+// verdictView gathers what there is to do at one gateway in one place.
 func verdictView(found doctor.Verdict) verdict {
 	shown := verdict{Level: string(found.Level), Title: found.Title, Text: found.Text}
 	for _, one := range found.Fixes {
-		shown.Fixes = append(shown.Fixes, fix(one))
+		at := slices.IndexFunc(shown.Fixes, func(f fix) bool { return f.Gateway == one.Gateway })
+		if at < 0 {
+			at = len(shown.Fixes)
+			shown.Fixes = append(shown.Fixes, fix{Gateway: one.Gateway})
+		}
+		shown.Fixes[at].Steps = append(shown.Fixes[at].Steps, step{one.Text, one.Code})
 	}
 	return shown
 }

@@ -139,7 +139,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, outcome flow.Out
 	default:
 		return s.pages.render(w, http.StatusOK, "paste", pasteView{
 			chrome: s.chrome(r), Client: request.Client, Sealed: answer.Sealed,
-			Words: request.Key.Words(request.State),
+			Words: request.Key.Words(request.State), Expires: answer.Expires,
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"token2go/static"
 )
@@ -49,10 +51,11 @@ func functions(files *assets) template.FuncMap {
 			}
 			return "", fmt.Errorf("asset %s: %w", name, errNotFound)
 		},
-		"imports": files.imports,
-		"action":  action,
-		"rich":    rich,
-		"short":   short,
+		"imports":  files.imports,
+		"action":   action,
+		"rich":     rich,
+		"sentence": sentence,
+		"short":    short,
 	}
 }
 
@@ -93,6 +96,19 @@ func short(fingerprint string) string {
 		return fingerprint
 	}
 	return fingerprint[:length]
+}
+
+// sentence makes one of what problems say in the manner of errors: "a, not b".
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if !strings.ContainsAny(text[len(text)-1:], ".!?:") {
+		text += "."
+	}
+	return text
 }
 
 // block is a paragraph, or lines of code.

@@ -59,7 +59,7 @@ type pasteView struct {
 	Client  string
 	Sealed  string
 	Words   [4]string
-	Expires time.Time // until when a program takes the text; zero when unknown
+	Expires time.Time // until when a program takes the text
 }
 
 // formView posts the answer to the target by itself, or by a click where scripts are off.
@@ -130,6 +130,11 @@ type verdict struct {
 // fix is what to change at one kind of gateway.
 type fix struct {
 	Gateway string
-	Text    string // rich text; may be empty
-	Code    string // lines of its configuration; may be empty
+	Steps   []step
+}
+
+// step is one change.
+type step struct {
+	Text string // rich text; may be empty
+	Code string // lines of the gateway's configuration; may be empty
 }

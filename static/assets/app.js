@@ -6,7 +6,7 @@ import { copyText, inWords, mark, say } from "./copy.js";
 import { element } from "./element.js";
 import { setToken, startExamples } from "./examples.js";
 import { absolute, countdown, relative } from "./jwt.js";
-import { describe } from "./problem.js";
+import { describe, sentence } from "./problem.js";
 import { fetchToken, Refusal } from "./token.js";
 
 const deleteAfter = 10; // seconds, as in 1.0.3
@@ -106,7 +106,7 @@ function fail({ problem, signIn }) {
   find("sign-in").hidden = !signIn;
   find("retry").hidden = signIn;
   find("doctor").hidden = !(problem.wanted || problem.arrived);
-  say(`${problem.title}. ${problem.detail}`);
+  say(`${problem.title}. ${sentence(problem.detail)}`);
 }
 
 function schedule() {

@@ -4,11 +4,18 @@ import { element } from "./element.js";
 
 /** @typedef {{title: string, detail: string, fix?: string, wanted?: string[], arrived?: string[]}} Problem */
 
+/**
+ * What a problem says, in the manner of errors, as a sentence.
+ * @param {string} detail
+ */
+export const sentence = (detail) =>
+  detail.charAt(0).toUpperCase() + detail.slice(1) + (/[^.!?:]$/.test(detail) ? "." : "");
+
 /** @param {Problem} problem */
 export function describe({ title, detail, fix, wanted, arrived }) {
   const parts = [
     element("h2", { class: "problem-title", id: "problem-title" }, title),
-    element("p", { id: "problem-detail" }, detail),
+    element("p", { id: "problem-detail" }, sentence(detail)),
   ];
   if (fix) {
     parts.push(
