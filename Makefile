@@ -29,7 +29,7 @@ help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/token2go-server, static and stripped.
+build: ## Build the server and the client into bin, static and stripped.
 	go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
 
 .PHONY: run

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"token2go/internal/cli"
+)
+
+func configCommand(world *cli.World) *cobra.Command {
+	var keys strings.Builder
+	for _, key := range cli.ProfileKeys() {
+		fmt.Fprintf(&keys, "  %-13s %s\n", key[0], key[1])
+	}
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Show and change profiles: servers under names of your own",
+		Long: "config shows the file of profiles. A profile gives a server a name, and says once what every call\n" +
+			"would say otherwise. Flags stand above it. What a profile can hold:\n\n" + keys.String(),
+		Example: `  token2go config set work server https://t2g.example.org
+  token2go config set work ca /etc/ssl/corporate.pem
+  token2go config set work git-hosts git.example.org,code.example.org
+  token2go config default work
+  token2go config unset work ca
+  token2go config remove work
+  token2go config path`,
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return world.ShowConfig() },
+	}
+	c.AddCommand(
+		setting("path", "Print where the file is", cobra.NoArgs, func(path string, _ []string) error {
+			_, err := fmt.Fprintln(world.Stdout, path)
+			return err
+		}),
+		setting("set PROFILE KEY VALUE", "Set one key of a profile, which is made where there is none", cobra.ExactArgs(3), func(path string, said []string) error {
+			return cli.SetProfile(path, said[0], said[1], said[2])
+		}),
+		setting("unset PROFILE KEY", "Take one key out of a profile", cobra.ExactArgs(2), func(path string, said []string) error {
+			return cli.SetProfile(path, said[0], said[1], "")
+		}),
+		setting("default PROFILE", "Say which profile is meant where no server is named", cobra.ExactArgs(1), func(path string, said []string) error {
+			return cli.SetDefault(path, said[0])
+		}),
+		setting("remove PROFILE", "Take a profile out", cobra.ExactArgs(1), func(path string, said []string) error {
+			return cli.RemoveProfile(path, said[0])
+		}),
+	)
+	return c
+}
+
+// setting is a command about the file of profiles.
+func setting(use, short string, count cobra.PositionalArgs, do func(path string, said []string) error) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Long: short + "."}
+	c.Args = func(c *cobra.Command, arguments []string) error {
+		if err := count(c, arguments); err != nil {
+			return fmt.Errorf("%w: %w; want token2go config %s", cli.ErrUsage, err, use)
+		}
+		return nil
+	}
+	c.RunE = func(_ *cobra.Command, said []string) error {
+		path, err := cli.ConfigPath(os.Getenv)
+		if err != nil {
+			return err
+		}
+		return do(path, said)
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, said []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(said) == 1 && c.Name() != "default" && c.Name() != "remove" {
+			var keys []string
+			for _, key := range cli.ProfileKeys() {
+				keys = append(keys, cobra.CompletionWithDesc(key[0], key[1]))
+			}
+			return keys, cobra.ShellCompDirectiveNoFileComp
+		}
+		return servers(c, said, "")
+	}
+	return c
+}

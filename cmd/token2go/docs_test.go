@@ -1,0 +1,100 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"token2go/internal/t2gtest"
+)
+
+var shellBlocks = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+// Every block of shell in the clients' docs is run as it stands, one after the other as
+// a reader would, but for the addresses.
+func TestEveryCommandOfTheDocsRuns(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../../docs/clients-*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("found %d pages: %v", len(pages), err)
+	}
+	for _, page := range pages {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocks := shellBlocks.FindAllStringSubmatch(string(text), -1)
+			if len(blocks) == 0 {
+				t.Fatal("no block of shell")
+			}
+			r := newReader(t)
+			for _, block := range blocks {
+				r.runs(t, block[1])
+			}
+		})
+	}
+}
+
+func TestTheCommandsOfTheReadmeRun(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, passage, found := strings.Cut(string(text), "## In your shell\n")
+	block := shellBlocks.FindStringSubmatch(passage)
+	if !found || block == nil {
+		t.Fatal("no passage about the shell")
+	}
+	newReader(t).runs(t, block[1])
+}
+
+// reader is somebody who tries out what a page says.
+type reader struct {
+	home        string
+	environment []string
+	addresses   *strings.Replacer
+}
+
+func newReader(t *testing.T) *reader {
+	t.Helper()
+	mustHave(t, "curl")
+	house := t2gtest.Start(t, t2gtest.Options{})
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "); strings.Count(token, ".") != 2 {
+			t.Errorf("%s got %q, want a token", r.URL, r.Header.Get("Authorization"))
+		}
+	}))
+	t.Cleanup(service.Close)
+	r := &reader{home: t.TempDir(), addresses: strings.NewReplacer("https://t2g.example.org", house.Gateway, "https://api.example.org", service.URL)}
+	r.environment = personal(t, r.home)
+	return r
+}
+
+func (r *reader) runs(t *testing.T, block string) {
+	t.Helper()
+	c := exec.Command("sh", "-euc", r.addresses.Replace(block))
+	c.Dir, c.Env = r.home, r.environment
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%v from\n%s\nwhich says\n%s", err, block, out)
+	}
+}
+
+// mustHave skips a test where a program is missing, and fails it where it may not be.
+func mustHave(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing", program)
+	}
+	t.Skipf("SKIPPED, for want of %s", program)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"token2go/internal/t2gtest"
+)
+
+// The test program is token2go and the browser, too: as processes of their own, under
+// the race detector where the tests run under it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"token2go": main,
+		"browser":  pretendBrowser,
+	})
+}
+
+// soon is far longer than anything here takes on a machine with nothing else to do.
+const soon = 60 * time.Second
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			return furnish(e, t2gtest.Start(e.T().(testing.TB), t2gtest.Options{})) //nolint:forcetypeassert // testscript's own is one
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"tabs":  tabs,
+			"mode":  mode,
+			"exits": exits,
+		},
+	})
+}
+
+// furnish gives a script a server behind a gateway, a browser that signs in, and
+// folders that nobody else has.
+func furnish(e *testscript.Env, house *t2gtest.House) error {
+	home := filepath.Join(e.WorkDir, "home")
+	runtime := filepath.Join(e.WorkDir, "runtime")
+	nothing := filepath.Join(e.WorkDir, "nothing")
+	program, err := exec.LookPath("token2go")
+	if err != nil {
+		return err
+	}
+	for _, folder := range []string{home, runtime, nothing} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+	}
+	e.Vars = append(e.Vars,
+		"SERVER="+house.Gateway, "HOST="+strings.TrimPrefix(house.Gateway, "http://"),
+		"HOME="+home, "XDG_RUNTIME_DIR="+runtime, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
+		"BROWSER=browser", "TABS="+filepath.Join(e.WorkDir, "tabs"), "NOTHING="+nothing, "TOKEN2GO="+program, "DISPLAY=:0",
+		"CACHE="+filepath.Join(runtime, "token2go"),
+	)
+	return nil
+}
+
+// tabs N: that many addresses were opened so far.
+func tabs(ts *testscript.TestScript, negated bool, arguments []string) {
+	if negated || len(arguments) != 1 {
+		ts.Fatalf("usage: tabs N")
+	}
+	text, err := os.ReadFile(ts.Getenv("TABS"))
+	if err != nil && !os.IsNotExist(err) {
+		ts.Fatalf("%v", err)
+	}
+	if got := strings.Count(string(text), "\n"); arguments[0] != strconv.Itoa(got) {
+		ts.Fatalf("got %d tabs, want %s:\n%s", got, arguments[0], text)
+	}
+}
+
+// mode BITS PATH: a file or a folder has that mode.
+func mode(ts *testscript.TestScript, negated bool, arguments []string) {
+	if negated || len(arguments) != 2 {
+		ts.Fatalf("usage: mode BITS PATH")
+	}
+	info, err := os.Stat(ts.MkAbs(arguments[1]))
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != arguments[0] {
+		ts.Fatalf("%s: got mode %s, want %s", arguments[1], got, arguments[0])
+	}
+}
+
+// exits CODE PROGRAM ARGUMENT...: a program ends with that exit code.
+func exits(ts *testscript.TestScript, negated bool, arguments []string) {
+	if negated || len(arguments) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGUMENT...")
+	}
+	code := 0
+	err := ts.Exec(arguments[1], arguments[2:]...)
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = failed.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if arguments[0] != strconv.Itoa(code) {
+		ts.Fatalf("got exit code %d, want %s", code, arguments[0])
+	}
+}

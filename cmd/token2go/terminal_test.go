@@ -1,0 +1,379 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"token2go/internal/demo"
+	"token2go/internal/t2gtest"
+)
+
+// A token of this size is sealed into a text far longer than what a terminal in line
+// mode hands over.
+const longToken = 9000
+
+func TestATokenIsPastedIntoATerminal(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		paste func(sealed string) string
+	}{
+		{"as terminals paste, without Enter", func(s string) string { return "\x1b[200~" + s + "\x1b[201~" }},
+		{"as old terminals paste, with Enter", func(s string) string { return s + "\r" }},
+		{"in lines, as a mail has broken it", func(s string) string { return wrapped(s, 76) + "\r" }},
+		{"after something else", func(s string) string { return "what?\r\x1b[200~" + s + "\r\x1b[201~" }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			house := longHouse(t)
+			s := sit(t, house, []string{"get", house.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
+			address := s.find(t, `(?s)open this in a browser, on any computer.*?\s(http\S+responseMode=page\S+)`)
+			s.types(t, test.paste(sealedAt(t, address)))
+			s.ends(t, 0)
+			s.mustHaveToken(t, longToken)
+			s.mustBeAsBefore(t)
+			if strings.Contains(test.name, "something else") && !strings.Contains(s.seen.String(), "answer not accepted") {
+				t.Errorf("got %s, want it said that what was pasted first is nothing", s.seen)
+			}
+		})
+	}
+}
+
+// The usual case of a program on another computer that a person did not tell so.
+func TestAnAddressThatTheBrowserCouldNotReachIsPasted(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{}) // an answer that is posted has no such address
+	s := sit(t, house, []string{"get", "--json", house.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
+	address := s.find(t, `"url":"(http[^"]+)"`)
+	browser := newTab()
+	browser.Transport = elsewhere{reaches: strings.TrimPrefix(house.Gateway, "http://")}
+	var stuck *stuckError
+	if _, err := browser.visit(address); !errors.As(err, &stuck) || !strings.HasPrefix(stuck.address, "http://127.0.0.1:") {
+		t.Fatalf("got %v, want to be stuck at the listener's address", err)
+	}
+	s.types(t, stuck.address+"\r")
+	s.ends(t, 0)
+	s.mustHaveToken(t, 0)
+}
+
+func TestAnInterruptPutsTheTerminalBack(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
+	s.find(t, `(Ctrl-C ends it)`)
+	wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+	s.types(t, "\x03")
+	s.ends(t, 130)
+	s.mustBeAsBefore(t)
+	if got := s.stdout.String(); got != "" || !strings.Contains(s.seen.String(), "token2go: interrupted") {
+		t.Errorf("got %q on stdout and %s, want nothing and why", got, s.seen)
+	}
+	mustLieNowhere(t, s.home)
+}
+
+func TestASuspendedProgramHandsTheTerminalBack(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
+	s.find(t, `(Ctrl-C ends it)`)
+	wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+	s.types(t, "\x1a")
+	wait(t, "it is stopped", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Process.Pid))
+		return err == nil && bytes.Contains(status, []byte(") T "))
+	})
+	s.flush(t)
+	s.mustBeAsBefore(t)
+	if err := s.Process.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "the terminal hands over bytes again", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+	s.types(t, "\x03")
+	s.ends(t, 130)
+	s.mustBeAsBefore(t)
+}
+
+// A program that is not in the foreground would be stopped by its terminal.
+func TestNothingIsPromptedForWhereStdinIsNoTerminal(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	s := seat(t, house, []string{"get", "--timeout", "1s", house.Gateway}, "DECISION=never")
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	s.Stdin = null
+	s.begin(t)
+	s.ends(t, 4)
+	s.mustBeAsBefore(t)
+	if strings.Contains(s.seen.String(), "pasted") {
+		t.Errorf("got a prompt: %s", s.seen)
+	}
+}
+
+// sitting is token2go at a terminal, with stdout in a pipe as $(…) has it.
+type sitting struct {
+	*exec.Cmd
+	outside, terminal *os.File
+	before            unix.Termios
+	seen, stdout      *text
+	home              string
+	ended             chan struct{}
+}
+
+// sit starts token2go as a person does who sits at a terminal.
+func sit(t *testing.T, house *t2gtest.House, arguments []string, environment ...string) *sitting {
+	t.Helper()
+	s := seat(t, house, arguments, environment...)
+	s.Stdin = s.terminal
+	s.begin(t)
+	return s
+}
+
+func seat(t *testing.T, house *t2gtest.House, arguments []string, environment ...string) *sitting {
+	t.Helper()
+	s := &sitting{Cmd: exec.Command("token2go", arguments...), seen: new(text), stdout: new(text), home: t.TempDir(), ended: make(chan struct{})}
+	s.outside, s.terminal = openTerminal(t)
+	s.before = *s.state(t)
+	s.Stdout, s.Stderr = s.stdout, s.terminal
+	s.Env = append(personal(t, s.home), environment...)
+	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
+	return s
+}
+
+// personal is the environment of a person with a home of its own.
+func personal(t testing.TB, home string) []string {
+	t.Helper()
+	runtime := filepath.Join(home, "runtime")
+	if err := os.MkdirAll(runtime, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + runtime, "XDG_CONFIG_HOME=" + filepath.Join(home, "config"),
+		"BROWSER=browser", "TABS=" + filepath.Join(home, "tabs"), "DISPLAY=:0",
+	}
+}
+
+func (s *sitting) begin(t *testing.T) {
+	t.Helper()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { defer close(s.ended); _ = s.Wait() }()
+	go func() {
+		part := make([]byte, 4096)
+		for {
+			n, err := s.outside.Read(part)
+			_, _ = s.seen.Write(part[:n])
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = s.Process.Kill()
+		<-s.ended
+	})
+}
+
+// find waits for what the terminal shows, and returns the group of the pattern.
+func (s *sitting) find(t *testing.T, pattern string) string {
+	t.Helper()
+	var found []string
+	wait(t, "the terminal shows "+pattern, func() bool {
+		found = regexp.MustCompile(pattern).FindStringSubmatch(s.seen.String())
+		select {
+		case <-s.ended:
+			if found == nil {
+				t.Fatalf("ended without showing %s: %s", pattern, s.seen)
+			}
+		default:
+		}
+		return found != nil
+	})
+	return found[1]
+}
+
+// types is what the person types, once the terminal is ready for a paste.
+func (s *sitting) types(t *testing.T, keys string) {
+	t.Helper()
+	wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+	if _, err := s.outside.WriteString(keys); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *sitting) ends(t *testing.T, code int) {
+	t.Helper()
+	select {
+	case <-s.ended:
+	case <-time.After(soon):
+		t.Fatalf("still running: %s", s.seen)
+	}
+	s.flush(t)
+	if got := s.ProcessState.ExitCode(); got != code {
+		t.Errorf("got exit code %d, want %d: %s", got, code, s.seen)
+	}
+}
+
+// flush waits until all that was written to the terminal has been seen.
+func (s *sitting) flush(t *testing.T) {
+	t.Helper()
+	mark := fmt.Sprintf("<seen %d>", time.Now().UnixNano())
+	if _, err := s.terminal.WriteString(mark); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "all is seen", func() bool { return strings.Contains(s.seen.String(), mark) })
+}
+
+// state is what the terminal is set to.
+func (s *sitting) state(t *testing.T) *unix.Termios {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(s.terminal.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+func (s *sitting) mustBeAsBefore(t *testing.T) {
+	t.Helper()
+	if got := *s.state(t); got != s.before {
+		t.Errorf("got the terminal %+v, want it back as %+v", got, s.before)
+	}
+	if on, off := strings.Count(s.seen.String(), "\x1b[?2004h"), strings.Count(s.seen.String(), "\x1b[?2004l"); on != off {
+		t.Errorf("got pastes marked %d times and unmarked %d times", on, off)
+	}
+}
+
+// mustHaveToken: stdout holds a token and nothing else, the terminal none of it.
+func (s *sitting) mustHaveToken(t *testing.T, least int) {
+	t.Helper()
+	token := strings.TrimSuffix(s.stdout.String(), "\n")
+	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, " \n") || len(token) < least {
+		t.Errorf("got %d bytes on stdout, want a token: %.100q", len(token), token)
+	} else if parts := strings.Split(token, "."); strings.Contains(s.seen.String(), parts[2]) {
+		t.Error("the terminal shows the token")
+	}
+}
+
+func longHouse(t *testing.T) *t2gtest.House {
+	t.Helper()
+	return t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.TokenBytes = longToken }})
+}
+
+func wrapped(text string, width int) string {
+	var lines []string
+	for len(text) > width {
+		lines, text = append(lines, text[:width]), text[width:]
+	}
+	return strings.Join(append(lines, text), "\r\n")
+}
+
+// sealedAt opens an address as a person does, and returns the text that ends it.
+func sealedAt(t *testing.T, address string) string {
+	t.Helper()
+	sealed, err := newTab().visit(address)
+	if err != nil || !strings.HasPrefix(sealed, "eyJ") || len(sealed) < longToken {
+		t.Fatalf("got %.100q (%d bytes) and %v, want a sealed text", sealed, len(sealed), err)
+	}
+	return sealed
+}
+
+// elsewhere is the network of another computer, which reaches one host.
+type elsewhere struct{ reaches string }
+
+func (e elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host != e.reaches {
+		return nil, fmt.Errorf("connection refused")
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// openTerminal makes a terminal, as both its ends.
+func openTerminal(t *testing.T) (outside, terminal *os.File) {
+	t.Helper()
+	outside, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no terminals: ", err)
+		}
+		t.Skip("SKIPPED, for want of terminals: ", err)
+	}
+	t.Cleanup(func() { _ = outside.Close() })
+	var locked, number int32
+	for request, argument := range map[uintptr]*int32{syscall.TIOCSPTLCK: &locked, syscall.TIOCGPTN: &number} {
+		if _, _, failure := syscall.Syscall(syscall.SYS_IOCTL, outside.Fd(), request, uintptr(unsafe.Pointer(argument))); failure != 0 {
+			t.Fatal(failure)
+		}
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = terminal.Close() })
+	return outside, terminal
+}
+
+// text collects what a process writes. It is safe for concurrent use.
+type text struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (t *text) Write(more []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buffer.Write(more)
+}
+
+func (t *text) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buffer.String()
+}
+
+// wait polls a condition.
+func wait(t testing.TB, what string, fulfilled func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(soon); !fulfilled(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// mustLieNowhere: no file below a folder holds a token or a part of one.
+func mustLieNowhere(t *testing.T, folder string) {
+	t.Helper()
+	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte("eyJ")) {
+			t.Errorf("%s holds a token", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

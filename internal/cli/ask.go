@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"token2go/clients/go/token2go"
+)
+
+// options are what the client package is asked with. What it returns besides puts the
+// terminal back, and is to be called whatever happens.
+func (w World) options(r Request) (token2go.Options, func(), error) {
+	client, err := httpClient(r.CA)
+	if err != nil {
+		return token2go.Options{}, nil, err
+	}
+	where, err := here(w.Getenv).browse(r.Browser)
+	if err != nil {
+		return token2go.Options{}, nil, err
+	}
+	o := token2go.Options{
+		Server:     r.Server,
+		AllowHTTP:  r.AllowHTTP,
+		Client:     r.Client,
+		Format:     token2go.Format(r.Format),
+		MinTTL:     r.least(),
+		Timeout:    time.Duration(r.Timeout),
+		Port:       r.Port,
+		PasteOnly:  r.Paste,
+		Open:       where.open,
+		HTTPClient: client,
+		Warn:       func(err error) { w.note(Event{Event: "warning"}, "%s", err) },
+	}
+	end := func() {}
+	switch {
+	case isTerminal(w.Stdin) && foreground(w.Stdin):
+		t := &terminal{file: w.Stdin}
+		o.Paste, end = t.read, t.end
+	case r.Paste:
+		o.Paste = fromLines(w.Stdin)
+	}
+	o.Show = func(p token2go.Prompt) { w.show(r, where, p, o.Paste != nil) }
+	return o, end, nil
+}
+
+// httpClient trusts the system's authorities and, where one is named, that one too. It
+// goes through the proxy that the environment names.
+func httpClient(ca string) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+	if ca != "" {
+		text, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, usage("ca: %v", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, usage("ca: %s holds no certificate in PEM", ca)
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return &http.Client{Transport: transport, Timeout: 15 * time.Second}, nil
+}
+
+// fromLines reads what is pasted from a file or a pipe.
+func fromLines(file *os.File) func(context.Context) (string, error) {
+	lines := bufio.NewReaderSize(file, 64<<10)
+	return func(context.Context) (string, error) { return lines.ReadString('\n') }
+}
+
+// show tells the person what to do. The address is the shortest that leads there: on
+// this computer one of the listener's, anywhere else the one that ends in a text to
+// paste.
+func (w World) show(r Request, where place, p token2go.Prompt, pastes bool) {
+	w.tell(Event{
+		Event: "open", Server: r.Server, URL: p.URL, ShortURL: p.ShortURL, PasteURL: p.PasteURL, Words: p.Words[:], Until: p.Until,
+	})
+	words, until := strings.Join(p.Words[:], " "), clock(p.Until, time.Now())
+	address := p.ShortURL
+	if !where.here && pastes && p.PasteURL != "" || address == "" {
+		address = p.PasteURL
+	}
+	switch {
+	case where.open != nil:
+		w.plain("token2go: opening your browser to sign in at %s\n", r.Server)
+		w.plain("  If none opens, open this on this computer:\n\n    %s\n\n", address)
+	case where.here:
+		w.plain("token2go: open this on this computer to sign in at %s\n\n    %s\n\n", r.Server, address)
+	case pastes:
+		w.plain("token2go: open this in a browser, on any computer, to sign in at %s\n\n%s\n\n", r.Server, address)
+	default:
+		w.plain("token2go: %s, and no terminal to paste into. Best sign in first: token2go get %s\n", where.why, quoted(r.Server))
+		w.plain("  Or open this in a browser on this computer:\n\n    %s\n\n", address)
+	}
+	w.plain("  A page that asks shows these four words: %s\n", words)
+	if pastes {
+		w.plain("  What such a page shows can be pasted here, and so can the address that it could not reach.\n")
+	}
+	w.plain("  This waits until %s. Ctrl-C ends it.\n", until)
+}
+
+func asFile(w io.Writer) *os.File {
+	file, _ := w.(*os.File)
+	return file
+}

@@ -1,0 +1,146 @@
+// Package cli gets tokens for a person at a shell and hands them to the person's tools.
+//
+// It decides what a command does; cmd/token2go says how it is called. Stdout holds what
+// was asked for and nothing else, stderr all the rest. A token reaches stdout, a file
+// that was named, the clipboard or a program's environment only where the person said so.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"token2go/clients/go/token2go"
+)
+
+// World is what a command sees of the computer that it runs on.
+type World struct {
+	Stdin  *os.File // read from only where the command says so
+	Stdout io.Writer
+	Stderr io.Writer
+	Getenv func(string) string
+	JSON   bool // stderr gets events in place of sentences
+}
+
+// Exit codes. run passes on the code of its command, and says on stderr when a code is
+// its own.
+const (
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitDenied      = 3
+	ExitTimedOut    = 4
+	ExitNoToken     = 5
+	ExitExpiring    = 6
+	ExitRefused     = 7
+	ExitUnreachable = 8
+	ExitCertificate = 9
+	ExitServer      = 10
+	ExitNotSignedIn = 11
+	ExitFindings    = 12
+	ExitCache       = 13
+	ExitListen      = 14
+	ExitCannotRun   = 126
+	ExitNotFound    = 127
+	ExitInterrupted = 130
+)
+
+// outcome is a way to end, with its exit code and its name in events.
+type outcome struct {
+	kind error
+	code int
+	name string
+	help string
+}
+
+// outcomes is the one list from error to exit code.
+func outcomes() []outcome {
+	return []outcome{
+		{errInterrupted, ExitInterrupted, "interrupted", "interrupted (Ctrl-C)"},
+		{context.Canceled, ExitInterrupted, "interrupted", ""},
+		{ErrUsage, ExitUsage, "usage", "the command line or the configuration is wrong"},
+		{token2go.ErrOptions, ExitUsage, "usage", ""},
+		{token2go.ErrDenied, ExitDenied, "denied", "the person said no"},
+		{token2go.ErrTimedOut, ExitTimedOut, "timed_out", "nobody answered within the time limit"},
+		{token2go.ErrNoToken, ExitNoToken, "no_token", "the gateway sends no token to Token2go"},
+		{token2go.ErrExpiring, ExitExpiring, "expiring", "the gateway's token lives too short"},
+		{token2go.ErrRefused, ExitRefused, "refused", "the server refuses what was asked for"},
+		{token2go.ErrCertificate, ExitCertificate, "certificate", "the server's certificate is not trusted"},
+		{token2go.ErrUnreachable, ExitUnreachable, "unreachable", "the server cannot be reached"},
+		{token2go.ErrServer, ExitServer, "server_error", "the server failed"},
+		{errNotSignedIn, ExitNotSignedIn, "not_signed_in", "status: no usable token is kept"},
+		{token2go.ErrCache, ExitCache, "cache", "the cache is not safe to use, or cannot be written"},
+		{token2go.ErrListen, ExitListen, "listen", "no port to listen on"},
+		{errFindings, ExitFindings, "findings", "doctor: something is to be mended"},
+		{errNotFound, ExitNotFound, "not_found", "run: there is no such command"},
+		{errCannotRun, ExitCannotRun, "cannot_run", "run: the command cannot be run"},
+	}
+}
+
+// ErrUsage marks what the person can mend at the command line or in the configuration.
+var ErrUsage = errors.New("usage")
+
+var (
+	errNotSignedIn = errors.New("not signed in")
+	errFindings    = errors.New("findings")
+	errNotFound    = errors.New("command not found")
+	errCannotRun   = errors.New("command cannot be run")
+)
+
+func usage(format string, values ...any) error {
+	return fmt.Errorf("%w: %w", ErrUsage, fmt.Errorf(format, values...))
+}
+
+// ExitCode is what the program ends with, and the error's name in events.
+func ExitCode(err error) (code int, name string) {
+	if err == nil {
+		return 0, ""
+	}
+	for _, o := range outcomes() {
+		if errors.Is(err, o.kind) {
+			return o.code, o.name
+		}
+	}
+	return ExitFailed, "failed"
+}
+
+// ExitCodes is the table of exit codes for a help text.
+func ExitCodes() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "  %-4d%s\n  %-4d%s\n", 0, "done", ExitFailed, "anything else that went wrong")
+	for code := ExitUsage; code <= ExitInterrupted; code++ {
+		for _, o := range outcomes() {
+			if o.code == code && o.help != "" {
+				fmt.Fprintf(&text, "  %-4d%s\n", code, o.help)
+			}
+		}
+	}
+	return text.String()
+}
+
+// Report says an error on stderr.
+func (w World) Report(err error) {
+	code, name := ExitCode(err)
+	switch {
+	case err == nil:
+		return
+	case w.JSON:
+		w.tell(Event{Event: "error", Error: name, ExitCode: code, Text: oneLine(spoken(err))})
+	case name == "interrupted":
+		w.say("interrupted")
+	default:
+		w.say("%s", spoken(err))
+	}
+}
+
+// spoken is an error in the words of the command line.
+func spoken(err error) string {
+	text := err.Error()
+	if errors.Is(err, token2go.ErrOptions) {
+		text = strings.NewReplacer("AllowHTTP", "--allow-http", "MinTTL", "--min-ttl", "Timeout", "--timeout",
+			"Format", "--format", "PasteOnly", "--paste", "Port", "--port", "Server", "SERVER").Replace(text)
+	}
+	return text
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Event is a line of JSON on stderr, for a program in the person's place. Event says
+// which of the other members are there; none ever holds a token.
+//
+//   - open: somebody has to open URL (or ShortURL, on this computer; or PasteURL, which
+//     ends in a text to paste) and to compare Words, before Until
+//   - opening: a browser was started
+//   - waiting: another program asks for the same server already
+//   - warning: Text says what did not end the wait
+//   - token: the token with that Fingerprint is there
+//   - kept: File holds it
+//   - same: the gateway has handed out the token that is there already
+//   - removed: File is gone
+//   - note: Text is for a person
+//   - error: the end, with Error and ExitCode
+type Event struct {
+	Event       string    `json:"event"`
+	Text        string    `json:"text,omitempty"`
+	Server      string    `json:"server,omitempty"`
+	URL         string    `json:"url,omitempty"`
+	ShortURL    string    `json:"shortUrl,omitempty"`
+	PasteURL    string    `json:"pasteUrl,omitempty"`
+	Words       []string  `json:"words,omitempty"`
+	Until       time.Time `json:"until,omitzero"`
+	Fingerprint string    `json:"fingerprint,omitempty"`
+	Expires     time.Time `json:"expires,omitzero"`
+	File        string    `json:"file,omitempty"`
+	Error       string    `json:"error,omitempty"`
+	ExitCode    int       `json:"exitCode,omitempty"`
+}
+
+// tell writes an event, where events are wanted.
+func (w World) tell(e Event) {
+	if !w.JSON {
+		return
+	}
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // an address stays one that can be read
+	_ = encoder.Encode(e)        // texts, numbers and times cannot fail
+	_, _ = w.Stderr.Write(line.Bytes())
+}
+
+// say writes a sentence, where sentences are wanted. One call is one write, so that the
+// sentences of several programs do not mix.
+func (w World) say(format string, values ...any) {
+	if !w.JSON {
+		_, _ = w.Stderr.Write([]byte("token2go: " + fmt.Sprintf(format, values...) + "\n"))
+	}
+}
+
+// note is a sentence, as which it also stands in the event.
+func (w World) note(e Event, format string, values ...any) {
+	e.Text = fmt.Sprintf(format, values...)
+	w.tell(e)
+	w.say("%s", e.Text)
+}
+
+// plain writes lines as they are, where sentences are wanted.
+func (w World) plain(format string, values ...any) {
+	if !w.JSON {
+		_, _ = w.Stderr.Write(fmt.Appendf(nil, format, values...))
+	}
+}

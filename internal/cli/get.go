@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"token2go/clients/go/token2go"
+)
+
+// What holds unless the person says otherwise.
+const (
+	DefaultMinTTL     = token2go.DefaultMinTTL
+	DefaultUnknownTTL = token2go.DefaultLifetime
+)
+
+// Request is what every command says that may ask for a token.
+type Request struct {
+	Profile
+	Paste   bool // no listener: the sealed text comes from stdin, whatever that is
+	NoCache bool
+	NoCheck bool // the server is not asked whether it is there, before the person is
+}
+
+// GetOptions say how get hands a token over.
+type GetOptions struct {
+	Request
+	Output string // one of Outputs; empty: the token alone
+	Copy   bool   // into the clipboard, and to stdout only where Output says so
+}
+
+// Get hands over a token.
+func (w World) Get(ctx context.Context, o GetOptions) error {
+	f, err := parseForm(o.Server, o.Output)
+	if err != nil {
+		return err
+	}
+	token, err := w.obtain(ctx, o.Request)
+	if err != nil {
+		return err
+	}
+	if o.Copy {
+		if err := w.copy(here(w.Getenv), token.Reveal(), isTerminal(asFile(w.Stderr))); err != nil {
+			return err
+		}
+		w.note(Event{Event: "note"}, "the token is in the clipboard, %s", lifetime(token, time.Now()))
+		if o.Output == "" {
+			return nil
+		}
+	}
+	if f.path != "" {
+		if err := writeFile(f.path, []byte(token.Reveal())); err != nil {
+			return err
+		}
+		w.note(Event{Event: "kept", File: f.path, Expires: token.Expires}, "%s holds the token, %s", f.path, lifetime(token, time.Now()))
+		return nil
+	}
+	_, err = io.WriteString(w.Stdout, f.text(token))
+	return err
+}

@@ -1,0 +1,378 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is the file of profiles. The absent file is an empty Config.
+type Config struct {
+	Default  string             `yaml:"default,omitempty"`
+	Profiles map[string]Profile `yaml:"profiles,omitempty"`
+}
+
+// Profile is a server under a name of the person's own, with what its users would
+// otherwise say in every call. Server is required.
+type Profile struct {
+	Server      string   `yaml:"server"`
+	CA          string   `yaml:"ca,omitempty"`
+	Browser     string   `yaml:"browser,omitempty"`
+	MinTTL      Duration `yaml:"min-ttl,omitempty"`
+	UnknownTTL  Duration `yaml:"unknown-ttl,omitempty"`
+	Timeout     Duration `yaml:"timeout,omitempty"`
+	Format      string   `yaml:"format,omitempty"`
+	Client      string   `yaml:"client,omitempty"`
+	Port        int      `yaml:"port,omitempty"`
+	AllowHTTP   bool     `yaml:"allow-http,omitempty"`
+	Renew       string   `yaml:"renew,omitempty"`
+	GitHosts    []string `yaml:"git-hosts,omitempty,flow"`
+	GitUsername string   `yaml:"git-username,omitempty"`
+}
+
+// Duration is a time.Duration that is written as Go writes it: 90s, 5m.
+type Duration time.Duration
+
+// UnmarshalText reads a duration of 0 or more.
+func (d *Duration) UnmarshalText(text []byte) error {
+	read, err := time.ParseDuration(string(text))
+	if err != nil || read < 0 {
+		return fmt.Errorf("%q is no duration, want one such as 90s or 5m", text)
+	}
+	*d = Duration(read)
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// ConfigPath is where the file of profiles is: $TOKEN2GO_CONFIG, or a place of the
+// platform's own, such as ~/.config/token2go/config.yaml.
+func ConfigPath(getenv func(string) string) (string, error) {
+	if path := getenv("TOKEN2GO_CONFIG"); path != "" {
+		return path, nil
+	}
+	folder, err := os.UserConfigDir()
+	if err != nil {
+		return "", usage("no folder for the configuration: %v; set TOKEN2GO_CONFIG to a path", err)
+	}
+	return filepath.Join(folder, "token2go", "config.yaml"), nil
+}
+
+// LoadConfig reads the file of profiles. One that others can write to is refused: it
+// says which program is started, and which hosts get the token.
+func LoadConfig(path string) (Config, error) {
+	text, err := readConfig(path)
+	if err != nil {
+		return Config{}, err
+	}
+	return parseConfig(path, text)
+}
+
+func readConfig(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, usage("configuration: %v", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, usage("configuration: %v", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, usage("configuration: %s is no regular file", path)
+	}
+	if foreign(info) {
+		return nil, usage("configuration: others can write to %s; mend it with: chmod go-w %s", path, quoted(path))
+	}
+	text, err := io.ReadAll(io.LimitReader(file, 1<<20))
+	if err != nil {
+		return nil, usage("configuration: %v", err)
+	}
+	return text, nil
+}
+
+func parseConfig(path string, text []byte) (Config, error) {
+	var c Config
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, usage("configuration: %s: %s", path, strings.TrimPrefix(oneLine(err.Error()), "yaml: "))
+	}
+	if fault := c.fault(); fault != "" {
+		return Config{}, usage("configuration: %s: %s", path, fault)
+	}
+	return c, nil
+}
+
+func (c Config) fault() string {
+	for _, name := range c.Names() {
+		if !names.MatchString(name) {
+			return fmt.Sprintf("%q is no name for a profile, want letters, digits, dots, dashes and underscores", name)
+		}
+		if fault := c.Profiles[name].fault(); fault != "" {
+			return fmt.Sprintf("profile %s: %s", name, fault)
+		}
+	}
+	if _, known := c.Profiles[c.Default]; c.Default != "" && !known {
+		return fmt.Sprintf("default is %q, want the name of a profile", c.Default)
+	}
+	return ""
+}
+
+func (p Profile) fault() string {
+	switch {
+	case p.Server == "":
+		return "server is missing, want an address such as https://t2g.example.org"
+	case !strings.Contains(p.Server, "://"):
+		return fmt.Sprintf("server is %q, want an address such as https://t2g.example.org", p.Server)
+	case p.CA != "" && !filepath.IsAbs(p.CA):
+		return fmt.Sprintf("ca is %q, want the absolute path of a PEM file", p.CA)
+	case p.Format != "" && p.Format != "jwe" && p.Format != "triple":
+		return fmt.Sprintf("format is %q, want jwe or triple", p.Format)
+	case p.Renew != "" && !slices.Contains(Renewals(), p.Renew):
+		return fmt.Sprintf("renew is %q, want %s", p.Renew, strings.Join(Renewals(), ", "))
+	}
+	for _, host := range p.GitHosts {
+		if parsed, err := url.Parse("https://" + host); err != nil || host == "" || parsed.Host != host || parsed.User != nil {
+			return fmt.Sprintf("git-hosts holds %q, want host names, each perhaps with a port", host)
+		}
+	}
+	return ""
+}
+
+// Names lists the profiles.
+func (c Config) Names() []string { return slices.Sorted(maps.Keys(c.Profiles)) }
+
+// Find returns the profile that a person means by what stands for a server on the
+// command line: an address, the name of a profile, or nothing for the default.
+func (c Config) Find(server string, getenv func(string) string) (Profile, error) {
+	if server == "" {
+		server = getenv("TOKEN2GO_SERVER")
+	}
+	if server == "" {
+		server = c.Default
+	}
+	if server == "" && len(c.Profiles) == 1 {
+		server = c.Names()[0]
+	}
+	switch profile, known := c.Profiles[server]; {
+	case known:
+		return profile, nil
+	case server == "":
+		return Profile{}, usage("no server: name one, such as https://t2g.example.org, or make it a profile: token2go config set work server https://t2g.example.org")
+	case strings.Contains(server, "://"):
+		return c.byAddress(server), nil
+	case strings.ContainsAny(server, ".:/"):
+		return Profile{}, usage("%q is no profile and no address; did you mean https://%s?", server, server)
+	default:
+		return Profile{}, usage("%q is no profile; there %s", server, c.known())
+	}
+}
+
+// byAddress is the profile with that server, so that its CA and hosts count however
+// the server is named.
+func (c Config) byAddress(server string) Profile {
+	for _, name := range c.Names() {
+		if p := c.Profiles[name]; strings.TrimRight(p.Server, "/") == strings.TrimRight(server, "/") {
+			return p
+		}
+	}
+	return Profile{Server: server}
+}
+
+func (c Config) known() string {
+	if len(c.Profiles) == 0 {
+		return "are none: make one with token2go config set NAME server ADDRESS"
+	}
+	return "is " + strings.Join(c.Names(), ", ")
+}
+
+// Renewals lists what can be done when a token is about to expire. A new one needs the
+// person's browser, so the person is asked, or the browser opened, or neither.
+func Renewals() []string { return []string{"ask", "open", "never"} }
+
+// ProfileKeys lists what can be set in a profile, each with what it is for.
+func ProfileKeys() [][2]string {
+	return [][2]string{
+		{"server", "the address of Token2go behind its gateway"},
+		{"ca", "a PEM file with the authority of its certificate, absolute path"},
+		{"browser", "the command that opens an address, or none"},
+		{"min-ttl", "how long a token from the cache must still live, such as 5m"},
+		{"unknown-ttl", "how long a token is kept whose lifetime is unknown"},
+		{"timeout", "how long to wait for the person"},
+		{"format", "jwe, or triple for a token2go-server 1.0.3"},
+		{"client", "the name that the person is shown"},
+		{"port", "the port to listen on"},
+		{"allow-http", "true: plain http beyond this computer, too"},
+		{"renew", "ask, open or never"},
+		{"git-hosts", "hosts that git gets the token for, separated by commas"},
+		{"git-username", "the user name for a git older than 2.46"},
+	}
+}
+
+// SetProfile writes one key of a profile into the file, which keeps its comments.
+// The empty value takes the key out.
+func SetProfile(path, profile, key, value string) error {
+	if !slices.ContainsFunc(ProfileKeys(), func(k [2]string) bool { return k[0] == key }) {
+		return usage("%q cannot be set; want %s", key, keyList())
+	}
+	return editConfig(path, func(root *yaml.Node) {
+		where := child(child(root, "profiles"), profile)
+		if value == "" {
+			drop(where, key)
+			return
+		}
+		put(where, key, valueNode(key, value))
+	})
+}
+
+// RemoveProfile takes a profile out of the file.
+func RemoveProfile(path, profile string) error {
+	c, err := LoadConfig(path)
+	if err != nil {
+		return err
+	}
+	if _, known := c.Profiles[profile]; !known {
+		return usage("%q is no profile; there %s", profile, c.known())
+	}
+	return editConfig(path, func(root *yaml.Node) {
+		drop(child(root, "profiles"), profile)
+		if c.Default == profile {
+			drop(root, "default")
+		}
+	})
+}
+
+// SetDefault names the profile that is meant where none is named.
+func SetDefault(path, profile string) error {
+	return editConfig(path, func(root *yaml.Node) { put(root, "default", valueNode("default", profile)) })
+}
+
+func keyList() string {
+	var keys []string
+	for _, key := range ProfileKeys() {
+		keys = append(keys, key[0])
+	}
+	return strings.Join(keys, ", ")
+}
+
+func valueNode(key, value string) *yaml.Node {
+	if key != "git-hosts" {
+		node := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
+		if _, err := strconv.ParseFloat(value, 64); key != "port" && key != "allow-http" && (err == nil || value == "true" || value == "false" || value == "null") {
+			node.Style = yaml.DoubleQuotedStyle // a text, whatever it looks like
+		}
+		return node
+	}
+	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	for host := range strings.SplitSeq(value, ",") {
+		list.Content = append(list.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.TrimSpace(host)})
+	}
+	return list
+}
+
+// editConfig changes the file as a document, and only into one that can be read again.
+func editConfig(path string, edit func(root *yaml.Node)) error {
+	text, err := readConfig(path)
+	if err != nil {
+		return err
+	}
+	if _, err := parseConfig(path, text); err != nil {
+		return err
+	}
+	var document yaml.Node
+	_ = yaml.Unmarshal(text, &document) // it was parsed above
+	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
+		document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
+	}
+	edit(document.Content[0])
+	var changed bytes.Buffer
+	encoder := yaml.NewEncoder(&changed)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&document); err != nil {
+		return usage("configuration: %v", err)
+	}
+	if _, err := parseConfig(path, changed.Bytes()); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return writeFile(path, changed.Bytes())
+}
+
+// child is the mapping under a key, made where there is none.
+func child(mapping *yaml.Node, key string) *yaml.Node {
+	if at := find(mapping, key); at >= 0 && mapping.Content[at+1].Kind == yaml.MappingNode {
+		return mapping.Content[at+1]
+	}
+	made := &yaml.Node{Kind: yaml.MappingNode}
+	put(mapping, key, made)
+	return made
+}
+
+func put(mapping *yaml.Node, key string, value *yaml.Node) {
+	mapping.Style &^= yaml.FlowStyle // {} becomes lines
+	if at := find(mapping, key); at >= 0 {
+		value.LineComment = mapping.Content[at+1].LineComment
+		mapping.Content[at+1] = value
+		return
+	}
+	mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, value)
+}
+
+func drop(mapping *yaml.Node, key string) {
+	if at := find(mapping, key); at >= 0 {
+		mapping.Content = slices.Delete(mapping.Content, at, at+2)
+	}
+}
+
+func find(mapping *yaml.Node, key string) int {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// ShowConfig prints the file of profiles as it is understood.
+func (w World) ShowConfig() error {
+	path, err := ConfigPath(w.Getenv)
+	if err != nil {
+		return err
+	}
+	c, err := LoadConfig(path)
+	if err != nil {
+		return err
+	}
+	if len(c.Profiles) == 0 {
+		w.say("%s holds no profile; make one with: token2go config set NAME server ADDRESS", path)
+		return nil
+	}
+	w.say("%s", path)
+	encoder := yaml.NewEncoder(w.Stdout)
+	encoder.SetIndent(2)
+	return encoder.Encode(c)
+}

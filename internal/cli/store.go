@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"token2go/clients/go/token2go"
+)
+
+// obtain returns a token: the one that is kept, or a new one, for which it asks.
+func (w World) obtain(ctx context.Context, r Request) (token2go.Token, error) {
+	if !r.NoCache {
+		if entry, err := r.cache().Load(r.Server); err == nil && entry.Good(r.least()) {
+			return entry.Token, nil
+		}
+	}
+	o, end, err := w.options(r)
+	if err != nil {
+		return token2go.Token{}, err
+	}
+	defer end()
+	if !r.NoCheck {
+		if err := token2go.Probe(ctx, o); err != nil {
+			return token2go.Token{}, fmt.Errorf("%w (where your browser gets through all the same: --no-check)", err)
+		}
+	}
+	var token token2go.Token
+	if r.NoCache {
+		token, err = token2go.Get(ctx, o)
+	} else {
+		cache := r.cache()
+		cache.Waiting = func() {
+			w.note(Event{Event: "waiting", Server: r.Server}, "another program is asking for this token; waiting for its answer")
+		}
+		token, err = cache.Get(ctx, o)
+	}
+	if err != nil {
+		return token2go.Token{}, err
+	}
+	w.tell(Event{Event: "token", Server: r.Server, Fingerprint: token.Fingerprint, Expires: token.Expires})
+	return token, nil
+}
+
+func (r Request) cache() token2go.Cache {
+	return token2go.Cache{Lifetime: time.Duration(r.UnknownTTL)}
+}
+
+// least is what MinTTL says; the client package takes 0 for its own default.
+func (r Request) least() time.Duration { return max(time.Duration(r.MinTTL), 1) }

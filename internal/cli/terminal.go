@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+const (
+	// pause is how long nothing comes when a paste is over. A text that was copied from
+	// several lines arrives with its line breaks, all at once.
+	pause = 150 * time.Millisecond
+	// maxPaste is far above what a sealed token needs.
+	maxPaste = 4 << 20
+)
+
+// errInterrupted ends a wait that the person ended, by Ctrl-C or a signal.
+var errInterrupted = errors.New("interrupted")
+
+// terminal reads what a person pastes. A terminal in line mode cuts a line at 4,095
+// bytes without a word (N_TTY), so this one is switched to hand over every byte. Keys
+// that interrupt and suspend go on doing what they always do.
+type terminal struct {
+	file *os.File
+
+	mu      sync.Mutex
+	restore func() // nil: not switched
+	forget  func() // ends the watch for being suspended
+	over    bool
+}
+
+// isTerminal reports whether a person can type into a file.
+func isTerminal(file *os.File) bool {
+	return file != nil && term.IsTerminal(int(file.Fd()))
+}
+
+// begin switches the terminal, once.
+func (t *terminal) begin() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over || t.restore != nil {
+		return nil
+	}
+	if t.forget == nil {
+		t.forget = t.attend()
+	}
+	return t.enter()
+}
+
+// end puts the terminal back, for good.
+func (t *terminal) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+	t.leave()
+	if t.forget != nil {
+		t.forget()
+	}
+}
+
+func (t *terminal) enter() error {
+	restore, err := byteMode(t.file)
+	if err == nil {
+		t.restore = restore
+		_, _ = t.file.WriteString(pasteOn)
+	}
+	return err
+}
+
+func (t *terminal) leave() {
+	if t.restore != nil {
+		_, _ = t.file.WriteString(pasteOff)
+		t.restore()
+		t.restore = nil
+	}
+}
+
+// Codes by which terminals mark what is pasted, for those that were asked to.
+const (
+	pasteOn    = "\x1b[?2004h"
+	pasteOff   = "\x1b[?2004l"
+	pasteBegin = "\x1b[200~"
+	pasteEnd   = "\x1b[201~"
+)
+
+// read returns what the person pastes next: all of it, however many lines it has. It waits for Enter only where the terminal does not say when a
+// paste is over.
+func (t *terminal) read(ctx context.Context) (string, error) {
+	if err := t.begin(); err != nil {
+		return "", err
+	}
+	var collected []byte
+	ended := time.Time{} // when a line was ended, and nothing has come since
+	part := make([]byte, 64<<10)
+	for {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		n, err := readSoon(t.file, part)
+		if n == 0 && err != nil {
+			return "", err
+		}
+		for _, b := range part[:n] {
+			switch b {
+			case 0x03: // Ctrl-C, where the system leaves it to us
+				return "", errInterrupted
+			case 0x04: // Ctrl-D
+				if len(collected) == 0 {
+					return "", io.EOF
+				}
+			case 0x08, 0x7f: // one letter back
+				collected = collected[:max(0, len(collected)-1)]
+			case 0x15: // Ctrl-U
+				collected = nil
+			default:
+				collected = append(collected, b)
+			}
+		}
+		if len(collected) > maxPaste {
+			collected = nil
+		}
+		switch line := bytes.LastIndexAny(collected, "\r\n"); {
+		case bytes.HasSuffix(collected, []byte(pasteEnd)):
+			ended = time.Time{}
+			if text := pasted(collected); text != "" {
+				return text + "\n", nil
+			}
+			collected = nil
+		case n > 0 && line >= 0 && line == len(collected)-1:
+			ended = time.Now()
+		case n > 0:
+			ended = time.Time{}
+		case !ended.IsZero() && time.Since(ended) >= pause:
+			ended = time.Time{}
+			if text := pasted(collected); text != "" {
+				return text + "\n", nil
+			}
+			collected = nil
+		}
+	}
+}
+
+// pasted is a text without its white space, a line for each of its own, and without
+// what terminals put around it.
+func pasted(raw []byte) string {
+	text := strings.NewReplacer(pasteBegin, "\n", pasteEnd, "\n").Replace(string(raw))
+	return strings.Join(strings.Fields(text), "\n")
+}
