@@ -64,6 +64,7 @@ type Flags struct {
 	PassAuthorizationHeader bool // Authorization upstream: Bearer and the ID token
 	SetXAuthRequest         bool // X-Auth-Request-* in every answer, not only those of /oauth2/auth
 	SetAuthorizationHeader  bool // Authorization in every answer: Bearer and the ID token
+	ReverseProxy            bool // another gateway in front says by X-Forwarded-* what it was asked
 	SkipProviderButton      bool // straight to the identity provider, no page with a button before
 
 	// CookieSameSite is the SameSite attribute of the session cookie; zero is none.

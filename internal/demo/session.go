@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -96,10 +97,15 @@ func (g *Gateway) viaTLS(r *http.Request) bool { return g.secure || r.TLS != nil
 
 // originOfRequest is the origin by which the browser reached the gateway.
 func (g *Gateway) originOfRequest(r *http.Request) string {
+	scheme, host := "http", r.Host
 	if g.viaTLS(r) {
-		return "https://" + r.Host
+		scheme = "https"
 	}
-	return "http://" + r.Host
+	if g.flags.ReverseProxy {
+		scheme = cmp.Or(r.Header.Get("X-Forwarded-Proto"), scheme)
+		host = cmp.Or(r.Header.Get("X-Forwarded-Host"), host)
+	}
+	return scheme + "://" + host
 }
 
 // random is a name of 256 bits that nobody can guess.

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"net/http"
 	"net/url"
@@ -25,10 +26,18 @@ func (g *Gateway) signInFirst(w http.ResponseWriter, r *http.Request) {
 	case wantsJSON(r):
 		encode(w, http.StatusUnauthorized, struct{}{})
 	case g.flags.SkipProviderButton:
-		g.begin(w, r, r.URL.RequestURI())
+		g.begin(w, r, g.asked(r))
 	default:
-		g.ask(w, r, http.StatusForbidden, r.URL.RequestURI())
+		g.ask(w, r, http.StatusForbidden, g.asked(r))
 	}
+}
+
+// asked is the path and query that the browser asked for.
+func (g *Gateway) asked(r *http.Request) string {
+	if g.flags.ReverseProxy {
+		return cmp.Or(r.Header.Get("X-Forwarded-Uri"), r.URL.RequestURI())
+	}
+	return r.URL.RequestURI()
 }
 
 // signIn serves /oauth2/sign_in.

@@ -153,6 +153,40 @@ func TestNginxMayNameTheWayBackInAHeader(t *testing.T) {
 	}
 }
 
+func TestBehindAnotherGatewayTheWayBackIsWhatThatWasAsked(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		believed      bool
+		back, address string
+	}{
+		{"behind it", true, "/deep?q", "https://token.example.org/oauth2/callback?"},
+		{"in front itself", false, "/", "http://127.0.0.1:"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t, demo.Options{
+				Provider: parse(t, "http://id.example.org"),
+				Flags:    demo.Flags{SkipProviderButton: true, ReverseProxy: test.believed},
+			})
+			client := s.client()
+			begun, _ := s.do(client, "GET", "/", nil, func(r *http.Request) {
+				r.Header.Set("X-Forwarded-Proto", "https")
+				r.Header.Set("X-Forwarded-Host", "token.example.org")
+				r.Header.Set("X-Forwarded-Uri", "/deep?q")
+			})
+			state := parse(t, location(t, begun)).Query().Get("state")
+			chosen, _ := s.post(client, "/provider/sign_in", url.Values{"state": {state}, "person": {"ada.analyst"}})
+			address := location(t, chosen)
+			if !strings.HasPrefix(address, test.address) {
+				t.Errorf("got back to the gateway at %s, want %s", address, test.address)
+			}
+			done, _ := s.get(client, "/oauth2/callback?"+parse(t, address).RawQuery)
+			if got := parse(t, location(t, done)).RequestURI(); got != test.back {
+				t.Errorf("got back to %s, want %s", got, test.back)
+			}
+		})
+	}
+}
+
 func TestSignOutEndsTheSessionOnTheServerToo(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.signedIn("ada.analyst")
