@@ -360,6 +360,16 @@ func TestTheManifestsAreWhatTheClusterWants(t *testing.T) {
 	}
 }
 
+func TestTheRecipeForIngressNginxIsWhatTheClusterWants(t *testing.T) {
+	c, err := decode(read(t, "deploy/gateways/ingress-nginx/ingress.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.ingresses) != 2 {
+		t.Errorf("got %d ingresses, want Token2go's and the sign-in's", len(c.ingresses))
+	}
+}
+
 func TestAManifestWithAFaultIsFound(t *testing.T) {
 	for _, test := range []struct{ name, old, fault string }{
 		{"a field that does not exist", "automountServiceAccountToken:", "automountServiceAccountTokens:"},

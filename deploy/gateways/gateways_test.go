@@ -1,0 +1,380 @@
+// Package gateways_test runs the recipes: each gateway that can be had is started with
+// its recipe, in front of a server and with the pretend gateway as the authority that it
+// asks, and is used as people and programs use it.
+package gateways_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"token2go/internal/demo"
+)
+
+// The names that the recipes speak of, and the identity provider's.
+const (
+	address  = "https://token.example.org"
+	provider = "http://id.example.org"
+)
+
+// soon is far longer than anything here takes on a machine with nothing else to do.
+const soon = 60 * time.Second
+
+// gateway is a recipe, and how to start the program that it is for.
+type gateway struct {
+	name, program, recipe string
+	header                string // in which the token arrives
+	start                 func(*testing.T, *stand, string) *exec.Cmd
+}
+
+func gateways() []gateway {
+	return []gateway{
+		{"nginx", "nginx", "nginx/token2go.conf", "X-Access-Token", nginx},
+		{"Traefik", "traefik", "traefik/token2go.yaml", "X-Auth-Request-Access-Token", traefik},
+		{"Caddy", "caddy", "caddy/Caddyfile", "X-Auth-Request-Access-Token", caddy},
+	}
+}
+
+// stand is a gateway in front of a server.
+type stand struct {
+	gateway
+	server    string // host:port of the server
+	authority string // host:port of the pretend gateway
+	front     string // host:port of the gateway under test
+	folder    string // of its files
+	roots     *x509.CertPool
+	lines     *text
+}
+
+// open starts the whole chain: the server as the recipe configures it, but for what the
+// environment says otherwise.
+func open(t *testing.T, g gateway, environment ...string) *stand {
+	t.Helper()
+	program := need(t, g.program)
+	s := &stand{gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + freePort(t), lines: new(text)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the gateway and the server wrote:\n%s", s.lines)
+		}
+	})
+	s.serve(t, environment)
+	s.authority = authority(t)
+	s.certify(t)
+	c := g.start(t, s, program)
+	c.Env = append(os.Environ(), "XDG_DATA_HOME="+s.folder, "XDG_CONFIG_HOME="+s.folder)
+	s.await(t, s.run(t, c), s.answers)
+	return s
+}
+
+// run starts a process that ends with the test at the latest.
+func (s *stand) run(t *testing.T, c *exec.Cmd) (ended <-chan struct{}) {
+	t.Helper()
+	c.Dir, c.Stdout, c.Stderr = s.folder, s.lines, s.lines
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := make(chan struct{})
+	go func() { defer close(end); _ = c.Wait() }()
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		<-end
+	})
+	return end
+}
+
+// variable is a line of a recipe's comment.
+var variable = regexp.MustCompile(`(?m)^#   (T2G_[A-Z_]+=.*)$`)
+
+// serve starts the server with the variables that the recipe names.
+func (s *stand) serve(t *testing.T, environment []string) {
+	t.Helper()
+	recipe, err := os.ReadFile(s.recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	s.server = "127.0.0.1:" + port
+	c := exec.Command(server(t))
+	c.Env = []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"}
+	for _, line := range variable.FindAllSubmatch(recipe, -1) {
+		c.Env = append(c.Env, string(line[1]))
+	}
+	if len(c.Env) < 4 {
+		t.Fatalf("%s names the variables %v, want more", s.recipe, c.Env[2:])
+	}
+	c.Env = append(c.Env, environment...) // the last one of a name counts
+	s.await(t, s.run(t, c), s.serves)
+}
+
+// server is the path of the program, built once.
+func server(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "token2go-server")
+	build := exec.Command("go", "build", "-o", path, "token2go/cmd/token2go-server")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is delivered
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+// scratch is a folder for what is built once and serves several tests.
+var scratch string
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "token2go-gateways-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(code)
+}
+
+// await polls until what was started is ready.
+func (s *stand) await(t *testing.T, ended <-chan struct{}, ready func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(soon); !ready(); time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-ended:
+			t.Fatalf("ended at once: %s", s.lines)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready: %s", s.lines)
+		}
+	}
+}
+
+// answers reports whether the gateway serves the name of the recipe: its sign-in leads to
+// the identity provider.
+func (s *stand) answers() bool {
+	answer, err := s.browser().Get(address + "/oauth2/sign_in")
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	return answer.StatusCode == http.StatusFound
+}
+
+func (s *stand) serves() bool {
+	connection, err := net.Dial("tcp", s.server)
+	if err != nil {
+		return false
+	}
+	_ = connection.Close()
+	return true
+}
+
+// authority is oauth2-proxy as the recipes start it, with --upstream=static://202. Its
+// tokens are of 8 kB, as those of people with many groups are.
+func authority(t *testing.T) string {
+	t.Helper()
+	static := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(static.Close)
+	pretend, err := demo.New(demo.Options{
+		Upstream:   parse(t, static.URL),
+		Provider:   parse(t, provider),
+		Secure:     true,
+		TokenBytes: 8 << 10,
+		Flags:      demo.Flags{SkipProviderButton: true, SetXAuthRequest: true, ReverseProxy: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(pretend)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// certify makes the certificate that the gateway shows, in two files.
+func (s *stand) certify(t *testing.T) {
+	t.Helper()
+	certificate, roots, err := demo.Certificate("token.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalECPrivateKey(certificate.PrivateKey.(*ecdsa.PrivateKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.roots = roots
+	s.write(t, "tls.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})))
+	s.write(t, "tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key})))
+}
+
+// write puts a file into the stand's folder and returns its path.
+func (s *stand) write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(s.folder, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// adapted is the recipe with the addresses of this stand, and other pairs of old and new
+// texts. Each old one must be there: a recipe that changes is not tested by its former self.
+func (s *stand) adapted(t *testing.T, pairs ...string) string {
+	t.Helper()
+	content, err := os.ReadFile(s.recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs = append(pairs, "127.0.0.1:4180", s.authority, "127.0.0.1:8080", s.server)
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(string(content), pairs[i]) {
+			t.Fatalf("%s does not hold %q", s.recipe, pairs[i])
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(string(content))
+}
+
+func nginx(t *testing.T, s *stand, program string) *exec.Cmd {
+	recipe := s.write(t, "token2go.conf", s.adapted(t,
+		"listen 443 ssl;", "listen "+s.front+" ssl;",
+		"/etc/ssl/token.example.org.pem", s.folder+"/tls.pem",
+		"/etc/ssl/token.example.org.key", s.folder+"/tls.key"))
+	config := s.write(t, "nginx.conf", `
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr warn;
+events {}
+http {
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    include `+recipe+`;
+}
+`)
+	return exec.Command(program, "-e", "stderr", "-p", s.folder, "-c", config)
+}
+
+func traefik(t *testing.T, s *stand, program string) *exec.Cmd {
+	recipe := s.write(t, "dynamic.yaml", s.adapted(t)+`
+tls:
+  stores:
+    default:
+      defaultCertificate: {certFile: `+s.folder+`/tls.pem, keyFile: `+s.folder+`/tls.key}
+`)
+	return exec.Command(program, "--configFile="+s.write(t, "traefik.yaml", `
+global: {checkNewVersion: false, sendAnonymousUsage: false}
+log: {level: WARN}
+entryPoints: {websecure: {address: "`+s.front+`"}}
+providers: {file: {filename: `+recipe+`, watch: false}}
+`))
+}
+
+func caddy(t *testing.T, s *stand, program string) *exec.Cmd {
+	_, port, _ := net.SplitHostPort(s.front)
+	recipe := s.adapted(t, "\ntoken.example.org {", "\ntoken.example.org {\n\tbind 127.0.0.1\n\ttls "+s.folder+"/tls.pem "+s.folder+"/tls.key")
+	config := s.write(t, "Caddyfile", `{
+	admin off
+	persist_config off
+	auto_https disable_redirects
+	https_port `+port+`
+	log {
+		level WARN
+	}
+}
+`+recipe)
+	return exec.Command(program, "run", "--adapter", "caddyfile", "--config", config)
+}
+
+// need returns the path of a program, from the variable that names it or from PATH. A
+// test for which it is not there is skipped, and fails under CI=true.
+func need(t *testing.T, program string) string {
+	t.Helper()
+	name := os.Getenv("T2G_TEST_" + strings.ToUpper(program))
+	if name == "" {
+		name = program
+	}
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skipf("NOT TESTED: %v", err)
+	}
+	return ""
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return port
+}
+
+func parse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// text collects what a process writes. It is safe for concurrent use.
+type text struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (t *text) Write(more []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buffer.Write(more)
+}
+
+func (t *text) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buffer.String()
+}
+
+func body(t *testing.T, answer *http.Response) string {
+	t.Helper()
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
