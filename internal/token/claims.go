@@ -2,7 +2,6 @@ package token
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +57,8 @@ func parseClaims(text string) Claims {
 
 // readPart reads base64url of a JSON object, member by member.
 func readPart(part string, take func(name, value string) bool) bool {
-	decoded, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	var space [2048]byte // on the stack, since most parts are shorter
+	decoded, err := base64.RawURLEncoding.Strict().AppendDecode(space[:0], []byte(part))
 	if err != nil || len(decoded) == 0 || decoded[0] != '{' {
 		return false
 	}
@@ -104,15 +104,26 @@ func (c *Claims) payload(name, value string) bool {
 
 // readTexts reads one text or a list of texts (RFC 7519, section 4.1.3).
 func readTexts(value string, into *[]string) bool {
-	if value[0] != '"' {
-		var list []string
-		fine := json.Unmarshal([]byte(value), &list) == nil
-		*into = list
+	var one string
+	if value[0] == '"' {
+		fine := readText(value, &one)
+		*into = []string{one}
 		return fine
 	}
-	var one string
-	fine := readText(value, &one)
-	*into = []string{one}
+	*into = nil
+	if value == "null" {
+		return true
+	}
+	list := make([]string, 0, 4)
+	s := scanner{text: value}
+	fine := s.list('[', ']', func() bool {
+		item, _ := s.raw() // well formed, since value is
+		one = ""
+		fine := readText(item, &one)
+		list = append(list, one)
+		return fine
+	})
+	*into = list
 	return fine
 }
 

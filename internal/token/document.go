@@ -36,15 +36,13 @@ func (f Found) Document(now time.Time) secret.Value {
 	return secret.New(text.String())
 }
 
-// writeString writes text as a JSON string. Tokens are almost always plain ASCII,
-// which needs no escaping and is copied.
+// writeString writes text as a JSON string. What needs no escaping, as almost every
+// token does not, is copied.
 func writeString(into *strings.Builder, text string) {
-	for i := range len(text) {
-		if b := text[i]; b < ' ' || b > '~' || b == '"' || b == '\\' {
-			quoted, _ := json.Marshal(text) // a string always encodes
-			into.Write(quoted)
-			return
-		}
+	if !isVisible(text) || strings.IndexByte(text, '"') >= 0 || strings.IndexByte(text, '\\') >= 0 {
+		quoted, _ := json.Marshal(text) // a string always encodes
+		into.Write(quoted)
+		return
 	}
 	into.WriteByte('"')
 	into.WriteString(text)

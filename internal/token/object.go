@@ -97,11 +97,10 @@ func (s *scanner) quoted() bool {
 		b := s.text[s.at]
 		s.at++
 		switch {
+		case b > '\\': // most letters are
 		case b == '"':
 			return true
-		case b < ' ':
-			return false
-		case b == '\\' && !s.escape():
+		case b < ' ', b == '\\' && !s.escape():
 			return false
 		}
 	}
@@ -156,8 +155,13 @@ func (s *scanner) word(word string) bool {
 }
 
 func (s *scanner) space() {
-	for s.at < len(s.text) && strings.IndexByte(" \t\r\n", s.text[s.at]) >= 0 {
-		s.at++
+	for {
+		switch s.peek() {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return
+		}
 	}
 }
 

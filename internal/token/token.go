@@ -163,27 +163,29 @@ func (p place) strip(value string) (text string, bearer bool) {
 // fault says why text is not one token, or nothing if it may be one. JSON would alter
 // what is not UTF-8; a comma means that a proxy joined two values.
 func fault(text string) string {
-	plain := true
-	for i := range len(text) {
-		b := text[i]
-		if b == ',' {
-			return "it holds a comma, so it is more than one value"
-		}
-		plain = plain && b > ' ' && b < 0x7f
-	}
-	if plain {
+	switch {
+	case strings.IndexByte(text, ',') >= 0:
+		return "it holds a comma, so it is more than one value"
+	case isVisible(text):
 		return ""
-	}
-	if !utf8.ValidString(text) {
+	case !utf8.ValidString(text):
 		return "it is not UTF-8"
-	}
-	if strings.IndexFunc(text, unicode.IsSpace) >= 0 {
+	case strings.IndexFunc(text, unicode.IsSpace) >= 0:
 		return "it has a space inside"
-	}
-	if strings.IndexFunc(text, unicode.IsControl) >= 0 {
+	case strings.IndexFunc(text, unicode.IsControl) >= 0:
 		return "it holds a control character"
 	}
 	return ""
+}
+
+// isVisible reports whether text has nothing in it but visible characters of ASCII.
+func isVisible(text string) bool {
+	for i := range len(text) {
+		if text[i] < '!' || '~' < text[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // fingerprintSalt sets our fingerprints apart from plain hashes of tokens. It is no
