@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"time"
 
 	"token2go/internal/audit"
@@ -43,7 +43,8 @@ func serve(ctx context.Context, s settings, stdout io.Writer) error {
 		await(flushed, spare)
 	}()
 
-	collectLess()
+	defer runtime.KeepAlive(ballast())
+	go giveBack(quiet, done)
 	log := slog.New(logHandler(s.LogFormat, s.LogLevel, stdout, lines.Direct()))
 	server, err := web.New(webOptions(s, log, lines, stdout))
 	if err != nil {
@@ -57,15 +58,6 @@ func serve(ctx context.Context, s settings, stdout io.Writer) error {
 		log.Warn(warning)
 	}
 	return attend(ctx, s, server, doors, log)
-}
-
-// collectLess lets the heap grow to 8 MB before garbage is collected, unless the operator
-// has set GOGC. What lives is 2 MB and what dies 15 kB a request, so that at Go's default
-// of 4 MB a busy server would collect more than a hundred times a second.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
-	}
 }
 
 // webOptions wires the configuration to the web room.
