@@ -80,8 +80,12 @@ fuzz: setup ## Run every fuzz target for FUZZTIME each: make fuzz FUZZTIME=10m.
 	@.ci/tests fuzz | $(SUMMARY)
 
 .PHONY: bench
-bench: ## Run the benchmarks.
-	go test -run '^$$' -bench . ./...
+bench: ## Measure speed, start, size and memory, each beside what is wanted.
+	@failed=0; \
+	go test -run '^$$' -bench Ratio -benchtime 100x ./cmd/token2go-server || failed=1; \
+	go test -run '^$$' -bench Program -benchtime 1x -timeout 30m ./cmd/token2go-server || failed=1; \
+	go test -run '^$$' -bench . -skip 'Ratio|Program' ./... | grep -v 'no test files' || failed=1; \
+	exit "$$failed"
 
 .PHONY: clean
 clean: ## Remove what was built and installed here.

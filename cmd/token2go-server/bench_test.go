@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"testing"
@@ -23,6 +25,9 @@ const (
 	benchPort  = "TOKEN2GO_BENCH_PORT"  // where the bare handler listens
 	benchBytes = "TOKEN2GO_BENCH_BYTES" // a file with the answer that the bare handler gives to /token
 
+	// benchProfile is a folder for a processor profile of each side: server and bare.
+	benchProfile = "TOKEN2GO_BENCH_PROFILE"
+
 	// benchOther is host:port of one more server to compare, started by hand, such as
 	// an earlier version; benchSeeOther the status of its redirects, if that is not 303.
 	benchOther    = "TOKEN2GO_BENCH_OTHER"
@@ -34,23 +39,28 @@ const roleServer, roleBare = "server", "bare"
 // slice is how long a server is asked before it is the other's turn.
 const slice = 100 * time.Millisecond
 
-// enough is from how many pairs on a ratio is held against what is wanted.
+// enough is from how many measurements on their median is held against what is wanted.
 const enough = 20
 
 // BenchmarkRatio tells the speed of the server as a ratio within one run: its requests
 // per second against those of a bare net/http handler that does only what cannot be
 // left out. The two are processes of their own, reached over real connections that are
 // kept alive. They take turns, a slice each, so that what else the machine does weighs
-// on both, and the median of the pairs counts.
+// on both, and the median of the pairs counts. How long the processors were at work for
+// a request is told beside it: it hardly depends on what else the machine does.
 //
 // The server runs as main runs it: metrics on, and for every request the audit line and
 // the access line in a file. Afterwards the file is searched for all of them.
 func BenchmarkRatio(b *testing.B) {
-	switch os.Getenv(benchRole) {
-	case roleServer:
-		os.Exit(run(untilOrphaned(), nil, os.Stdout, os.Stderr))
-	case roleBare:
-		serveBare(b)
+	if role := os.Getenv(benchRole); role != "" {
+		defer profile(b, role)()
+		if role == roleBare {
+			serveBare(b)
+			return
+		}
+		if code := run(untilOrphaned(), nil, os.Stdout, os.Stderr); code != 0 {
+			b.Fatalf("ended with %d", code)
+		}
 		return
 	}
 	s := newStand(b)
@@ -59,8 +69,8 @@ func BenchmarkRatio(b *testing.B) {
 	b.Run("flow", func(b *testing.B) { s.server.ratio(b, s.bare, flow, http.StatusSeeOther, 0.85) })
 	s.checkLines(b)
 
-	other := contender(os.Getenv(benchOther))
-	if other == "" {
+	other := contender{address: os.Getenv(benchOther)}
+	if other.address == "" {
 		return
 	}
 	status := http.StatusSeeOther
@@ -74,6 +84,26 @@ func BenchmarkRatio(b *testing.B) {
 	b.Run("other-flow", func(b *testing.B) { other.ratio(b, s.bare, flow, status, 0) })
 }
 
+// profile begins a profile of this process, if one is wanted, and returns what ends it.
+func profile(b *testing.B, role string) func() {
+	b.Helper()
+	folder := os.Getenv(benchProfile)
+	if folder == "" {
+		return func() {}
+	}
+	file, err := os.Create(filepath.Join(folder, role))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = file.Close()
+	}
+}
+
 // ratio lets c and the bare handler take turns.
 func (c contender) ratio(b *testing.B, bare contender, request []byte, status int, want float64) {
 	bareStatus := status
@@ -84,24 +114,47 @@ func (c contender) ratio(b *testing.B, bare contender, request []byte, status in
 	ours.turn(b, 5*slice) // from here on both have what they keep
 	theirs.turn(b, 5*slice)
 	var ratios, rates, bareRates []float64
+	ours.answered, theirs.answered = 0, 0
+	work, bareWork := c.work(b), bare.work(b)
 	for b.Loop() {
 		rate, bareRate := ours.turn(b, slice), theirs.turn(b, slice)
 		rates, bareRates, ratios = append(rates, rate), append(bareRates, bareRate), append(ratios, rate/bareRate)
 	}
 	b.ReportMetric(0, "ns/op") // of a pair of slices, which says nothing
 	b.ReportMetric(median(ratios), "ratio")
-	b.ReportMetric(slices.Min(ratios), "ratio-min")
-	b.ReportMetric(slices.Max(ratios), "ratio-max")
+	b.ReportMetric(want, "ratio-wanted")
 	b.ReportMetric(median(rates), "req/s")
 	b.ReportMetric(median(bareRates), "bare-req/s")
-	if len(ratios) >= enough && median(ratios) < want {
-		b.Errorf("got %.3f of the bare handler's requests per second, want %.2f", median(ratios), want)
+	processors := ""
+	if work >= 0 {
+		each := float64((c.work(b) - work).Microseconds()) / float64(ours.answered)
+		bareEach := float64((bare.work(b) - bareWork).Microseconds()) / float64(theirs.answered)
+		b.ReportMetric(each, "cpu-µs/req")
+		b.ReportMetric(bareEach, "bare-cpu-µs/req")
+		processors = fmt.Sprintf(", %.1f µs of processor time for each against %.1f", each, bareEach)
 	}
+	verdict(b, len(ratios) < enough || median(ratios) >= want,
+		"%.3f of the bare handler's requests per second, wanted %.2f; half of %d pairs between %.3f and %.3f; %.0f against %.0f%s",
+		median(ratios), want, len(ratios), part(ratios, 0.25), part(ratios, 0.75), median(rates), median(bareRates), processors)
 }
 
-func median(of []float64) float64 {
+// verdict says what was measured and what was wanted, and fails the benchmark unless
+// that was reached.
+func verdict(b *testing.B, reached bool, format string, values ...any) {
+	b.Helper()
+	if !reached {
+		b.Errorf(format, values...)
+		return
+	}
+	b.Logf(format, values...)
+}
+
+func median(of []float64) float64 { return part(of, 0.5) }
+
+// part is the value below which that part of the values lies.
+func part(of []float64, share float64) float64 {
 	sorted := slices.Sorted(slices.Values(of))
-	return sorted[len(sorted)/2]
+	return sorted[int(share*float64(len(sorted)))]
 }
 
 // BenchmarkHandler is what the server itself costs: without the network and without

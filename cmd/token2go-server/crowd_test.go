@@ -13,7 +13,8 @@ import (
 // crowd asks one server over and over. It speaks HTTP/1.1 over sockets of its own and
 // reads no more of an answer than where it ends, so that what is measured is the server.
 type crowd struct {
-	callers []*caller
+	callers  []*caller
+	answered int // requests in all
 }
 
 // connections is how many requests are on their way at once.
@@ -60,6 +61,7 @@ func (c *crowd) run(slice time.Duration) (float64, error) {
 	for _, count := range counts {
 		total += count
 	}
+	c.answered += total
 	return float64(total) / spent.Seconds(), errors.Join(errs...)
 }
 
@@ -85,21 +87,28 @@ func (c *caller) call() ([]byte, error) {
 		}
 		length += read
 		answer := c.buffer[:length]
-		head := bytes.Index(answer, []byte("\r\n\r\n"))
-		if head < 0 {
+		head, body, found := bytes.Cut(answer, []byte("\r\n\r\n"))
+		if !found {
 			continue
 		}
 		if !bytes.HasPrefix(answer, c.status) {
 			return nil, fmt.Errorf("%w: %.300s", errAnswer, answer)
 		}
-		body, err := contentLength(answer[:head])
-		if err != nil {
-			return nil, err
-		}
-		if length >= head+len("\r\n\r\n")+body {
-			return answer, nil
+		whole, err := isWhole(head, body)
+		if err != nil || whole {
+			return answer, err
 		}
 	}
+}
+
+// isWhole reports whether a body has come to its end. Token2go tells a length; another
+// server may send chunks.
+func isWhole(head, body []byte) (bool, error) {
+	if bytes.Contains(head, []byte("\r\nTransfer-Encoding: chunked")) {
+		return bytes.HasSuffix(body, []byte("\r\n0\r\n\r\n")), nil
+	}
+	length, err := contentLength(head)
+	return len(body) >= length, err
 }
 
 func contentLength(head []byte) (int, error) {

@@ -28,8 +28,11 @@ type stand struct {
 	end          func() // ends the server
 }
 
-// contender is the address of a server, host:port.
-type contender string
+// contender is a server that runs.
+type contender struct {
+	address string // host:port
+	process int    // 0 where it was started by hand
+}
 
 func newStand(b *testing.B) *stand {
 	b.Helper()
@@ -41,23 +44,23 @@ func newStand(b *testing.B) *stand {
 	}
 	defer output.Close()
 	port := freePort(b)
-	s.server = contender("127.0.0.1:" + port)
-	s.end = start(b, roleServer, output, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+freePort(b), "T2G_OPS_PPROF=true")
+	s.server.address = "127.0.0.1:" + port
+	s.server.process, s.end = start(b, roleServer, output, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+freePort(b), "T2G_OPS_PPROF=true")
 
 	answer := filepath.Join(folder, "answer")
 	if err := os.WriteFile(answer, s.server.first(b, tokenRequest(), http.StatusOK), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	port = freePort(b)
-	s.bare = contender("127.0.0.1:" + port)
-	start(b, roleBare, os.Stderr, benchPort+"="+port, benchBytes+"="+answer)
+	s.bare.address = "127.0.0.1:" + port
+	s.bare.process, _ = start(b, roleBare, os.Stderr, benchPort+"="+port, benchBytes+"="+answer)
 	s.bare.first(b, tokenRequest(), http.StatusOK)
 	return s
 }
 
-// start runs this program once more in a role, and returns what ends it. It ends with
-// this process too, however that ends, for its standard input is closed then.
-func start(b *testing.B, role string, output *os.File, environment ...string) func() {
+// start runs this program once more in a role, and returns its process and what ends it.
+// It ends with this process too, however that ends, for its standard input is closed then.
+func start(b *testing.B, role string, output *os.File, environment ...string) (process int, end func()) {
 	b.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkRatio$", "-test.timeout=0")
 	child.Env = append(os.Environ(), append(environment, benchRole+"="+role)...)
@@ -69,12 +72,12 @@ func start(b *testing.B, role string, output *os.File, environment ...string) fu
 	if err := child.Start(); err != nil {
 		b.Fatal(err)
 	}
-	end := func() {
+	end = func() {
 		_ = input.Close()
 		_ = child.Wait()
 	}
 	b.Cleanup(end)
-	return end
+	return child.Process.Pid, end
 }
 
 func freePort(b *testing.B) string {
@@ -89,7 +92,7 @@ func freePort(b *testing.B) string {
 
 func (c contender) dial(b *testing.B, request []byte, status int) *crowd {
 	b.Helper()
-	called, err := newCrowd(string(c), request, status)
+	called, err := newCrowd(c.address, request, status)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -101,7 +104,7 @@ func (c contender) dial(b *testing.B, request []byte, status int) *crowd {
 func (c contender) first(b *testing.B, request []byte, status int) []byte {
 	b.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		connection, err := net.Dial("tcp", string(c))
+		connection, err := net.Dial("tcp", c.address)
 		if err == nil {
 			_ = connection.Close()
 			break
