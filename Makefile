@@ -41,11 +41,14 @@ setup: ## Install what lint and test need.
 	@.ci/install
 	@$(MAKE) --no-print-directory -j3 tools
 
-.PHONY: tools python node parts
-tools: $(GOLANGCI) $(GOTESTSUM) node parts
+.PHONY: tools python node parts python-client
+tools: $(GOLANGCI) $(GOTESTSUM) node parts python-client
 
 python:
 	@.ci/python
+
+python-client:
+	@.ci/python-client
 
 node: python
 	@.ci/node
@@ -73,7 +76,7 @@ format: setup ## Mend what gofmt and Biome can mend.
 
 .PHONY: test
 test: setup build lint ## Build, lint and run every test, some fuzzing too; skips nothing.
-	@.ci/tests tests delivery fuzz | $(SUMMARY)
+	@.ci/tests tests delivery python fuzz | $(SUMMARY)
 
 .PHONY: fuzz
 fuzz: setup ## Run every fuzz target for FUZZTIME each: make fuzz FUZZTIME=10m.

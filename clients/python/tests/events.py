@@ -25,7 +25,8 @@ class _Events:
     def _say(self, action: str, test: str = "", **more: object) -> None:
         event = {"Time": datetime.now(timezone.utc).isoformat(), "Action": action, "Package": self._package, **more}
         if test:
-            event["Test"] = test
+            # A slash would make it the part of another test.
+            event["Test"] = test.removeprefix("tests/").replace("/", "|")
         self._file.write(json.dumps(event) + "\n")
         self._file.flush()
 
