@@ -7,7 +7,7 @@ One call does all of it, in a shell, a program or a notebook:
 
 `get` makes a fresh key pair, listens on 127.0.0.1 alone and hands out an address for the person's browser.
 Behind it the gateway signs the person in, and Token2go sends the token back, sealed for that key. `aget` is the
-same to await.
+same to await, `Auth` keeps requests and httpx signed in, `environment` does so for tools that read variables.
 
 A `Token` shows itself as a mask; only `str(token)` and `f"{token}"` give it away. It is kept in the cache that
 the program `token2go` uses as well, so that a shell and a notebook share one sign-in.
@@ -18,6 +18,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from token2go._auth import Auth as Auth
+    from token2go._environment import Environment as Environment
+    from token2go._environment import environment as environment
     from token2go._errors import CacheError as CacheError
     from token2go._errors import CertificateError as CertificateError
     from token2go._errors import Denied as Denied
@@ -42,9 +45,11 @@ __version__ = "0.1.0"
 # Where each public name lives. A module is imported when its first name is used, so
 # that `import token2go` costs next to nothing.
 _HOMES = {
+    "Auth": "_auth",
     "CacheError": "_errors",
     "CertificateError": "_errors",
     "Denied": "_errors",
+    "Environment": "_environment",
     "Expiring": "_errors",
     "ListenError": "_errors",
     "NoToken": "_errors",
@@ -57,15 +62,18 @@ _HOMES = {
     "Token2goError": "_errors",
     "Unreachable": "_errors",
     "aget": "_get",
+    "environment": "_environment",
     "get": "_get",
     "logout": "_get",
     "probe": "_probe",
 }
 
 __all__ = [
+    "Auth",
     "CacheError",
     "CertificateError",
     "Denied",
+    "Environment",
     "Expiring",
     "ListenError",
     "NoToken",
@@ -79,6 +87,7 @@ __all__ = [
     "Unreachable",
     "__version__",
     "aget",
+    "environment",
     "get",
     "logout",
     "probe",

@@ -1,0 +1,190 @@
+"""A token for requests and httpx, which goes to the hosts that are named and to no others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Generator, Iterable
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from token2go import _options
+from token2go._errors import OptionError
+from token2go._get import obtain, obtain_async
+from token2go._server import is_loopback, origin
+from token2go._token import Token
+
+if TYPE_CHECKING:
+    import httpx
+    import requests
+
+    _Base = httpx.Auth
+else:
+    try:
+        from httpx import Auth as _Base  # which is how httpx knows one
+    except ImportError:
+        _Base = object
+
+
+class Auth(_Base):
+    """Signs requests in: `requests.get(address, auth=auth)`, `httpx.Client(auth=auth)`, `httpx.AsyncClient(auth=auth)`.
+
+    server: the address of Token2go, as for `get`, which says what else can be told.
+    hosts: who may have the token: names such as "api.example.org", with a port where it is not that of https.
+        A name stands for itself alone, not for what is below it.
+
+    The token goes out over https only, or to this computer, and never across a redirect to another host. An answer of
+    401 makes it ask for another token, once for each request and where the body can be sent again; a token that was
+    refused is not used again while the gateway has no other. One Auth can serve many threads and tasks.
+    """
+
+    def __init__(self, server: str, *, hosts: Iterable[str], **options: Any) -> None:
+        self._options = _options.checked(server, **options)
+        self._hosts = frozenset(_host(name) for name in ([hosts] if isinstance(hosts, str) else hosts))
+        if not self._hosts:
+            raise OptionError('hosts is empty, want who may have the token, such as ["api.example.org"]')
+        self._token: Token | None = None
+        self._refused = ""  # the fingerprint of a token that a host did not take
+        self._lock = threading.Lock()
+        self._tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        hosts = ", ".join(sorted(f"{host}:{port}" for host, port in self._hosts))
+        return f"<Auth of {self._options.server} for {hosts}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("an Auth is not pickled, so that its token does not end up in a file; make another one")
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Is how requests asks for the header."""
+        if self._may(request.url):
+            request.headers["Authorization"] = self._get("").authorization
+            position = _position(request.body)
+            request.register_hook("response", lambda r, **how: self._again(r, position, how))  # type: ignore[no-untyped-call]
+        return request
+
+    def _again(self, response: requests.Response, position: int | None, how: dict[str, Any]) -> requests.Response:
+        """Sends a request of requests once more, with another token."""
+        request = response.request
+        sent = request.headers.get("Authorization")
+        used = self._token
+        # After a redirect to another host the library has taken the header away.
+        if response.status_code != 401 or used is None or sent != used.authorization or not self._may(request.url):
+            return response
+        if request.body is not None and position is None and not isinstance(request.body, (str, bytes)):
+            return response
+        token = self._get(used.fingerprint)
+        if token == used:
+            return response
+        _ = response.content  # frees the connection
+        response.close()
+        second = request.copy()
+        second.hooks["response"] = []  # once
+        if position is not None:
+            second.body.seek(position)  # type: ignore[union-attr]
+        second.headers["Authorization"] = token.authorization
+        answer = response.connection.send(second, **how)
+        answer.history.append(response)
+        answer.request = second
+        return answer
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Is how httpx asks for the header."""
+        if not self._may(str(request.url)):
+            yield request
+            return
+        used = self._get("")
+        request.headers["Authorization"] = used.authorization
+        response = yield request
+        if self._worth_another(request, response):
+            token = self._get(used.fingerprint)
+            if token != used:
+                request.headers["Authorization"] = token.authorization
+                yield request
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Is how httpx asks for the header, to await."""
+        if not self._may(str(request.url)):
+            yield request
+            return
+        used = await self._aget("")
+        request.headers["Authorization"] = used.authorization
+        response = yield request
+        if self._worth_another(request, response):
+            token = await self._aget(used.fingerprint)
+            if token != used:
+                request.headers["Authorization"] = token.authorization
+                yield request
+
+    def _worth_another(self, request: httpx.Request, response: httpx.Response) -> bool:
+        import httpx
+
+        same_host = _origin(str(response.request.url)) == _origin(str(request.url))  # no redirect led elsewhere
+        return response.status_code == 401 and same_host and isinstance(request.stream, httpx.ByteStream)
+
+    def _may(self, url: str | None) -> bool:
+        """Whether the token may go to an address."""
+        scheme, host, port = _origin(url or "")
+        return (host, port) in self._hosts and (scheme == "https" or (scheme == "http" and is_loopback(host)))
+
+    def _get(self, refused: str) -> Token:
+        """A token that is good, and not the one that was refused, if there is another."""
+        with self._lock:
+            token = self._kept(refused)
+            if token is None:
+                token = obtain(self._options, besides=self._refused)
+                self._token = token
+            return token
+
+    async def _aget(self, refused: str) -> Token:
+        lock = self._tasks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with lock:
+            token = self._kept(refused)
+            if token is None:
+                token = await obtain_async(self._options, self._refused)
+                self._token = token
+            return token
+
+    def _kept(self, refused: str) -> Token | None:
+        """The token at hand, unless it has become of no use."""
+        token = self._token
+        if token is None:
+            return None
+        if refused and token.fingerprint == refused:
+            if self._refused == refused:
+                return token  # asked for another already, and got the same
+            self._refused = refused
+            return None
+        # The time is used up on the way, so the margin is smaller than that of a new one.
+        margin = min(self._options.min_ttl, 10)
+        return token if token.valid_for(margin, lifetime=self._options.lifetime) else None
+
+
+def _host(name: str) -> tuple[str, int]:
+    """Reads the name of a host, with or without a port."""
+    try:
+        parts = urlsplit(f"//{name}")
+        port = parts.port
+    except ValueError:
+        port = 0
+        parts = urlsplit("//")
+    plain = parts.hostname and not set("*/?#@\\% ") & set(name)
+    if not plain or port == 0:
+        raise OptionError(f"{name!r} is no host, want a name such as api.example.org or api.example.org:8443")
+    return (parts.hostname or "").lower(), port or 443
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    try:
+        return origin(urlsplit(url))
+    except ValueError:
+        return "", "", 0
+
+
+def _position(body: Any) -> int | None:
+    """Where a file that can be read again stands; None for anything else."""
+    try:
+        return int(body.tell()) if hasattr(body, "seek") else None
+    except OSError:
+        return None

@@ -1,0 +1,291 @@
+"""The token in requests of requests and httpx: where it goes, and where it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+import token2go
+from token2go import _auth
+
+httpx = pytest.importorskip("httpx")
+requests = pytest.importorskip("requests")
+
+SERVER = "https://t2g.example.org"
+
+
+class Service:
+    """A local server that wants one token, and writes down what it got."""
+
+    def __init__(self) -> None:
+        self.wants: str | None = None
+        self.redirect: dict[str, str] = {}
+        self.got: list[tuple[str, str | None, bytes]] = []
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.headers.get("Transfer-Encoding") == "chunked":
+                    while size := int(self.rfile.readline(), 16):
+                        body += self.rfile.read(size)
+                        self.rfile.readline()
+                    self.rfile.readline()
+                given = self.headers.get("Authorization")
+                service.got.append((self.path, given, body))
+                location = service.redirect.get(self.path)
+                status = 302 if location else 200 if service.wants in (None, given) else 401
+                self.send_response(status)
+                if location:
+                    self.send_header("Location", location)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            do_GET = do_POST = answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def authorizations(self) -> list[str | None]:
+        return [given for _, given, _ in self.got]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    running = Service()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Service]:
+    running = Service()
+    yield running
+    running.close()
+
+
+class Gateway:
+    """Hands out tokens in the place of a person, one after the other."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tokens = ["first", "second", "third"]
+        self.asked: list[str] = []
+
+        def obtain(_options: Any, _call_off: Any = None, besides: str = "") -> token2go.Token:
+            self.asked.append(besides)
+            text = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
+            return token2go.Token(text, expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
+
+        async def obtain_async(options: Any, besides: str = "") -> token2go.Token:
+            await asyncio.sleep(0.01)
+            return obtain(options, None, besides)
+
+        monkeypatch.setattr(_auth, "obtain", obtain)
+        monkeypatch.setattr(_auth, "obtain_async", obtain_async)
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    return Gateway(monkeypatch)
+
+
+def by_requests(auth: token2go.Auth, method: str, url: str, **how: Any) -> int:
+    with requests.Session() as session:
+        session.trust_env = False
+        return int(session.request(method, url, auth=auth, **how).status_code)
+
+
+def by_httpx(auth: token2go.Auth, method: str, url: str, **how: Any) -> int:
+    with httpx.Client(auth=auth, follow_redirects=True, trust_env=False) as client:
+        return int(client.request(method, url, **_for_httpx(how)).status_code)
+
+
+def by_async_httpx(auth: token2go.Auth, method: str, url: str, **how: Any) -> int:
+    async def run() -> int:
+        async with httpx.AsyncClient(auth=auth, follow_redirects=True, trust_env=False) as client:
+            return int((await client.request(method, url, **_for_httpx(how))).status_code)
+
+    return asyncio.run(run())
+
+
+def _for_httpx(how: dict[str, Any]) -> dict[str, Any]:
+    return {"content" if isinstance(value, (str, bytes)) else name: value for name, value in how.items()}
+
+
+Send = Callable[..., int]
+every_library = pytest.mark.parametrize("send", [by_requests, by_httpx, by_async_httpx])
+
+
+def auth_for(*services: Service) -> token2go.Auth:
+    return token2go.Auth(SERVER, hosts=[f"127.0.0.1:{service.port}" for service in services])
+
+
+@every_library
+def test_a_named_host_gets_the_token_and_is_asked_for_it_once(send: Send, service: Service, gateway: Gateway) -> None:
+    auth = auth_for(service)
+    assert send(auth, "GET", service.url) == 200
+    assert send(auth, "POST", service.url, data=b"body") == 200
+    assert service.authorizations == ["Bearer first"] * 2
+    assert gateway.asked == [""]
+
+
+@every_library
+def test_no_other_host_and_no_other_port_gets_it(
+    send: Send, service: Service, elsewhere: Service, gateway: Gateway
+) -> None:
+    auth = auth_for(service)
+    assert send(auth, "GET", elsewhere.url) == 200
+    assert send(auth, "GET", service.url.replace("127.0.0.1", "localhost")) == 200
+    assert elsewhere.authorizations == [None]
+    assert service.authorizations == [None]
+    assert gateway.asked == []
+
+
+@every_library
+def test_the_token_does_not_cross_a_redirect_to_another_host(
+    send: Send, service: Service, elsewhere: Service, gateway: Gateway
+) -> None:
+    """Not even where that host is named as well."""
+    service.redirect = {"/a": elsewhere.url + "/b", "/c": "/d"}
+    for auth in (auth_for(service), auth_for(service, elsewhere)):
+        assert send(auth, "GET", service.url + "/a") == 200
+    assert elsewhere.authorizations == [None, None]
+    assert send(auth, "GET", service.url + "/c") == 200
+    assert service.got[-1][:2] == ("/d", service.got[-2][1])
+
+
+@every_library
+def test_a_401_behind_a_redirect_to_another_host_asks_nobody(
+    send: Send, service: Service, elsewhere: Service, gateway: Gateway
+) -> None:
+    service.redirect = {"/a": elsewhere.url + "/b"}
+    elsewhere.wants = "Bearer second"
+    assert send(auth_for(service, elsewhere), "GET", service.url + "/a") == 401
+    assert gateway.asked == [""]
+    assert elsewhere.authorizations == [None]
+
+
+@every_library
+def test_a_401_is_tried_once_more_with_another_token(send: Send, service: Service, gateway: Gateway) -> None:
+    service.wants = "Bearer second"
+    auth = auth_for(service)
+    assert send(auth, "POST", service.url, data=b"body") == 200
+    assert [(given, body) for _, given, body in service.got] == [("Bearer first", b"body"), ("Bearer second", b"body")]
+    assert gateway.asked == ["", token2go.Token("first").fingerprint]
+    service.wants = "Bearer never"
+    assert send(auth, "GET", service.url) == 401
+    assert service.authorizations[2:] == ["Bearer second", "Bearer third"]
+
+
+@every_library
+def test_a_gateway_that_hands_out_the_same_token_is_not_asked_again_and_again(
+    send: Send, service: Service, gateway: Gateway
+) -> None:
+    gateway.tokens = ["only"]
+    service.wants = "Bearer never"
+    auth = auth_for(service)
+    for _ in range(3):
+        assert send(auth, "GET", service.url) == 401
+    assert len(gateway.asked) == 2
+    assert service.authorizations == ["Bearer only"] * 3
+
+
+def test_a_file_is_sent_again_from_where_it_stood(service: Service, gateway: Gateway) -> None:
+    service.wants = "Bearer second"
+    file = io.BytesIO(b"not this: body")
+    file.seek(10)
+    assert by_requests(auth_for(service), "POST", service.url, data=file) == 200
+    assert [body for _, _, body in service.got] == [b"body", b"body"]
+
+
+@pytest.mark.parametrize("send", [by_requests, by_httpx])
+def test_a_body_that_cannot_be_sent_again_is_not(send: Send, service: Service, gateway: Gateway) -> None:
+    service.wants = "Bearer second"
+
+    def parts() -> Iterator[bytes]:
+        yield b"bo"
+        yield b"dy"
+
+    how = {"data": parts()} if send is by_requests else {"content": parts()}
+    assert send(auth_for(service), "POST", service.url, **how) == 401
+    assert [body for _, _, body in service.got] == [b"body"]
+
+
+def test_many_threads_ask_once(service: Service, gateway: Gateway) -> None:
+    auth = auth_for(service)
+    threads = [threading.Thread(target=by_requests, args=(auth, "GET", service.url)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert service.authorizations == ["Bearer first"] * 10
+    assert len(gateway.asked) == 1
+
+
+def test_many_tasks_ask_once(service: Service, gateway: Gateway) -> None:
+    async def run() -> list[int]:
+        async with httpx.AsyncClient(auth=auth_for(service), trust_env=False) as client:
+            return [
+                answer.status_code for answer in await asyncio.gather(*(client.get(service.url) for _ in range(10)))
+            ]
+
+    assert asyncio.run(run()) == [200] * 10
+    assert len(gateway.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [
+        ("https://api.example.org/x", True),
+        ("https://API.Example.ORG:443/x", True),
+        ("https://api.example.org:8443/x", True),
+        ("http://api.example.org/x", False),
+        ("http://api.example.org:443/x", False),
+        ("https://api.example.org:444/x", False),
+        ("https://sub.api.example.org/x", False),
+        ("https://api.example.org.evil.example/x", False),
+        ("https://api.example.org@evil.example/x", False),
+        ("https://evil.example/api.example.org", False),
+        ("https://api.example.org:x/", False),
+        ("ftp://api.example.org/x", False),
+        ("", False),
+    ],
+)
+def test_the_host_is_compared_whole(url: str, may: bool) -> None:
+    auth = token2go.Auth(SERVER, hosts=["api.example.org", "api.example.org:8443"])
+    assert auth._may(url) == may
+
+
+@pytest.mark.parametrize("name", ["", "*.example.org", "https://api.example.org", "a/b", "me@a", "a:0", "a:x", "a b"])
+def test_what_is_no_host_is_said(name: str) -> None:
+    with pytest.raises(token2go.OptionError, match="is no host"):
+        token2go.Auth(SERVER, hosts=[name])
+
+
+def test_an_auth_shows_no_token_and_is_not_pickled(service: Service, gateway: Gateway) -> None:
+    auth = auth_for(service)
+    by_requests(auth, "GET", service.url)
+    assert "first" not in repr(auth)
+    with pytest.raises(TypeError, match="make another one"):
+        pickle.dumps(auth)
+    with pytest.raises(token2go.OptionError, match="hosts is empty"):
+        token2go.Auth(SERVER, hosts=[])

@@ -1,0 +1,104 @@
+"""Tools that read a variable or a file, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import token2go
+from conftest import Asking, Demo, Person, missing
+from test_auth import Service
+from token2go._cache import Cache
+from token2go._server import parse
+
+SERVER = "https://t2g.example.org"
+
+
+@pytest.fixture(autouse=True)
+def signed_in() -> token2go.Token:
+    """The token is in the cache already."""
+    token = token2go.Token("a-token.of-the.tests", expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
+    Cache(parse(SERVER)).store(token)
+    return token
+
+
+def test_variables_and_files_are_there_in_the_block_and_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDAL_HTTP_AUTH", "BASIC")
+    monkeypatch.setenv("BEARER_TOKEN", "old")
+    monkeypatch.delenv("GDAL_HTTP_BEARER", raising=False)
+    before = dict(os.environ)
+    with token2go.environment(SERVER, token_names=["MY_TOKEN"], file_names=["MY_FILE"]) as environment:
+        assert os.environ["GDAL_HTTP_AUTH"] == "BEARER"
+        assert os.environ["GDAL_HTTP_BEARER"] == os.environ["MY_TOKEN"] == "a-token.of-the.tests"
+        assert "BEARER_TOKEN" not in os.environ
+        path = os.environ["BEARER_TOKEN_FILE"]
+        assert path == os.environ["MY_FILE"] == environment.token_file
+        assert Path(path).read_text() == "a-token.of-the.tests\n"
+        assert Path(path).stat().st_mode & 0o777 == 0o600
+        header = os.environ["TOKEN2GO_HEADER_FILE"]
+        assert Path(header).read_text() == "Authorization: Bearer a-token.of-the.tests\n"
+        assert "a-token.of-the.tests" not in repr(environment)
+    assert dict(os.environ) == before
+    assert not os.path.exists(path)
+    assert not os.path.exists(header)
+
+
+def test_an_exception_restores_them_as_well() -> None:
+    before = dict(os.environ)
+    with pytest.raises(ZeroDivisionError), token2go.environment(SERVER):
+        _ = 1 / 0
+    assert dict(os.environ) == before
+
+
+def test_programs_that_are_started_read_the_file() -> None:
+    with token2go.environment(SERVER):
+        for _ in range(2):
+            command = 'cat "$BEARER_TOKEN_FILE"; printf %s "$GDAL_HTTP_BEARER"'
+            out = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+            assert out == "a-token.of-the.tests\na-token.of-the.tests"
+
+
+def test_a_killed_program_leaves_no_file(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, token2go
+with token2go.environment({SERVER!r}) as e:
+    print(e.token_file, open(e.token_file).read(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    path, token = ended.stdout.split()
+    assert token == "a-token.of-the.tests"
+    assert not os.path.exists(path)
+    assert list(tmp_path.rglob("*token2go*")) == []
+
+
+def test_curl_takes_the_header_from_its_file(demo: Demo, person: Person) -> None:
+    if not shutil.which("curl"):
+        missing("curl")
+
+    def call(**options: Any) -> str:
+        with token2go.environment(demo.front, **options):
+            command = f'curl -s --header @"$TOKEN2GO_HEADER_FILE" {service.url}'
+            return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+
+    service = Service()
+    try:
+        asking = Asking(call)
+        person.open(asking.prompt.url)
+        assert asking.result() == "ok"
+        assert service.authorizations == [token2go.get(demo.front).authorization]
+    finally:
+        service.close()
