@@ -217,11 +217,43 @@ func client(name string) (string, error) {
 		return "", errors.New("client has a space at an end or two in a row")
 	}
 	for _, r := range name {
-		if r != ' ' && !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.P, unicode.S) {
-			return "", errors.New("client holds a character that is no letter, digit, mark, punctuation, symbol or space")
+		if r != ' ' && !isShown(r) {
+			return "", errors.New("client holds a character that is no visible letter, digit, mark, punctuation, symbol or space")
 		}
 	}
+	if !isLevel(name) {
+		return "", fmt.Errorf("client has a mark on no character or more than %d on one", maxMarks)
+	}
 	return name, nil
+}
+
+// isShown leaves out the letters, marks and symbols that show nothing, such as the Hangul
+// filler: of them alone a name would look as if none were given.
+func isShown(r rune) bool {
+	blank := r == '\u2800' || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	return !blank && unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.P, unicode.S)
+}
+
+// maxMarks is how many marks one character may have, far more than in any word.
+const maxMarks = 6
+
+// isLevel reports whether marks stand on characters and do not pile up, over what stands
+// above and below the name.
+func isLevel(name string) bool {
+	room := 0
+	for _, r := range name {
+		switch {
+		case r == ' ':
+			room = 0
+		case !unicode.Is(unicode.M, r):
+			room = maxMarks
+		case room == 0:
+			return false
+		default:
+			room--
+		}
+	}
+	return true
 }
 
 func minTTL(given string) (time.Duration, error) {

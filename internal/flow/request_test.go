@@ -378,6 +378,17 @@ func TestClientNames(t *testing.T) {
 		{"private use", "a\ue000", false},
 		{"an unassigned code point", "a\u0378", false},
 		{"a non-character", "a\uffff", false},
+		{"an emoji with its selector", "⚙\ufe0f tool", true},
+		{"a key with two marks", "1\ufe0f\u20e3", true},
+		{"six marks on a letter", "a" + strings.Repeat("\u0301", 6) + "b" + strings.Repeat("\u0301", 6), true},
+		{"marks that pile up", "a" + strings.Repeat("\u0301", 7), false},
+		{"a mark on nothing", "\u0301a", false},
+		{"a mark on a space", "a \u0301", false},
+		{"a selector alone", "\ufe0f", false},
+		{"a letter that shows nothing", "\u3164", false},
+		{"another such letter", "a\u115fb", false},
+		{"a mark that shows nothing", "a\u034f", false},
+		{"a symbol that shows nothing", "\u2800", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			request, err := newFlow().Rules.parse(ask(t, "client="+test.client))
