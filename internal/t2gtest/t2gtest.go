@@ -94,9 +94,9 @@ func Defaults(output *Output) web.Options {
 	}
 }
 
-// prefix is what goes before every path, as far as the settings say.
+// prefix is what goes before every path that arrives, as far as the settings say.
 func prefix(settings web.Options) string {
-	if settings.PublicURL != nil && settings.PublicURL.Path != "" {
+	if settings.BasePath == "" && settings.PublicURL != nil {
 		return strings.TrimSuffix(settings.PublicURL.Path, "/")
 	}
 	return settings.BasePath

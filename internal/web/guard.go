@@ -114,18 +114,15 @@ func isPrefix(text string) bool {
 
 const prefixLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
-// strip takes the operator's prefix off a path, for gateways that leave it on.
+// strip takes the operator's prefix off a path, for gateways that leave it on: the base
+// path, which says what arrives here, or else the public URL's, which people open.
 func (s *Server) strip(r *http.Request) *http.Request {
-	prefix := s.fixedPrefix()
-	if prefix == "" {
-		return r
+	rest, found := cutPrefix(r.URL, s.BasePath)
+	if !found {
+		rest, found = cutPrefix(r.URL, s.fixedPrefix())
 	}
-	rest, found := strings.CutPrefix(r.URL.EscapedPath(), prefix)
-	if !found || rest != "" && rest[0] != '/' {
+	if !found {
 		return r
-	}
-	if rest == "" {
-		rest = "/"
 	}
 	path, err := url.PathUnescape(rest)
 	if err != nil {
@@ -139,6 +136,21 @@ func (s *Server) strip(r *http.Request) *http.Request {
 		stripped.URL.RawPath = rest
 	}
 	return &stripped
+}
+
+// cutPrefix is the path as it is written without the prefix, if it lies below.
+func cutPrefix(at *url.URL, prefix string) (rest string, found bool) {
+	if prefix == "" {
+		return "", false
+	}
+	rest, found = strings.CutPrefix(at.EscapedPath(), prefix)
+	switch {
+	case !found || rest != "" && rest[0] != '/':
+		return "", false
+	case rest == "":
+		return "/", true
+	}
+	return rest, true
 }
 
 var (
