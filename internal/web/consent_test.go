@@ -75,6 +75,16 @@ func TestWhoIsAsked(t *testing.T) {
 	}
 }
 
+// public is the half of the key that the program shows.
+func (k knocker) public(t *testing.T) *seal.Key {
+	t.Helper()
+	key, err := seal.ParseKey(seal.KeyType(k.kind), k.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func TestTheQuestionSaysWhatItIsAbout(t *testing.T) {
 	t.Parallel()
 	house := open(t, always, clock(at(noon)))
@@ -83,11 +93,7 @@ func TestTheQuestionSaysWhatItIsAbout(t *testing.T) {
 	answer, body := get(t, house.Visitor(), house.Direct+k.path("target="+target, "client=my tool"),
 		with(text, append(byProgram(), "X-Forwarded-Preferred-Username", "ada.analyst")...)...)
 	shown := pageIn(t, body)
-	key, err := seal.ParseKey(seal.KeyType(k.kind), k.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	words := key.Words(someState)
+	words := k.public(t).Words(someState)
 	fingerprint := token.Fingerprint(secret.New(text))
 	for id, want := range map[string]string{
 		"client": "my tool", "target-host": "127.0.0.1:41234", "target": target, "who": "ada.analyst", "person": "ada.analyst",
