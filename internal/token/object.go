@@ -115,7 +115,7 @@ func (s *scanner) escape() bool {
 	}
 	s.at++
 	for range 4 {
-		if b := s.peek() | 0x20; (b < '0' || '9' < b) && (b < 'a' || 'f' < b) {
+		if b := s.peek(); (b < '0' || '9' < b) && (b < 'a' || 'f' < b) && (b < 'A' || 'F' < b) {
 			return false
 		}
 		s.at++

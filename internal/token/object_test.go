@@ -45,6 +45,7 @@ func TestAnObjectIsReadIfItIsOne(t *testing.T) {
 		{`{"a":"` + "\n" + `"}`, false},
 		{`{"a":"\x"}`, false},
 		{`{"a":"\u12g4"}`, false},
+		{`{"a":"\u00` + "\x10" + `0"}`, false},
 		{`{"a":"\u12`, false},
 		{`{"a":"\`, false},
 		{`{"a":"\"}`, false},
