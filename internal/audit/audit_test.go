@@ -79,6 +79,41 @@ func TestALineThatCannotBeWrittenIsAnError(t *testing.T) {
 	}
 }
 
+// disk has room for so many bytes, and no more.
+type disk struct {
+	bytes.Buffer
+	room int
+}
+
+func (d *disk) Write(text []byte) (int, error) {
+	fits := min(len(text), d.room)
+	d.room -= fits
+	written, _ := d.Buffer.Write(text[:fits])
+	if fits < len(text) {
+		return written, errors.New("no space left")
+	}
+	return written, nil
+}
+
+func TestALineThatWasCutOffSpoilsNoOther(t *testing.T) {
+	out := &disk{room: 10}
+	lines := audit.NewLines(out)
+	for _, line := range []string{"first", "second", "third"} {
+		if _, err := fmt.Fprintln(lines.Direct(), line); (err == nil) != (line == "first") {
+			t.Errorf("%s: got %v, want room for the first only", line, err)
+		}
+	}
+	out.room = 100
+	for _, line := range []string{"fourth", "fifth"} {
+		if _, err := fmt.Fprintln(lines.Direct(), line); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := out.String(), "first\nseco\nfourth\nfifth\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestManyWritersLoseNothing(t *testing.T) {
 	var out bytes.Buffer
 	lines := audit.NewLines(&out)

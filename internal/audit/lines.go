@@ -13,6 +13,7 @@ type Lines struct {
 	mu   sync.Mutex
 	out  io.Writer
 	held []byte
+	torn bool // what was written last ends amid a line
 }
 
 // maxHeld is how much is held back, in bytes.
@@ -55,8 +56,14 @@ func (l *Lines) flush() error {
 	if len(l.held) == 0 {
 		return nil
 	}
-	_, err := l.out.Write(l.held)
+	written, err := l.out.Write(l.held)
+	if written > 0 {
+		l.torn = l.held[written-1] != '\n'
+	}
 	l.held = l.held[:0]
+	if l.torn {
+		l.held = append(l.held, '\n') // so that no line goes on with half of one that did not fit
+	}
 	return err
 }
 
