@@ -1,0 +1,51 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What docs/operations.md says of the metrics is what a running server has.
+func TestTheDocumentedMetricsAreThoseThatAreServed(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good")
+	mustGet(t, "http://"+h.gateway+"/nowhere")
+	_, served := mustGet(t, "http://"+h.ops+"/metrics")
+	got := map[string]string{}
+	for _, line := range regexp.MustCompile(`(?m)^# TYPE (token2go_\w+) (\w+)$`).FindAllStringSubmatch(served, -1) {
+		got[line[1]] = line[2] + " of " + labels(t, served, line[1])
+	}
+	document, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(document), "<!-- metrics -->")
+	table, _, _ = strings.Cut(table, "<!-- /metrics -->")
+	want := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(token2go_\\w+)` \\| (\\w+) \\| ([^|]*) \\| .+ \\|$").FindAllStringSubmatch(table, -1) {
+		want[row[1]] = row[2] + " of " + strings.ReplaceAll(row[3], "`", "")
+	}
+	if len(want) == 0 || !maps.Equal(got, want) {
+		t.Errorf("got from /metrics %v\nwant as in docs/operations.md %v", got, want)
+	}
+}
+
+// labels are the names of a metric's labels, le aside, which is that of a histogram's buckets.
+func labels(t *testing.T, served, metric string) string {
+	t.Helper()
+	series := regexp.MustCompile(`(?m)^` + metric + `(?:_sum)?\{([^}]*)\}`).FindStringSubmatch(served)
+	if series == nil {
+		t.Fatalf("%s has no series", metric)
+	}
+	var names []string
+	for _, pair := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(series[1], -1) {
+		names = append(names, pair[1])
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
