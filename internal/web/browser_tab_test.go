@@ -196,6 +196,13 @@ func (b *tab) requests() []string {
 	return append([]string(nil), b.saw.asked...)
 }
 
+// status is how an address was answered; 0 if it was not asked for.
+func (b *tab) status(address string) int {
+	b.saw.mu.Lock()
+	defer b.saw.mu.Unlock()
+	return int(b.saw.answers[address])
+}
+
 // received is how many bytes came in answer, headers included.
 func (b *tab) received() int {
 	b.saw.mu.Lock()
