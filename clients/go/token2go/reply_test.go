@@ -1,7 +1,8 @@
 package token2go_test
 
 import (
-	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -27,6 +28,7 @@ func replyWith(short, refusal, plaintext string) error {
 	if err != nil {
 		return err
 	}
+	sent.Body.Close()
 	flow, err := sent.Location()
 	if err != nil {
 		return err
@@ -45,8 +47,12 @@ func replyWith(short, refusal, plaintext string) error {
 		fields = url.Values{"state": fields["state"], "response": {sealed}}
 	}
 	page, err := client.Get("http://127.0.0.1:" + query.Get("port") + query.Get("path") + "?" + fields.Encode())
-	if err == nil && page.StatusCode != http.StatusOK {
-		err = errors.New("the answer was not taken: " + page.Status)
+	if err != nil {
+		return err
 	}
-	return err
+	defer page.Body.Close()
+	if _, err := io.Copy(io.Discard, page.Body); err != nil || page.StatusCode != http.StatusOK {
+		return fmt.Errorf("the answer was not taken: %s (%w)", page.Status, err)
+	}
+	return nil
 }
