@@ -44,6 +44,9 @@ func listenTCP(host string, port int) (net.Listener, error) {
 	return listener, err
 }
 
+// socketMode lets the gateway be of the socket's group.
+const socketMode = 0o660
+
 // listenSocket binds a Unix socket that its owner and group may use. A socket file that
 // nobody listens on any more is left over from a process that was killed.
 func listenSocket(path string) (net.Listener, error) {
@@ -59,11 +62,11 @@ func listenSocket(path string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	listener, err := net.Listen("unix", path)
+	listener, err := (&net.ListenConfig{Control: closeToOthers}).Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the gateway may be of the group
+	if err := os.Chmod(path, socketMode); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
