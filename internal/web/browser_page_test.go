@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"token2go/internal/demo"
@@ -467,4 +469,23 @@ func TestThePageIsLight(t *testing.T) {
 	if got < 10_000 || got >= most {
 		t.Errorf("got %d bytes, want less than %d, and more than a page without its scripts", got, most)
 	}
+}
+
+// BenchmarkFirstRender opens the page with nothing kept from before, and reports when
+// the browser first painted what is on it, counted from the beginning of the navigation.
+func BenchmarkFirstRender(b *testing.B) {
+	house := t2gtest.Start(b, t2gtest.Options{Web: withSignIn})
+	window := openTab(b)
+	window.carry(house, "")
+	var paints []float64
+	for b.Loop() {
+		call(window, network.ClearBrowserCache, cdp.Empty{})
+		window.visit(house.Gateway + "/")
+		paints = append(paints, eval[float64](window, `new Promise((done) => new PerformanceObserver((seen) => {
+			for (const paint of seen.getEntriesByName("first-contentful-paint")) done(paint.startTime);
+		}).observe({type: "paint", buffered: true}))`))
+	}
+	slices.Sort(paints)
+	b.ReportMetric(paints[len(paints)/2], "ms/render")
+	b.ReportMetric(0, "ns/op")
 }

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 
 // program finds a program that a test needs: the one that the environment names, or
 // one on the PATH. Without it the test is skipped, and fails where nothing may be.
-func program(t *testing.T, variable string, names ...string) string {
+func program(t testing.TB, variable string, names ...string) string {
 	t.Helper()
 	if named := os.Getenv(variable); named != "" {
 		return named
@@ -62,7 +62,7 @@ func program(t *testing.T, variable string, names ...string) string {
 	return ""
 }
 
-func missing(t *testing.T, what string) {
+func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s, and under CI=true nothing is skipped; make setup installs it", what)
@@ -102,7 +102,7 @@ func startChromium(path string) {
 
 // tab is a browser window of a test's own: nothing that another test left is in it.
 type tab struct {
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context
 	saw   *sights
 	await []string // complaints that the test expects, by a part of their text
@@ -119,7 +119,7 @@ type sights struct {
 
 // openTab opens a window that is wide and light. When the test ends, it fails if the
 // browser complained of anything that the test did not expect.
-func openTab(t *testing.T) *tab {
+func openTab(t testing.TB) *tab {
 	t.Helper()
 	path := program(t, "T2G_TEST_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
 	chromium.once.Do(func() { startChromium(path) })
