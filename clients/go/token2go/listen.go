@@ -102,7 +102,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path != l.path && path != l.short && path != l.page:
 		refuse(w, http.StatusNotFound)
 	case r.Method != http.MethodGet && (r.Method != http.MethodPost || path != l.path):
-		w.Header().Set("Allow", "GET")
+		w.Header().Set("Allow", map[bool]string{true: "GET, POST", false: "GET"}[path == l.path])
 		refuse(w, http.StatusMethodNotAllowed)
 	case !isVisit(r.Header):
 		refuse(w, http.StatusForbidden)
