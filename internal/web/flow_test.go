@@ -215,8 +215,11 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // jwtUntil is a token that is a JWT and expires then.
 func jwtUntil(expires time.Time) string {
+	return encodedJWT(fmt.Sprintf(`{"iss":"https://id.example.org","sub":"ada","typ":"Bearer","exp":%d}`, expires.Unix()))
+}
+
+func encodedJWT(claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
-	claims := fmt.Sprintf(`{"iss":"https://id.example.org","sub":"ada","typ":"Bearer","exp":%d}`, expires.Unix())
 	return encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode([]byte(claims)) + ".c2lnbmF0dXJl"
 }
 
