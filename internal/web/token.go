@@ -22,8 +22,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.recordRefusal(r, audit.WayToken, err)
 	}
-	if err := s.record(r, handedOver(audit.WayToken, found), nil); err != nil {
-		return err
+	if r.Method != http.MethodHead { // which gets no body, and so no token
+		if err := s.record(r, handedOver(audit.WayToken, found), nil); err != nil {
+			return err
+		}
 	}
 	return write(w, http.StatusOK, mediaJSON, found.Document(s.Now()).Reveal())
 }

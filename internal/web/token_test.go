@@ -258,3 +258,17 @@ func TestTheFallbackTokenServesWhereNoHeaderHasOne(t *testing.T) {
 	answer, body := get(t, house.Visitor(), house.Direct+"/token", with("two,values")...)
 	refused(t, answer, body, http.StatusUnauthorized, "token_unusable")
 }
+
+func TestWhoAsksForTheHeadersAloneIsNotOnRecordAsHavingTheToken(t *testing.T) {
+	house := open(t)
+	if answer, body := send(t, house.Visitor(), http.MethodHead, house.Direct+"/token", "", with("t0ken")...); answer.status != http.StatusOK || body != "" {
+		t.Fatalf("got %d and %q, want 200 and no body", answer.status, body)
+	}
+	if lines := house.Output.String(); strings.Contains(lines, "handed_over") {
+		t.Errorf("got a hand-over on record: %s", lines)
+	}
+	get(t, house.Visitor(), house.Direct+"/token", with("t0ken")...)
+	if lines := house.Output.String(); strings.Count(lines, "handed_over") != 1 {
+		t.Errorf("got %s, want one hand-over on record", lines)
+	}
+}
