@@ -230,9 +230,9 @@ class Asking:
         return self._over.is_set()
 
 
-def until(what: str, holds: Callable[[], bool]) -> None:
+def until(what: str, holds: Callable[[], bool], seconds: float = SOON) -> None:
     """Waits until something holds."""
-    end = time.monotonic() + SOON
+    end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"waited in vain until {what}"
         time.sleep(0.02)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from token2go._get import aget as aget
     from token2go._get import get as get
     from token2go._get import logout as logout
+    from token2go._magic import load_ipython_extension as load_ipython_extension
     from token2go._probe import probe as probe
     from token2go._prompt import Prompt as Prompt
     from token2go._token import Token as Token
@@ -64,6 +65,7 @@ _HOMES = {
     "aget": "_get",
     "environment": "_environment",
     "get": "_get",
+    "load_ipython_extension": "_magic",
     "logout": "_get",
     "probe": "_probe",
 }
@@ -89,6 +91,7 @@ __all__ = [
     "aget",
     "environment",
     "get",
+    "load_ipython_extension",
     "logout",
     "probe",
 ]

@@ -55,8 +55,11 @@ class Call:
         return self._address({"responseMode": "auto", "port": str(port), "path": path})
 
     def to_target(self, target: str) -> str:
-        """The address of the flow that ends at an https address which the operator has allowed."""
-        return self._address({"target": target} if self.triple else {"responseMode": "auto", "target": target})
+        """The address of the flow that ends at an https address which the operator has allowed.
+
+        The answer is asked for in the query, however long: a hub takes no form from another site.
+        """
+        return self._address({"responseMode": "query", "target": target})
 
     def to_paste(self) -> str:
         """The address of the flow that ends at a text to paste."""

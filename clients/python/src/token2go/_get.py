@@ -256,7 +256,7 @@ def _open(o: Options, address: str, notebook: Notebook | None, warn: Callable[[s
     from token2go import _place
 
     if callable(o.browser):
-        o.browser(address)
+        _place.open_with(o.browser, address, lambda text: warn("browser", text))
     elif o.browser or (o.browser is None and not notebook and _place.has_browser() and not _place.remote()):
         _place.open_browser(address, lambda text: warn("browser", text))
 

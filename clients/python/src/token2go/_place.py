@@ -59,6 +59,18 @@ def open_browser(url: str, warn: Callable[[str], None]) -> None:
     threading.Thread(target=_run, args=(command, warn), daemon=True, name="token2go-browser").start()
 
 
+def open_with(opener: Callable[[str], object], url: str, warn: Callable[[str], None]) -> None:
+    """Opens an address by a function of the caller's, which may take its time and is not waited for."""
+
+    def run() -> None:
+        try:
+            opener(url)
+        except Exception as error:
+            warn(f"the browser did not open ({type(error).__name__}: {error}); open the address above")
+
+    threading.Thread(target=run, daemon=True, name="token2go-browser").start()
+
+
 def _run(command: list[str], warn: Callable[[str], None]) -> None:
     try:
         # Whatever a browser prints, it is not the token.
