@@ -40,6 +40,7 @@ func arrows() map[string][]string {
 		"problem": nil,
 		"audit":   nil,
 		"apidocs": nil,
+		"manual":  nil,
 		"static":  nil,
 		"openapi": nil,
 
@@ -52,11 +53,11 @@ func arrows() map[string][]string {
 		"web":    inner,
 
 		"t2gtest":             server,
-		"cmd/token2go-server": server,
+		"cmd/token2go-server": append(slices.Clone(server), "manual"),
 
 		"clients/go/token2go": {"seal", "secret"},
 		"cli":                 {"clients/go/token2go"},
-		"cmd/token2go":        {"cli"},
+		"cmd/token2go":        {"cli", "manual"},
 	}
 }
 

@@ -14,12 +14,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"token2go/internal/config"
 	"token2go/internal/flow"
+	"token2go/internal/manual"
 )
 
 // Exit codes: 0 for an orderly end, 1 for what failed while running, 2 for a
@@ -95,7 +97,7 @@ func command(stdout io.Writer) *cobra.Command {
 		Version:           number + " " + compiler,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(c *cobra.Command, _ []string) error {
 			settings, err := load()
 			if err != nil {
@@ -110,7 +112,8 @@ func command(stdout io.Writer) *cobra.Command {
 	root.SetHelpFunc(help)
 	root.SetHelpCommand(helpCommand())
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.AddCommand(demoCommand(stdout), healthCommand(), configCommand(), versionCommand())
+	root.AddCommand(demoCommand(stdout), healthCommand(), configCommand(), versionCommand(),
+		manual.Command(manual.Section{Title: "ENVIRONMENT", Text: variables}, manual.Section{Title: "EXIT STATUS", Text: exitCodes}))
 	return root
 }
 
@@ -130,6 +133,16 @@ func help(c *cobra.Command, _ []string) {
 	}
 	fmt.Fprint(w, "\nVariables (each secret also as NAME_FILE, the path of a file that holds it):\n\n")
 	_ = config.WriteHelp(w) // the printer keeps the error
+}
+
+func variables() string {
+	var b strings.Builder
+	_ = config.WriteHelp(&b) // a text in memory takes everything
+	return b.String()
+}
+
+func exitCodes() string {
+	return fmt.Sprintf("0  an orderly end\n%d  something failed while running, or is not healthy\n%d  the configuration or the command line is wrong", exitFailed, exitUsage)
 }
 
 func helpCommand() *cobra.Command {

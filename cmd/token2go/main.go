@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"token2go/internal/cli"
+	"token2go/internal/manual"
 )
 
 func main() {
@@ -84,6 +85,7 @@ func command(world *cli.World) *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.AddCommand(manual.Command(manual.Section{Title: "EXIT STATUS", Text: cli.ExitCodes}))
 	root.PersistentFlags().BoolVar(&world.JSON, "json", false, "events as lines of JSON on stderr, in place of sentences")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; try %s --help", cli.ErrUsage, err, c.CommandPath())
