@@ -82,6 +82,10 @@ test: setup build lint ## Build, lint and run every test, some fuzzing too; skip
 fuzz: setup ## Run every fuzz target for FUZZTIME each: make fuzz FUZZTIME=10m.
 	@.ci/tests fuzz | $(SUMMARY)
 
+.PHONY: release
+release: ## Build the archives of every program for every platform into dist/.
+	deploy/release
+
 .PHONY: bench
 bench: ## Measure speed, start, size and memory, each beside what is wanted.
 	@failed=0; \
