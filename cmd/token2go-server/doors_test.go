@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,6 +117,39 @@ func TestASocketLeftOverByAKilledServerIsReplaced(t *testing.T) {
 	second.find(t)
 	if got := askSocket(t, path); got != http.StatusOK {
 		t.Errorf("got %d by the socket, want 200", got)
+	}
+}
+
+// Each of these finds that nobody listens, and that the file may be removed.
+func TestOfServersThatFindASocketLeftOverOneTakesIt(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		path := filepath.Join(t.TempDir(), "gateway.sock")
+		listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener.SetUnlinkOnClose(false)
+		_ = listener.Close()
+		var crowd []*program
+		for range 6 {
+			crowd = append(crowd, launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0"))
+		}
+		running := func() int {
+			return len(slices.DeleteFunc(slices.Clone(crowd), func(p *program) bool { return !p.running() }))
+		}
+		wait(t, "each server serves or has ended", func() bool {
+			return !slices.ContainsFunc(crowd, func(p *program) bool { return p.running() && len(p.lines("serving")) == 0 })
+		})
+		if got := running(); got != 1 {
+			t.Errorf("got %d servers at one socket, want 1", got)
+		}
+		if got := askSocket(t, path); got != http.StatusOK {
+			t.Errorf("got %d by the socket, want 200", got)
+		}
+		for _, p := range crowd {
+			_ = p.Process.Kill()
+		}
 	}
 }
 

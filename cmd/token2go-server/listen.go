@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -50,6 +51,8 @@ const socketMode = 0o660
 // listenSocket binds a Unix socket that its owner and group may use. A socket file that
 // nobody listens on any more is left over from a process that was killed.
 func listenSocket(path string) (net.Listener, error) {
+	// Of two that find the same left-over, the later would remove the socket of the first.
+	defer lockFolder(filepath.Dir(path))()
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
