@@ -24,7 +24,7 @@ func (s *Server) guard(r *http.Request) error {
 		}
 	}
 	// The page that says so needs its styles, which come with the same headers.
-	if size := headerBytes(r); size > s.MaxHeaderBytes && !strings.HasPrefix(r.URL.Path, "/static/") {
+	if size := headerBytes(r); size > s.MaxHeaderBytes && !strings.HasPrefix(s.strip(r).URL.Path, "/static/") {
 		return &problem.Problem{
 			Kind:   problem.HeadersTooLarge,
 			Detail: fmt.Sprintf("the request line and headers have %d bytes, want at most %d", size, s.MaxHeaderBytes),
