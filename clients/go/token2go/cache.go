@@ -25,6 +25,10 @@ const (
 
 	// DefaultLifetime is how long a token of unknown expiry is used unless told.
 	DefaultLifetime = 5 * time.Minute
+
+	// jump is how far from now a moment in a file may lie ahead. Beyond it, the clock was
+	// set back, and the file says nothing of its age.
+	jump = time.Minute
 )
 
 // Cache keeps tokens in a folder that nobody else can read, and lets one program at a
@@ -49,7 +53,6 @@ type Entry struct {
 func (e Entry) Good(minTTL time.Duration) bool { return e.good(minTTL, time.Now()) }
 
 func (e Entry) good(minTTL time.Duration, now time.Time) bool {
-	const jump = time.Minute // a clock that was set back by more makes every time doubtful
 	if e.Token.Absent() || e.Obtained.Sub(now) > jump {
 		return false
 	}
@@ -399,13 +402,13 @@ func (s shelf) refusal(began time.Time) error {
 	if err != nil {
 		return err
 	}
-	return readRefusal(text, began)
+	return readRefusal(text, began, time.Now())
 }
 
-func readRefusal(text []byte, began time.Time) error {
+func readRefusal(text []byte, began, now time.Time) error {
 	var file outcome
 	var kind error
-	if json.Unmarshal(text, &file) == nil && file.Version == 1 && !file.At.Before(began) {
+	if json.Unmarshal(text, &file) == nil && file.Version == 1 && !file.At.Before(began) && file.At.Sub(now) <= jump {
 		kind = shared()[file.Error]
 	}
 	if kind == nil {

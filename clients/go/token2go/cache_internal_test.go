@@ -73,11 +73,26 @@ func TestATokenFromTheCacheIsGoodOrAsIfAbsent(t *testing.T) {
 func TestARefusalIsSharedWithWhoeverWaited(t *testing.T) {
 	for _, test := range readSharedCache(t).Outcomes {
 		t.Run(test.Name, func(t *testing.T) {
-			got := readRefusal([]byte(test.Text), test.Asked)
+			got := readRefusal([]byte(test.Text), test.Asked, test.Asked.Add(time.Minute))
 			want := shared()[test.Shared]
 			if (got == nil) != (want == nil) || want != nil && !errors.Is(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// TestARefusalFromTheFutureIsNotShared is of a clock that was set back: until it had
+// caught up, nobody would have been asked.
+func TestARefusalFromTheFutureIsNotShared(t *testing.T) {
+	now := time.Now()
+	for ahead, want := range map[time.Duration]error{time.Second: ErrDenied, time.Hour: nil} {
+		text, err := json.Marshal(outcome{Version: 1, At: now.Add(ahead), Error: "denied"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readRefusal(text, now, now); !errors.Is(got, want) {
+			t.Errorf("%s ahead: got %v, want %v", ahead, got, want)
+		}
 	}
 }
