@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The sentinels. Each is the Kind of an Error, so that errors.Is finds it.
@@ -38,7 +39,7 @@ func (e *Error) Error() string {
 		text += ": " + e.Detail
 	}
 	if e.Cause != nil {
-		text += ": " + e.Cause.Error()
+		text += ": " + oneLine(e.Cause.Error())
 	}
 	if next := advice(e.Kind); next != "" {
 		text += "; " + next
@@ -121,6 +122,16 @@ func printable(text string) string {
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// oneLine makes a cause fit for a terminal: a certificate, for one, may hold anything.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r

@@ -3,6 +3,7 @@ package token2go_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -68,5 +69,13 @@ func TestHowLongATokenLives(t *testing.T) {
 		if got := test.token.ValidFor(test.d); got != test.want {
 			t.Errorf("%v for %s: got %t, want %t", test.token.Expires, test.d, got, test.want)
 		}
+	}
+}
+
+func TestACauseDoesNotMoveTheCursor(t *testing.T) {
+	cause := errors.New("certificate of a\x1b[2J\u009b\r\nb\u202e, Zürich")
+	got := (&token2go.Error{Kind: token2go.ErrCertificate, Cause: cause}).Error()
+	if !strings.Contains(got, "certificate of a?[2J???b?, Zürich;") {
+		t.Errorf("got %q", got)
 	}
 }
