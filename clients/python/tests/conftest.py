@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -53,6 +55,16 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return cache
 
 
+@pytest.fixture(autouse=True)
+def leaks_of_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the libraries that drive a kernel leave open is theirs."""
+    yield
+    if request.node.get_closest_marker("browser"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+
+
 class Demo:
     """A real server behind the pretend gateway."""
 
@@ -86,16 +98,26 @@ class Demo:
         self._process.stdout.close()
 
 
-@pytest.fixture(scope="session")
-def server_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The server, built from this tree; or the one that T2G_TEST_SERVER names."""
-    if told := os.environ.get("T2G_TEST_SERVER"):
+def built(name: str, told: str | None, folder: Path) -> Path:
+    """A program of this tree; or the one that was told."""
+    if told:
         return Path(told)
     if not shutil.which("go"):
         missing("go")
-    program = tmp_path_factory.mktemp("server") / "token2go-server"
-    subprocess.run(["go", "build", "-o", str(program), "./cmd/token2go-server"], cwd=ROOT, check=True)
-    return program
+    subprocess.run(["go", "build", "-o", f"{folder}/", f"./cmd/{name}"], cwd=ROOT, check=True)
+    return folder / name
+
+
+@pytest.fixture(scope="session")
+def server_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server; T2G_TEST_SERVER may name one that is built already."""
+    return built("token2go-server", os.environ.get("T2G_TEST_SERVER"), tmp_path_factory.mktemp("server"))
+
+
+@pytest.fixture(scope="session")
+def client_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program token2go; T2G_TEST_CLIENT may name one that is built already."""
+    return built("token2go", os.environ.get("T2G_TEST_CLIENT"), tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture(scope="session")

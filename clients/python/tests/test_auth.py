@@ -89,11 +89,13 @@ class Gateway:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.tokens = ["first", "second", "third"]
         self.asked: list[str] = []
+        self.age = timedelta(minutes=2)  # of a token: it comes from the cache
 
         def obtain(_options: Any, _call_off: Any = None, besides: str = "") -> token2go.Token:
             self.asked.append(besides)
             text = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
-            return token2go.Token(text, expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
+            now = datetime.now(timezone.utc)
+            return token2go.Token(text, expires_at=now + timedelta(hours=1), obtained_at=now - self.age)
 
         async def obtain_async(options: Any, besides: str = "") -> token2go.Token:
             await asyncio.sleep(0.01)
@@ -207,6 +209,16 @@ def test_a_gateway_that_hands_out_the_same_token_is_not_asked_again_and_again(
         assert send(auth, "GET", service.url) == 401
     assert len(gateway.asked) == 2
     assert service.authorizations == ["Bearer only"] * 3
+
+
+def test_a_token_that_the_person_has_just_handed_over_is_not_asked_for_anew(service: Service, gateway: Gateway) -> None:
+    gateway.age = timedelta(0)
+    service.wants = "Bearer never"
+    auth = auth_for(service)
+    for _ in range(3):
+        assert by_requests(auth, "GET", service.url) == 401
+    assert service.authorizations == ["Bearer first"] * 3
+    assert gateway.asked == [""]
 
 
 def test_a_file_is_sent_again_from_where_it_stood(service: Service, gateway: Gateway) -> None:

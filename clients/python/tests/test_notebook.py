@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import re
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -24,15 +22,6 @@ nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(autouse=True)
-def leaks_of_others() -> Iterator[None]:
-    """What the libraries that drive a kernel leave open is theirs."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 class Notebook:

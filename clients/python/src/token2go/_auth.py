@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterable
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -27,6 +28,9 @@ else:
         _Base = object
 
 
+_YOUNG = timedelta(minutes=1)
+
+
 class Auth(_Base):
     """Signs requests in: `requests.get(address, auth=auth)`, `httpx.Client(auth=auth)`, `httpx.AsyncClient(auth=auth)`.
 
@@ -36,7 +40,8 @@ class Auth(_Base):
 
     The token goes out over https only, or to this computer, and never across a redirect to another host. An answer of
     401 makes it ask for another token, once for each request and where the body can be sent again; a token that was
-    refused is not used again while the gateway has no other. One Auth can serve many threads and tasks.
+    refused is not used again where the gateway has another, and one that is younger than a minute is not
+    asked for anew. One Auth can serve many threads and tasks.
     """
 
     def __init__(self, server: str, *, hosts: Iterable[str], **options: Any) -> None:
@@ -152,8 +157,10 @@ class Auth(_Base):
         if token is None:
             return None
         if refused and token.fingerprint == refused:
-            if self._refused == refused:
-                return token  # asked for another already, and got the same
+            if self._refused == refused or token.obtained_at > datetime.now(timezone.utc) - _YOUNG:
+                # Asked for another already, and got the same; or just now. A host that takes no token
+                # at all opens one tab, not one for each request.
+                return token
             self._refused = refused
             return None
         # The time is used up on the way, so the margin is smaller than that of a new one.

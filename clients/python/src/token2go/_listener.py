@@ -1,7 +1,7 @@
 """A very small HTTP server on 127.0.0.1 that one slow or hostile visitor cannot hold up.
 
 It has no thread: whoever waits turns it. Each connection carries one request, has a time limit for all of it, and
-limits for its size; there are never more than a few dozen, and the oldest goes first.
+limits for its size; there is a limit to their number, and the oldest goes first.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from http import HTTPStatus
 from token2go._errors import ListenError
 
 _MOST_HEAD = 128 << 10  # bytes; a triple of a 64 KB token fits into the query
-_MOST_BODY = 2 << 20  # bytes; a sealed text has at most one MiB, and grows as a form
-_MOST_CONNECTIONS = 64
-_LIMIT = 10.0  # seconds for a whole request and its answer
+_MOST_BODY = 256 << 10  # bytes
+_MOST_CONNECTIONS = 128
+_HEAD_LIMIT = 5.0  # seconds for the head of a request
+_LIMIT = 10.0  # seconds more for its body and the answer
 _FAREWELL = 1.0  # seconds to read what a visitor still sends, without which it may lose the answer
 
 _LINE = re.compile(rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.[01]")
@@ -119,7 +120,7 @@ class Listener:
             visitor.setblocking(False)
             while len(self._connections) >= _MOST_CONNECTIONS:
                 self._drop(next(iter(self._connections.values())))
-            self._welcome(_Connection(visitor, time.monotonic() + _LIMIT))
+            self._welcome(_Connection(visitor, time.monotonic() + _HEAD_LIMIT))
 
     def _welcome(self, connection: _Connection) -> None:
         self._connections[connection.socket] = connection
@@ -161,6 +162,7 @@ class Listener:
                         raise _BadRequestError(431)
                     return None
                 connection.head = _parse(bytes(first))
+                connection.until = time.monotonic() + _LIMIT
                 connection.length = _length(connection.head)
                 connection.received = rest
             if len(connection.received) < connection.length:
