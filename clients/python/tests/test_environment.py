@@ -6,7 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +105,47 @@ def test_curl_takes_the_header_from_its_file(demo: Demo, person: Person) -> None
         assert service.authorizations == [token2go.get(demo.front).authorization]
     finally:
         service.close()
+
+
+class Rasters(SimpleHTTPRequestHandler):
+    """Serves files to those who hold the token, as storage behind a gateway does."""
+
+    refused = 0
+
+    def send_head(self) -> Any:
+        if self.headers.get("Authorization") != "Bearer a-token.of-the.tests":
+            type(self).refused += 1
+            self.send_error(401)
+            return None
+        return super().send_head()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.browser
+def test_gdal_reads_what_is_behind_a_gateway(tmp_path: Path) -> None:
+    """With the real GDAL that rasterio brings."""
+    pytest.importorskip("rasterio")
+    write = (
+        "import numpy, rasterio, sys\n"
+        "with rasterio.open(sys.argv[1], 'w', driver='GTiff', width=2, height=2, count=1, dtype='uint8',\n"
+        "                   transform=rasterio.Affine(1, 0, 0, 0, -1, 2)) as raster:\n"
+        "    raster.write(numpy.full((1, 2, 2), 7, 'uint8'))\n"
+    )
+    read = "import rasterio, sys; print(rasterio.open(sys.argv[1]).read(1).sum())"
+    subprocess.run([sys.executable, "-c", write, str(tmp_path / "a.tif")], check=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Rasters, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    address = f"/vsicurl/http://127.0.0.1:{server.server_address[1]}/a.tif"
+    try:
+        command = [sys.executable, "-c", read, address]
+        before = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert before.returncode != 0
+        assert Rasters.refused
+        with token2go.environment(SERVER):
+            out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert out == "28\n"
+    finally:
+        server.shutdown()
+        server.server_close()

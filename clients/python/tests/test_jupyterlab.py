@@ -38,9 +38,17 @@ def free_port() -> int:
 
 
 class Lab:
-    """JupyterLab with one empty notebook."""
+    """JupyterLab, or Notebook 7, with one empty notebook."""
 
-    def __init__(self, folder: Path, *arguments: str, origin: str = "http://127.0.0.1", **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        module: str = "jupyterlab",
+        origin: str = "http://127.0.0.1",
+        **environment: str,
+    ) -> None:
+        self.pages = "lab/tree" if module == "jupyterlab" else "notebooks"
         self.port = free_port()
         self.notebook = folder / "work" / "notebook.ipynb"
         self.notebook.parent.mkdir(exist_ok=True)
@@ -53,7 +61,7 @@ class Lab:
         base = environment.get("JUPYTERHUB_SERVICE_PREFIX", "/")
         self.address = f"{origin}:{self.port}{base}"
         self._log = open(folder / "lab.log", "w")  # noqa: SIM115 - closed with the lab
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command = [sys.executable, "-m", module, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
         settings = {"port": self.port, "token": _KEY, "root_dir": self.notebook.parent, "base_url": base}
         command += [f"--ServerApp.{name}={value}" for name, value in settings.items()]
         home = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
@@ -102,7 +110,7 @@ def context(chromium: Any) -> Iterator[Any]:
 
 def open_notebook(context: Any, lab: Lab) -> Any:
     page = context.new_page()
-    page.goto(f"{lab.address}lab/tree/notebook.ipynb?token={_KEY}&reset")
+    page.goto(f"{lab.address}{lab.pages}/notebook.ipynb?token={_KEY}")
     page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.wait_for()
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     return page
@@ -154,9 +162,9 @@ def picture(page: Any, name: str) -> None:
         page.screenshot(path=f"{folder}/{name}.png")
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    running = Lab(tmp_path)
+@pytest.fixture(params=["jupyterlab", "notebook"])
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
+    running = Lab(tmp_path, module=request.param)
     yield running
     running.close()
 
@@ -166,7 +174,7 @@ def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab
     run_cell(page, f"import token2go\ntoken = token2go.get({demo.front!r}, method='loopback')\ntoken")
     page.locator(".jp-OutputArea a", has_text="Sign in").wait_for()
     words = words_on(page)
-    picture(page, "notebook-asks")
+    picture(page, f"{lab.pages[:3]}-asks")
     tab = follow_link(context, page)
     assert tab.locator("#client").inner_text() == "token2go for Python"
     question = tab.locator("#question").inner_text()
@@ -177,7 +185,7 @@ def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab
     assert "?" not in tab.url
     page.get_by_text("Signed in as").wait_for()
     page.locator(".jp-OutputArea-executeResult", has_text="<Token ").wait_for()
-    picture(page, "notebook-done")
+    picture(page, f"{lab.pages[:3]}-done")
     text = saved(page, lab)
     token = token2go.get(demo.front)
     assert token.fingerprint[:12] in text

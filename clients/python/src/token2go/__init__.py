@@ -15,8 +15,8 @@ the program `token2go` uses as well, so that a shell and a notebook share one si
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+# Type checkers take it for true; typing itself would cost more than the rest of this file.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from token2go._auth import Auth as Auth
     from token2go._environment import Environment as Environment

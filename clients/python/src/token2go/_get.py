@@ -106,16 +106,15 @@ async def obtain_async(o: Options, besides: str = "") -> Token:
         return obtain(o, besides=besides)
     call_off = CallOff()
     running = asyncio.ensure_future(asyncio.to_thread(obtain, o, call_off, besides))
+    running.add_done_callback(lambda _: call_off.close())
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         call_off.call()
         await asyncio.wait([running])
-        running.exception()  # was looked at
+        if not running.cancelled():
+            running.exception()  # was looked at
         raise
-    finally:
-        if running.done():
-            call_off.close()
 
 
 def obtain(o: Options, call_off: CallOff | None = None, besides: str = "") -> Token:

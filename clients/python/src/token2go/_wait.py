@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import secrets
 import selectors
@@ -54,7 +55,8 @@ class CallOff:
     def call(self) -> None:
         """Ends the wait, now or as soon as it begins."""
         self.called = True
-        self._mouth.send(b"x")
+        with contextlib.suppress(OSError):  # the wait is over, and this closed
+            self._mouth.send(b"x")
 
     def hear(self, selector: selectors.BaseSelector) -> None:
         """Wakes whoever waits at the selector."""
