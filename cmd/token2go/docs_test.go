@@ -78,7 +78,21 @@ func newReader(t *testing.T) *reader {
 	t.Cleanup(service.Close)
 	r := &reader{home: t.TempDir(), addresses: strings.NewReplacer("https://t2g.example.org", house.Gateway, "https://api.example.org", service.URL)}
 	r.environment = personal(t, r.home)
+	r.standIn(t, "gdalinfo", `test "$GDAL_HTTP_AUTH" = BEARER; test "${GDAL_HTTP_BEARER#eyJ}" != "$GDAL_HTTP_BEARER"`)
 	return r
+}
+
+// standIn is a program in place of one that is large, and checks what it is given.
+func (r *reader) standIn(t *testing.T, name, script string) {
+	t.Helper()
+	folder := filepath.Join(r.home, "bin")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\nset -eu\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.environment[0] = "PATH=" + folder + ":" + os.Getenv("PATH")
 }
 
 func (r *reader) runs(t *testing.T, block string) {

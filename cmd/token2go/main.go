@@ -24,14 +24,15 @@ func main() {
 	err := run(ctx, os.Args[1:])
 	end()
 	code, _ := cli.ExitCode(err)
+	cli.EndAs(err) // a command that a signal ended ends this program likewise
 	os.Exit(code)
 }
 
-// untilSignal ends at the first signal; at the second the process ends, whatever it is
-// at.
+// untilSignal ends at the first signal; the second is the system's, or that of the
+// command which run has started.
 func untilSignal() (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // as nohup has it, and a script for what it runs in the background
 			signal.Notify(signals, s)
@@ -40,8 +41,7 @@ func untilSignal() (context.Context, context.CancelFunc) {
 	go func() {
 		<-signals
 		end()
-		<-signals
-		os.Exit(cli.ExitInterrupted)
+		signal.Stop(signals)
 	}()
 	return ctx, end
 }
@@ -94,7 +94,7 @@ func command(world *cli.World) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
-		getCommand(world), configCommand(world), versionCommand(),
+		getCommand(world), runCommand(world), keepCommand(world), configCommand(world), versionCommand(),
 	)
 	return root
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"token2go/internal/demo"
 	"token2go/internal/t2gtest"
 )
 
@@ -28,13 +29,23 @@ func TestMain(m *testing.M) {
 // soon is far longer than anything here takes on a machine with nothing else to do.
 const soon = 60 * time.Second
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", t2gtest.Options{}) }
+
+// Tokens that live for seconds, which the gateway renews when most of that is over.
+func TestRenewalScripts(t *testing.T) {
+	runScripts(t, "testdata/renewal", t2gtest.Options{Demo: func(o *demo.Options) {
+		o.Lifetime, o.Renew = 6*time.Second, 4*time.Second
+	}})
+}
+
+func runScripts(t *testing.T, folder string, options t2gtest.Options) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 folder,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			return furnish(e, t2gtest.Start(e.T().(testing.TB), t2gtest.Options{})) //nolint:forcetypeassert // testscript's own is one
+			return furnish(e, t2gtest.Start(e.T().(testing.TB), options)) //nolint:forcetypeassert // testscript's own is one
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tabs":  tabs,

@@ -377,3 +377,50 @@ func mustLieNowhere(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 }
+
+// The keys of a terminal reach all that a shell runs in the foreground: the command
+// gets its interrupt from there, and not a second one from this program.
+func TestKeysReachTheCommandOfRunOnce(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	const command = `n=0; trap 'n=$((n+1)); echo "interrupted $n"' INT; echo ready; until test $n -ge 2; do sleep 0.1; done; echo over; exit 9`
+	s := sit(t, house, []string{"run", house.Gateway, "--", "sh", "-c", command})
+	waitFor := func(what string) {
+		wait(t, "the command says "+what, func() bool { return strings.Contains(s.stdout.String(), what) })
+	}
+	waitFor("ready")
+	for _, what := range []string{"interrupted 1", "interrupted 2"} {
+		if _, err := s.outside.WriteString("\x03"); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(what)
+		time.Sleep(300 * time.Millisecond) // for a second one, were there one
+		if got := strings.Count(s.stdout.String(), "interrupted"); !strings.HasSuffix(what, fmt.Sprint(got)) {
+			t.Fatalf("got %d interrupts after %s", got, what)
+		}
+	}
+	s.ends(t, 9)
+	s.mustBeAsBefore(t)
+}
+
+// A signal that is sent to the program alone is passed on, and the end by it, too.
+func TestASignalToRunReachesTheCommand(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	s := seat(t, house, []string{"run", house.Gateway, "--", "sh", "-c", `echo $BEARER_TOKEN_FILE; exec sleep 60`})
+	s.SysProcAttr = nil // no terminal: an interrupt is passed on as well
+	s.begin(t)
+	wait(t, "the command runs", func() bool { return strings.HasSuffix(s.stdout.String(), ".token\n") })
+	time.Sleep(100 * time.Millisecond) // for sleep to take the shell's place
+	if err := s.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	<-s.ended
+	status, _ := s.ProcessState.Sys().(syscall.WaitStatus)
+	if !status.Signaled() || status.Signal() != unix.SIGINT {
+		t.Errorf("got %v, want an end by the same signal", s.ProcessState)
+	}
+	if _, err := os.Stat(strings.TrimSpace(s.stdout.String())); !os.IsNotExist(err) {
+		t.Errorf("got %v, want the token's file gone", err)
+	}
+}

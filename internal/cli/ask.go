@@ -77,13 +77,18 @@ func fromLines(file *os.File) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return lines.ReadString('\n') }
 }
 
+// opening is what a program in the person's place is told.
+func opening(r Request, p token2go.Prompt) Event {
+	return Event{
+		Event: "open", Server: r.Server, URL: p.URL, ShortURL: p.ShortURL, PasteURL: p.PasteURL, Words: p.Words[:], Until: p.Until,
+	}
+}
+
 // show tells the person what to do. The address is the shortest that leads there: on
 // this computer one of the listener's, anywhere else the one that ends in a text to
 // paste.
 func (w World) show(r Request, where place, p token2go.Prompt, pastes bool) {
-	w.tell(Event{
-		Event: "open", Server: r.Server, URL: p.URL, ShortURL: p.ShortURL, PasteURL: p.PasteURL, Words: p.Words[:], Until: p.Until,
-	})
+	w.tell(opening(r, p))
 	words, until := strings.Join(p.Words[:], " "), clock(p.Until, time.Now())
 	address := p.ShortURL
 	if !where.here && pastes && p.PasteURL != "" || address == "" {

@@ -93,10 +93,22 @@ func usage(format string, values ...any) error {
 	return fmt.Errorf("%w: %w", ErrUsage, fmt.Errorf(format, values...))
 }
 
+// Ended is the error of a command that run started and that did not end with 0.
+type Ended struct {
+	Code   int       // 128 and the signal's number where a signal ended it
+	Signal os.Signal // nil: it ended by itself
+}
+
+func (e *Ended) Error() string { return fmt.Sprintf("the command ended with exit code %d", e.Code) }
+
 // ExitCode is what the program ends with, and the error's name in events.
 func ExitCode(err error) (code int, name string) {
-	if err == nil {
+	ended, passed := errors.AsType[*Ended](err)
+	switch {
+	case err == nil:
 		return 0, ""
+	case passed:
+		return ended.Code, "command"
 	}
 	for _, o := range outcomes() {
 		if errors.Is(err, o.kind) {
@@ -120,11 +132,11 @@ func ExitCodes() string {
 	return text.String()
 }
 
-// Report says an error on stderr.
+// Report says an error on stderr, but for that of a command, which has said its own.
 func (w World) Report(err error) {
 	code, name := ExitCode(err)
 	switch {
-	case err == nil:
+	case err == nil || name == "command":
 		return
 	case w.JSON:
 		w.tell(Event{Event: "error", Error: name, ExitCode: code, Text: oneLine(spoken(err))})

@@ -3,9 +3,81 @@
 package cli
 
 import (
+	"errors"
+	"os"
 	"os/exec"
+	"os/signal"
+	"slices"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // apart makes a command outlive what happens at this terminal.
 func apart(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+
+// attendCommand begins to catch signals for a command. What it returns passes them on
+// until the command has ended; with nil it only ends the catching.
+func attendCommand() func(*exec.Cmd) error {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
+	return func(command *exec.Cmd) error {
+		defer signal.Stop(signals)
+		if command == nil {
+			return nil
+		}
+		done := make(chan error, 1)
+		go func() { done <- command.Wait() }()
+		for {
+			select {
+			case err := <-done:
+				return ending(err)
+			case s := <-signals:
+				if !fromKeys(s) {
+					_ = command.Process.Signal(s)
+				}
+			}
+		}
+	}
+}
+
+// fromKeys reports whether the terminal has sent a signal to the command as well, as it
+// does to all that a shell runs in the foreground. To pass it on would send it twice.
+func fromKeys(s os.Signal) bool {
+	if s != unix.SIGINT && s != unix.SIGQUIT {
+		return false
+	}
+	terminal, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer terminal.Close()
+	return foreground(terminal)
+}
+
+// ending says how a command ended, as a shell does.
+func ending(err error) error {
+	var failed *exec.ExitError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	status, _ := failed.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return &Ended{Code: 128 + int(status.Signal()), Signal: status.Signal()}
+	}
+	return &Ended{Code: failed.ExitCode()}
+}
+
+// EndAs ends this program as its command ended, where that was by a signal that people
+// and shells send: a loop in a script goes on after an exit code, and ends after these.
+func EndAs(err error) {
+	var ended *Ended
+	if !errors.As(err, &ended) || !slices.Contains([]os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}, ended.Signal) {
+		return
+	}
+	number, _ := ended.Signal.(syscall.Signal)
+	signal.Reset(number)
+	_ = unix.Kill(unix.Getpid(), number)
+	time.Sleep(time.Second)
+}

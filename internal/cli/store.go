@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"token2go/clients/go/token2go"
@@ -48,3 +49,22 @@ func (r Request) cache() token2go.Cache {
 
 // least is what MinTTL says; the client package takes 0 for its own default.
 func (r Request) least() time.Duration { return max(time.Duration(r.MinTTL), 1) }
+
+// kept is what the cache holds and can be used.
+func (r Request) kept() (token2go.Token, bool) {
+	if r.NoCache {
+		return token2go.Token{}, false
+	}
+	entry, err := r.cache().Load(r.Server)
+	return entry.Token, err == nil && entry.Good(0)
+}
+
+// runFolder is where the files of run lie. The cache's folder is made and looked at on
+// the way.
+func (r Request) runFolder() (string, error) {
+	if _, err := r.cache().Load(r.Server); err != nil {
+		return "", err
+	}
+	folder, err := token2go.DefaultCacheDir()
+	return filepath.Join(folder, "run"), err
+}

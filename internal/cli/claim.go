@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// claim is a token's file that lives as long as this process. The lock beside it tells
+// a live owner from one that was killed: the system drops it with the process.
+type claim struct {
+	lock *flock.Flock
+	path string
+}
+
+// newClaim makes a claim in a folder of this person's, and sweeps what killed processes
+// left there.
+func newClaim(folder string) (*claim, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	sweepClaims(folder)
+	for {
+		name := make([]byte, 8)
+		_, _ = rand.Read(name) // never returns an error
+		path := filepath.Join(folder, hex.EncodeToString(name))
+		lock := flock.New(path+".lock", flock.SetPermissions(0o600))
+		locked, err := lock.TryLock()
+		if err != nil {
+			return nil, err
+		}
+		if locked && lies(lock) {
+			return &claim{lock: lock, path: path + ".token"}, nil
+		}
+		_ = lock.Close() // somebody swept it before it was locked
+	}
+}
+
+// lies reports whether a lock's file is still the one under its name.
+func lies(lock *flock.Flock) bool {
+	held, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(lock.Path())
+	return err == nil && os.SameFile(held, named)
+}
+
+func (c *claim) write(token string) error { return writeFile(c.path, []byte(token)) }
+
+// end removes the file, and then the claim to it.
+func (c *claim) end() { removeClaim(c.lock) }
+
+// sweepClaims removes the files whose owners are gone.
+func sweepClaims(folder string) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".lock") {
+			continue
+		}
+		lock := flock.New(filepath.Join(folder, entry.Name()), flock.SetPermissions(0o600))
+		if locked, err := lock.TryLock(); err == nil && locked {
+			removeClaim(lock)
+		}
+	}
+}
+
+// removeClaim removes all that belongs to a lock that this process holds. The lock goes
+// last, so that whoever is killed on the way leaves something that is swept.
+func removeClaim(lock *flock.Flock) {
+	folder, name := filepath.Split(strings.TrimSuffix(lock.Path(), ".lock"))
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		if strings.HasPrefix(strings.TrimPrefix(entry.Name(), "."), name+".token") {
+			_ = os.Remove(filepath.Join(folder, entry.Name()))
+		}
+	}
+	_ = os.Remove(lock.Path())
+	_ = lock.Close()
+	_ = os.Remove(lock.Path()) // where a file in use cannot be removed
+}
+
+// holdFile takes the right to keep a file, which one process has at a time.
+func holdFile(folder, path string) (*flock.Flock, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(path))
+	lock := flock.New(filepath.Join(folder, "keep-"+hex.EncodeToString(sum[:8])), flock.SetPermissions(0o600))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, err
+	}
+	if !locked {
+		return nil, usage("another token2go keeps %s already", path)
+	}
+	return lock, nil
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"token2go/clients/go/token2go"
+)
+
+// KeepOptions say which file holds the token.
+type KeepOptions struct {
+	Request
+	Renew string // one of Renewals
+	File  string // empty: DefaultFile
+	Leave bool   // the file stays when keep ends
+}
+
+// DefaultFile is where tools look for a token that follow WLCG bearer token discovery,
+// version 1.0: $BEARER_TOKEN_FILE, else bt_u and the user's number in $XDG_RUNTIME_DIR,
+// else in /tmp.
+func DefaultFile(getenv func(string) string) (string, error) {
+	if path := getenv(fileVariable); path != "" {
+		return path, nil
+	}
+	if runtime.GOOS == "windows" {
+		return "", usage("no place is agreed on for Windows; name one with --file")
+	}
+	name := "bt_u" + strconv.Itoa(os.Getuid())
+	if folder := getenv("XDG_RUNTIME_DIR"); folder != "" {
+		return filepath.Join(folder, name), nil
+	}
+	return filepath.Join("/tmp", name), nil
+}
+
+// Keep keeps a file fresh until the context ends, which is no error.
+func (w World) Keep(ctx context.Context, o KeepOptions) error {
+	path := o.File
+	if path == "" {
+		var err error
+		if path, err = DefaultFile(w.Getenv); err != nil {
+			return err
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	folder, err := o.runFolder()
+	if err != nil {
+		return err
+	}
+	held, err := holdFile(folder, path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = held.Close() }()
+	token, err := w.obtain(ctx, o.Request)
+	if err != nil {
+		return err
+	}
+	k := &keeper{World: w, path: path}
+	if err := k.use(token); err != nil {
+		return err
+	}
+	if !o.Leave {
+		defer k.remove()
+	}
+	if w.Getenv(tokenVariable) != "" {
+		w.note(Event{Event: "warning"}, "%s is set, which tools prefer to the file: unset it", tokenVariable)
+	}
+	return w.renewal(o.Request, o.Renew, token, k.use, true).run(ctx)
+}
+
+// keeper is the owner of a file.
+type keeper struct {
+	World
+	path  string
+	wrote []byte
+}
+
+func (k *keeper) use(token token2go.Token) error {
+	k.wrote = []byte(token.Reveal())
+	if err := writeFile(k.path, k.wrote); err != nil {
+		return fmt.Errorf("%w; name another place with --file", err)
+	}
+	k.note(Event{Event: "kept", File: k.path, Fingerprint: token.Fingerprint, Expires: token.Expires}, "%s holds the token, %s",
+		k.path, lifetime(token, time.Now()))
+	return nil
+}
+
+// remove removes the file, unless somebody else has put another in its place.
+func (k *keeper) remove() {
+	if text, err := os.ReadFile(k.path); err == nil && bytes.Equal(text, k.wrote) && os.Remove(k.path) == nil {
+		k.note(Event{Event: "removed", File: k.path}, "%s is gone", k.path)
+	}
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"token2go/clients/go/token2go"
+)
+
+// The variables of WLCG bearer token discovery. The first holds the token itself and
+// comes before the file, so a tool that finds it never sees a new token.
+const (
+	tokenVariable = "BEARER_TOKEN"
+	fileVariable  = "BEARER_TOKEN_FILE"
+)
+
+// RunOptions say which command gets a token, and how.
+type RunOptions struct {
+	Request
+	Renew      string   // one of Renewals
+	Command    []string // with its arguments
+	FileNames  []string // variables that get the path of the token's file, besides BEARER_TOKEN_FILE
+	TokenNames []string // variables that get the token as it is at the start
+}
+
+// Run runs a command with a file that holds a token for as long as the command runs.
+// The error is an *Ended where the command ended with anything but 0.
+func (w World) Run(ctx context.Context, o RunOptions) (err error) {
+	path, err := findCommand(o.Command[0])
+	if err != nil {
+		return err
+	}
+	for _, name := range append(o.FileNames, o.TokenNames...) {
+		if !variables.MatchString(name) {
+			return usage("%q is no name for a variable", name)
+		}
+	}
+	folder, err := o.runFolder()
+	if err != nil {
+		return err
+	}
+	token, err := w.obtain(ctx, o.Request)
+	if err != nil {
+		return err
+	}
+	claimed, err := newClaim(folder)
+	if err != nil {
+		return err
+	}
+	defer claimed.end()
+	if err := claimed.write(token.Reveal()); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	command := exec.Command(path, o.Command[1:]...) //nolint:gosec,noctx // what the person wants to run; signals end it, not a context
+	command.Args[0] = o.Command[0]
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	command.Env = o.environment(os.Environ(), claimed.path, token)
+	ended := attendCommand()
+	if err := command.Start(); err != nil {
+		_ = ended(nil)
+		return fmt.Errorf("%w: %w", errCannotRun, err)
+	}
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx)) // a signal is the command's to answer
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		use := func(t token2go.Token) error { return claimed.write(t.Reveal()) }
+		if err := w.renewal(o.Request, o.Renew, token, use, false).run(renewing); err != nil {
+			w.note(Event{Event: "warning"}, "the token is not renewed any more: %v", err)
+		}
+	}()
+	err = ended(command)
+	stop()
+	<-done
+	return err
+}
+
+// findCommand finds a program as a shell would.
+func findCommand(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(err, fs.ErrPermission):
+		return "", fmt.Errorf("%w: %s", errCannotRun, name)
+	}
+	return "", fmt.Errorf("%w: %s", errNotFound, name)
+}
+
+// environment is what the command gets: BEARER_TOKEN is taken out unless it was asked
+// for, since it would be preferred to the file and never renewed.
+func (o RunOptions) environment(given []string, path string, token token2go.Token) []string {
+	var kept []string
+	for _, variable := range given {
+		if name, _, _ := strings.Cut(variable, "="); name != tokenVariable {
+			kept = append(kept, variable)
+		}
+	}
+	for _, name := range append([]string{fileVariable}, o.FileNames...) {
+		kept = append(kept, name+"="+path)
+	}
+	for _, name := range o.TokenNames {
+		kept = append(kept, name+"="+token.Reveal())
+	}
+	return kept
+}
+
+// renewal is how a token of a request is kept fresh. A person who pastes can be asked
+// only where stdin is this program's own.
+func (w World) renewal(r Request, mode string, token token2go.Token, use func(token2go.Token) error, pastes bool) *renewal {
+	ends := func(t token2go.Token) time.Time {
+		if t.Expires.IsZero() {
+			return time.Now().Add(time.Duration(r.UnknownTTL))
+		}
+		return t.Expires
+	}
+	return &renewal{
+		pace: usualPace(), mode: mode, server: r.Server, token: token, until: ends(token), ends: ends,
+		use:  use,
+		told: w.note,
+		kept: r.kept,
+		ask:  question{World: w, request: r, mode: mode, pastes: pastes}.ask,
+	}
+}
