@@ -12,6 +12,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // pretendBrowser is the program that $BROWSER names in the tests: it opens an address
@@ -19,6 +20,7 @@ import (
 //
 //   - $TABS is a file that gets a line for each address that is opened
 //   - $DECISION is what to answer a question with; empty: allow; never: it stays open
+//   - $SLOW is how long the person thinks first
 //   - $PERSON is who signs in; empty: the first of the pretend people
 //   - $SEALED is a file that gets the text which a page shows for pasting
 //   - $STUCK is a file that gets the address at which the browser could not go on
@@ -30,6 +32,9 @@ func pretendBrowser() {
 	tabs, err := os.OpenFile(os.Getenv("TABS"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err == nil {
 		_, err = fmt.Fprintln(tabs, os.Args[1])
+	}
+	if slow, parsing := time.ParseDuration(os.Getenv("SLOW")); parsing == nil {
+		time.Sleep(slow)
 	}
 	if err == nil && os.Getenv("DECISION") != "never" {
 		err = browse(os.Args[1])

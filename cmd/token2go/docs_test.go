@@ -61,14 +61,15 @@ func TestTheCommandsOfTheReadmeRun(t *testing.T) {
 
 // reader is somebody who tries out what a page says.
 type reader struct {
-	home        string
-	environment []string
-	addresses   *strings.Replacer
+	*sheller
+	addresses *strings.Replacer
 }
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	mustHave(t, "curl")
+	for _, program := range []string{"curl", "git", "kubectl"} {
+		mustHave(t, program)
+	}
 	house := t2gtest.Start(t, t2gtest.Options{})
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "); strings.Count(token, ".") != 2 {
@@ -76,8 +77,13 @@ func newReader(t *testing.T) *reader {
 		}
 	}))
 	t.Cleanup(service.Close)
-	r := &reader{home: t.TempDir(), addresses: strings.NewReplacer("https://t2g.example.org", house.Gateway, "https://api.example.org", service.URL)}
-	r.environment = personal(t, r.home)
+	code, cluster := newRepository(t, false), newCluster(t)
+	r := &reader{sheller: newSheller(t), addresses: strings.NewReplacer(
+		"https://t2g.example.org", house.Gateway, "https://api.example.org", service.URL,
+		"https://git.example.org", code.URL, "git.example.org", code.host(),
+		"https://k8s.example.org", cluster.URL, "client.authentication.k8s.io/v1", execVersion(t),
+	)}
+	cluster.authority(t, r.home)
 	r.standIn(t, "gdalinfo", `test "$GDAL_HTTP_AUTH" = BEARER; test "${GDAL_HTTP_BEARER#eyJ}" != "$GDAL_HTTP_BEARER"`)
 	return r
 }
@@ -97,9 +103,7 @@ func (r *reader) standIn(t *testing.T, name, script string) {
 
 func (r *reader) runs(t *testing.T, block string) {
 	t.Helper()
-	c := exec.Command("sh", "-euc", r.addresses.Replace(block))
-	c.Dir, c.Env = r.home, r.environment
-	if out, err := c.CombinedOutput(); err != nil {
+	if out, err := r.try(r.addresses.Replace(block)); err != nil {
 		t.Errorf("%v from\n%s\nwhich says\n%s", err, block, out)
 	}
 }

@@ -94,7 +94,8 @@ func command(world *cli.World) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
-		getCommand(world), runCommand(world), keepCommand(world), configCommand(world), versionCommand(),
+		getCommand(world), runCommand(world), keepCommand(world), execCredentialCommand(world), gitCredentialCommand(world),
+		configCommand(world), versionCommand(),
 	)
 	return root
 }

@@ -71,7 +71,7 @@ func furnish(e *testscript.Env, house *t2gtest.House) error {
 		}
 	}
 	e.Vars = append(e.Vars,
-		"SERVER="+house.Gateway, "HOST="+strings.TrimPrefix(house.Gateway, "http://"),
+		"SERVER="+house.Gateway, "DIRECT="+house.Direct, "HOST="+strings.TrimPrefix(house.Gateway, "http://"),
 		"HOME="+home, "XDG_RUNTIME_DIR="+runtime, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
 		"BROWSER=browser", "TABS="+filepath.Join(e.WorkDir, "tabs"), "NOTHING="+nothing, "TOKEN2GO="+program, "DISPLAY=:0",
 		"CACHE="+filepath.Join(runtime, "token2go"),

@@ -68,3 +68,12 @@ func (r Request) runFolder() (string, error) {
 	folder, err := token2go.DefaultCacheDir()
 	return filepath.Join(folder, "run"), err
 }
+
+// forget removes a token from the cache, if it still is that one.
+func (r Request) forget(token string) error {
+	entry, err := r.cache().Load(r.Server)
+	if err != nil || token == "" || entry.Token.Reveal() != token {
+		return err
+	}
+	return r.cache().Remove(r.Server)
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"token2go/internal/t2gtest"
+)
+
+// repository serves a small repository to who has a token, as a host behind a gateway
+// that takes tokens does.
+type repository struct {
+	*httptest.Server
+	mu   sync.Mutex
+	seen []string // schemes of the credentials that came, in order, each once
+}
+
+func newRepository(t testing.TB, refuse bool) *repository {
+	t.Helper()
+	folder := t.TempDir()
+	work, bare := filepath.Join(folder, "work"), filepath.Join(folder, "served", "team", "project.git")
+	if err := os.MkdirAll(filepath.Dir(bare), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, arguments := range [][]string{
+		{"init", "--quiet", work},
+		{"-C", work, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "--quiet", "--allow-empty", "--message", "a beginning"},
+		{"clone", "--quiet", "--bare", work, bare},
+		{"-C", bare, "update-server-info"},
+	} {
+		c := exec.Command("git", arguments...)
+		c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder}
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", arguments, err, out)
+		}
+	}
+	r := new(repository)
+	files := http.FileServer(http.Dir(filepath.Join(folder, "served")))
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		scheme, token, _ := strings.Cut(q.Header.Get("Authorization"), " ")
+		if user, password, ok := q.BasicAuth(); ok && user == "oauth2" {
+			token = password
+		}
+		if scheme != "" {
+			r.note(scheme)
+		}
+		if refuse || strings.Count(token, ".") != 2 || !strings.HasPrefix(token, "eyJ") {
+			w.Header()["Www-Authenticate"] = []string{`Bearer realm="git"`, `Basic realm="git"`}
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		files.ServeHTTP(w, q)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *repository) note(scheme string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.seen, scheme) {
+		r.seen = append(r.seen, scheme)
+	}
+}
+
+func (r *repository) schemes() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.seen)
+}
+
+func (r *repository) host() string { return strings.TrimPrefix(r.URL, "http://") }
+
+// gitUser is somebody whose profile names the host of a repository, and no other.
+func gitUser(t *testing.T, house *t2gtest.House, r *repository) *sheller {
+	t.Helper()
+	s := newSheller(t)
+	s.runs(t, "token2go config set work server "+house.Gateway)
+	s.runs(t, "token2go config set work git-hosts "+r.host())
+	s.runs(t, "git config --global credential.helper '!token2go git-credential'")
+	return s
+}
+
+func TestGitClonesFromAHostThatTheProfileNames(t *testing.T) {
+	t.Parallel()
+	mustHave(t, "git")
+	house := t2gtest.Start(t, t2gtest.Options{})
+	named := newRepository(t, false)
+	s := gitUser(t, house, named)
+	s.runs(t, "git clone --quiet "+named.URL+"/team/project.git")
+	if out := s.runs(t, "git -C project log --format=%s"); out != "a beginning\n" {
+		t.Errorf("got %q, want what is in the repository", out)
+	}
+	want := "Basic"
+	if version := gitVersion(t); version >= 246 {
+		want = "Bearer"
+	} else {
+		t.Logf("git %d.%d sends no bearer token; what a newer one does is tried by the protocol alone", version/100, version%100)
+	}
+	if got := named.schemes(); len(got) != 1 || got[0] != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	// The token is in the cache, so git fetches without the person.
+	s.runs(t, "git -C project fetch --quiet")
+	s.mustHaveTabs(t, 1)
+}
+
+func TestGitGetsNothingForAnyOtherHost(t *testing.T) {
+	t.Parallel()
+	mustHave(t, "git")
+	house := t2gtest.Start(t, t2gtest.Options{})
+	named, other := newRepository(t, false), newRepository(t, false)
+	s := gitUser(t, house, named)
+	if out, err := s.try("git clone --quiet " + other.URL + "/team/project.git"); err == nil {
+		t.Errorf("got a clone, want none: %s", out)
+	}
+	if got := other.schemes(); len(got) > 0 {
+		t.Errorf("another host got %v, want nothing", got)
+	}
+	s.mustHaveTabs(t, 0)
+}
+
+// git says which credential was refused, and the next call asks for another.
+func TestGitForgetsATokenThatTheHostRefuses(t *testing.T) {
+	t.Parallel()
+	mustHave(t, "git")
+	house := t2gtest.Start(t, t2gtest.Options{})
+	named := newRepository(t, true)
+	s := gitUser(t, house, named)
+	if out, err := s.try("git clone --quiet " + named.URL + "/team/project.git"); err == nil {
+		t.Errorf("got a clone, want none: %s", out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.home, "runtime", "token2go", "*.json")); len(left) > 0 {
+		t.Error("the refused token is kept")
+	}
+	s.mustHaveTabs(t, 1)
+}
+
+// gitVersion is 246 for git 2.46.
+func gitVersion(t *testing.T) int {
+	t.Helper()
+	out, err := exec.Command("git", "version").Output()
+	var major, minor int
+	if _, scanning := fmt.Sscanf(string(out), "git version %d.%d", &major, &minor); err != nil || scanning != nil {
+		t.Fatalf("got %q: %v, %v", out, err, scanning)
+	}
+	return 100*major + minor
+}
+
+// sheller is somebody at a shell, with a home of their own.
+type sheller struct {
+	home        string
+	environment []string
+}
+
+func newSheller(t testing.TB) *sheller {
+	t.Helper()
+	s := &sheller{home: t.TempDir()}
+	s.environment = append(personal(t, s.home), "GIT_TERMINAL_PROMPT=0")
+	return s
+}
+
+func (s *sheller) try(script string) (string, error) {
+	c := exec.Command("sh", "-euc", script)
+	c.Dir, c.Env = s.home, s.environment
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+func (s *sheller) runs(t testing.TB, script string) string {
+	t.Helper()
+	out, err := s.try(script)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return out
+}
+
+// mustHaveTabs: that many addresses were opened.
+func (s *sheller) mustHaveTabs(t testing.TB, want int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.home, "tabs"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if got := strings.Count(string(text), "\n"); got != want {
+		t.Errorf("got %s tabs, want %d", strconv.Itoa(got), want)
+	}
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"token2go/clients/go/token2go"
+)
+
+// credential is what git says to a credential helper, and the helper to git
+// (gitcredentials(7), git-credential(1)).
+type credential struct {
+	protocol, host, username, secret string
+	bearer                           bool // git takes a scheme of our choice: 2.46 and newer
+	challenges                       []string
+}
+
+// maxCredential is far above what git sends, tokens among it.
+const maxCredential = 1 << 20
+
+// readCredential reads attributes up to an empty line or the end.
+func readCredential(r io.Reader) (credential, error) {
+	var c credential
+	lines := bufio.NewScanner(io.LimitReader(r, maxCredential))
+	lines.Buffer(nil, maxCredential)
+	for lines.Scan() && lines.Text() != "" {
+		key, value, found := strings.Cut(lines.Text(), "=")
+		if !found {
+			return credential{}, usage("stdin: a line without =; git-credential is for git to call")
+		}
+		switch key {
+		case "protocol":
+			c.protocol = value
+		case "host":
+			c.host = strings.ToLower(value)
+		case "url":
+			if parsed, err := url.Parse(value); err == nil {
+				c.protocol, c.host = parsed.Scheme, strings.ToLower(parsed.Host)
+			}
+		case "username":
+			c.username = value
+		case "password", "credential":
+			c.secret = value
+		case "capability[]":
+			c.bearer = c.bearer && value != "" || value == "authtype"
+		case "wwwauth[]":
+			c.challenges = append(c.challenges, value)
+			if value == "" { // an empty value begins the list anew
+				c.challenges = nil
+			}
+		}
+	}
+	return c, lines.Err()
+}
+
+// safe reports whether the way to the host hides what is sent on it.
+func (c credential) safe() bool {
+	if c.protocol == "https" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(c.host)
+	if err != nil {
+		host = c.host
+	}
+	ip := net.ParseIP(host)
+	return c.protocol == "http" && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// takesBearer reports whether the token can go as a bearer token: git must be able to,
+// and the host, where it says what it takes, must want it.
+func (c credential) takesBearer() bool {
+	wants := func(scheme string) bool {
+		return slices.ContainsFunc(c.challenges, func(challenge string) bool {
+			word, _, _ := strings.Cut(challenge, " ")
+			return strings.EqualFold(word, scheme)
+		})
+	}
+	return c.bearer && (wants("Bearer") || !wants("Basic"))
+}
+
+// GitCredential answers git. Without a profile of that name, or with the empty name, it
+// is the first profile that names the host. For any other host it says nothing, so that
+// no clone address is given the token.
+func (w World) GitCredential(ctx context.Context, c Config, profile, operation string, change func(Profile) (Request, error)) error {
+	if operation != "get" && operation != "erase" {
+		return nil // store, and whatever git thinks of later (gitcredentials(7))
+	}
+	asked, err := readCredential(w.Stdin)
+	if err != nil {
+		return err
+	}
+	found, named, err := c.forGit(profile, asked)
+	if err != nil || !named {
+		return err
+	}
+	request, err := change(found)
+	if err != nil {
+		return err
+	}
+	if operation == "erase" {
+		return request.forget(asked.secret)
+	}
+	token, err := w.obtain(ctx, request)
+	if err != nil {
+		if errors.Is(err, token2go.ErrDenied) || errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
+			fmt.Fprintln(w.Stdout, "quit=1") // or git would ask for a password
+		}
+		return err
+	}
+	return asked.answer(w.Stdout, found, token)
+}
+
+// forGit is the profile that names the host of a request.
+func (c Config) forGit(profile string, asked credential) (Profile, bool, error) {
+	candidates := c.Names()
+	if profile != "" {
+		if _, known := c.Profiles[profile]; !known {
+			return Profile{}, false, usage("%q is no profile; there %s", profile, c.known())
+		}
+		candidates = []string{profile}
+	}
+	for _, name := range candidates {
+		p := c.Profiles[name]
+		if asked.safe() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return strings.EqualFold(host, asked.host) }) {
+			return p, true, nil
+		}
+	}
+	return Profile{}, false, nil
+}
+
+// defaultGitUsername goes with a token as password at GitLab and, since they pass over
+// the name, at most others.
+const defaultGitUsername = "oauth2"
+
+func (c credential) answer(out io.Writer, p Profile, token token2go.Token) error {
+	var lines []string
+	if c.takesBearer() {
+		lines = append(lines, "capability[]=authtype", "authtype="+token.Type, "credential="+token.Reveal(), "ephemeral=1")
+	} else {
+		username := c.username
+		if username == "" {
+			username = p.GitUsername
+		}
+		if username == "" {
+			username = defaultGitUsername
+		}
+		lines = append(lines, "username="+username, "password="+token.Reveal())
+	}
+	if !token.Expires.IsZero() {
+		lines = append(lines, fmt.Sprintf("password_expiry_utc=%d", token.Expires.Unix()))
+	}
+	_, err := io.WriteString(out, strings.Join(lines, "\n")+"\n")
+	return err
+}
