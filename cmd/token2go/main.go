@@ -95,7 +95,7 @@ func command(world *cli.World) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
 		getCommand(world), runCommand(world), keepCommand(world), execCredentialCommand(world), gitCredentialCommand(world),
-		configCommand(world), versionCommand(),
+		statusCommand(world), logoutCommand(world), doctorCommand(world), configCommand(world), versionCommand(),
 	)
 	return root
 }

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"token2go/internal/t2gtest"
+)
+
+// built is the program as it is handed out: static, stripped.
+func built(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "token2go")
+	c := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		tb.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+func TestTheProgramIsSmall(t *testing.T) {
+	t.Parallel()
+	info, err := os.Stat(built(t))
+	const most = 15_000_000
+	if err != nil || info.Size() > most {
+		t.Errorf("got %d bytes and %v, want at most %d", info.Size(), err, most)
+	}
+}
+
+// BenchmarkGetFromCache is the whole process, from start to end.
+func BenchmarkGetFromCache(b *testing.B) {
+	house := t2gtest.Start(b, t2gtest.Options{})
+	s := newSheller(b)
+	s.runs(b, "token2go get "+house.Gateway)
+	program := built(b)
+	for b.Loop() {
+		c := exec.Command(program, "get", house.Gateway)
+		c.Env = s.environment
+		if out, err := c.Output(); err != nil || len(out) == 0 {
+			b.Fatalf("got %q and %v", out, err)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"token2go/internal/cli"
+)
+
+func statusCommand(world *cli.World) *cobra.Command {
+	output := ""
+	c := &cobra.Command{
+		Use:   "status [SERVER]",
+		Short: "Say which tokens are kept, and for how long they live",
+		Long: "status lists the tokens in the cache, never a token itself. Of one server it says whether there is a\n" +
+			"token that can be used: exit code 0, or else 11.",
+		Example: `  token2go status
+  token2go status work && ./upload.sh
+  token2go status --output json`,
+		Args:              oneServer,
+		ValidArgsFunction: servers,
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			if output != "text" && output != "json" {
+				return fmt.Errorf("%w: --output is %q, want text or json", cli.ErrUsage, output)
+			}
+			config, err := load()
+			if err != nil {
+				return err
+			}
+			return world.Status(config, first(arguments), output == "json")
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", "text", "text, or json: a line for each token")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	return c
+}
+
+func logoutCommand(world *cli.World) *cobra.Command {
+	all := false
+	c := &cobra.Command{
+		Use:   "logout [SERVER]",
+		Short: "Forget a token",
+		Long: "logout removes a server's token from the cache. The token itself lives until it expires, and you stay\n" +
+			"signed in at the gateway: sign out there in the browser, too.",
+		Example: `  token2go logout work
+  token2go logout --all`,
+		Args: func(c *cobra.Command, arguments []string) error {
+			if all && len(arguments) > 0 {
+				return fmt.Errorf("%w: --all and a server at once", cli.ErrUsage)
+			}
+			return oneServer(c, arguments)
+		},
+		ValidArgsFunction: servers,
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			config, err := load()
+			if err != nil {
+				return err
+			}
+			if all {
+				return world.LogoutAll()
+			}
+			return world.Logout(config, first(arguments))
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "forget the tokens of all servers")
+	return c
+}
+
+func doctorCommand(world *cli.World) *cobra.Command {
+	var a asking
+	c := &cobra.Command{
+		Use:   "doctor [SERVER]",
+		Short: "Say what is in the way of a token, and what mends it",
+		Long: "doctor looks at all that lies between this computer and a token: the configuration, the cache, the\n" +
+			"browser, the server's address, certificate and clock, and who answers there. It asks for no token.\n" +
+			"Where one is kept, it also tries whether the gateway takes it from a program. Exit code 12: there\n" +
+			"is something to mend.",
+		Example: `  token2go doctor https://t2g.example.org
+  token2go doctor --ca /etc/ssl/corporate.pem https://t2g.example.org`,
+		Args:              oneServer,
+		ValidArgsFunction: servers,
+		RunE: func(c *cobra.Command, arguments []string) error {
+			request, err := a.request(c, first(arguments))
+			if err != nil {
+				return err
+			}
+			return world.Doctor(c.Context(), request)
+		},
+	}
+	a.add(c)
+	return c
+}
