@@ -27,13 +27,13 @@ func (a *asking) add(c *cobra.Command) {
 	f.IntVar(&a.port, "port", 0, "port to listen on, for a tunnel or a firewall; 0: any that is free")
 	f.DurationVar(&a.timeout, "timeout", 0, "how long to wait for you (default 5m0s)")
 	f.DurationVar(&a.minTTL, "min-ttl", cli.DefaultMinTTL, "how long the token must still live")
-	f.DurationVar(&a.unknownTTL, "unknown-ttl", cli.DefaultUnknownTTL, "how long a token is kept that does not say how long it lives")
+	f.DurationVar(&a.unknownTTL, "unknown-ttl", cli.DefaultUnknownTTL, "how long a token of unknown lifetime is kept")
 	f.BoolVar(&a.noCache, "no-cache", false, "ask anew, and keep nothing")
 	f.BoolVar(&a.noCheck, "no-check", false, "do not look whether the server can be reached before you are asked")
-	f.StringVar(&a.ca, "ca", "", "PEM file with the authority of the server's certificate, beside those of the system")
+	f.StringVar(&a.ca, "ca", "", "PEM file with an authority to trust beside the system's")
 	f.StringVar(&a.format, "format", "", "jwe, or triple for a token2go-server 1.0.3 (default jwe)")
 	f.StringVar(&a.client, "client", "", "name that the page shows for this program (default token2go)")
-	f.BoolVar(&a.allowHTTP, "allow-http", false, "take plain http beyond this computer, where anybody on the way can listen in")
+	f.BoolVar(&a.allowHTTP, "allow-http", false, "take plain http beyond this computer, readable on the way")
 }
 
 // request is what the command line and the profile say together.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"token2go/internal/demo"
 	"token2go/internal/t2gtest"
 )
 
@@ -128,4 +129,36 @@ func (s *sheller) mustLieInPlaces(t *testing.T, when string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestManyThatRenewAtOnceOpenOneTab(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Lifetime, o.Renew = 10*time.Second, 8*time.Second }})
+	s := newSheller(t)
+	s.environment = append(s.environment, "SLOW=300ms")
+	const count = 8
+	kept := func(i int) string { return filepath.Join(s.home, fmt.Sprint("kept", i)) }
+	first := s.runs(t, "token2go get --min-ttl 1s "+house.Gateway+" 2>/dev/null")
+	var all []*exec.Cmd
+	for i := range count {
+		c := exec.Command("token2go", "keep", "--min-ttl", "1s", "--renew", "open", "--file", kept(i), house.Gateway)
+		c.Dir, c.Env = s.home, s.environment
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	t.Cleanup(func() {
+		for _, c := range all {
+			_ = c.Process.Kill()
+			_ = c.Wait()
+		}
+	})
+	for i := range count {
+		wait(t, "a new token is in "+kept(i), func() bool {
+			text, err := os.ReadFile(kept(i))
+			return err == nil && len(text) > 0 && string(text)+"\n" != first
+		})
+	}
+	s.mustHaveTabs(t, 2)
 }

@@ -36,7 +36,7 @@ func getCommand(world *cli.World) *cobra.Command {
 	}
 	a.add(c)
 	c.Flags().StringVarP(&options.Output, "output", "o", "", "token, json, env, env:NAME, header, curl-config or file:PATH (default token)")
-	c.Flags().BoolVar(&options.Copy, "copy", false, "put the token into the clipboard; it is not printed unless --output is given, too")
+	c.Flags().BoolVar(&options.Copy, "copy", false, "put the token into the clipboard, and print it only with --output")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(cli.Outputs(), cobra.ShellCompDirectiveNoSpace)) // the flag is there
 	return c
 }

@@ -107,8 +107,8 @@ func (w World) show(r Request, where place, p token2go.Prompt, pastes bool) {
 		w.plain("  Or open this in a browser on this computer:\n\n    %s\n\n", address)
 	}
 	w.plain("  A page that asks shows these four words: %s\n", words)
-	if pastes {
-		w.plain("  What such a page shows can be pasted here, and so can the address that it could not reach.\n")
+	if pastes && !where.here {
+		w.plain("  Paste here what the page shows, or the http://127.0.0.1 address that the browser could not reach.\n")
 	}
 	w.plain("  This waits until %s. Ctrl-C ends it.\n", until)
 }

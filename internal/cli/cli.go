@@ -136,7 +136,7 @@ func ExitCodes() string {
 func (w World) Report(err error) {
 	code, name := ExitCode(err)
 	switch {
-	case err == nil || name == "command":
+	case err == nil || name == "command" || name == "findings": // which have said it
 		return
 	case w.JSON:
 		w.tell(Event{Event: "error", Error: name, ExitCode: code, Text: oneLine(spoken(err))})

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/pem"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"token2go/internal/t2gtest"
+)
+
+// A server with a certificate of an authority that the system does not know, reached
+// through a proxy alone: what offices are like.
+func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	gateway, err := url.Parse(house.Gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(gateway))
+	t.Cleanup(server.Close)
+	proxy, passed := newProxy(t, server.Listener.Addr().String())
+	s := newSheller(t)
+	s.environment = append(s.environment, "HTTPS_PROXY="+proxy, "DECISION=never")
+	const address = "https://example.com" // a name of the certificate, which only the proxy reaches
+
+	out, err := s.try("token2go get --timeout 1s " + address)
+	if code := exitCode(err); code != 9 || !strings.Contains(out, "certificate not trusted") || passed() == 0 {
+		t.Errorf("got exit code %d with %d connections through the proxy, want 9: %s", code, passed(), out)
+	}
+	s.mustHaveTabs(t, 0)
+
+	authority := filepath.Join(s.home, "authority.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err = s.try("token2go get --timeout 1s --ca " + authority + " " + address)
+	if code := exitCode(err); code != 4 {
+		t.Errorf("got exit code %d, want the browser opened and 4: %s", code, out)
+	}
+	s.mustHaveTabs(t, 1)
+
+	// The profile says it as well.
+	s.runs(t, "token2go config set office server "+address)
+	s.runs(t, "token2go config set office ca "+authority)
+	out = s.runs(t, "token2go doctor office")
+	for _, want := range []string{"ok     certificate  is trusted", "note   proxy        goes through " + proxy, "ok     gateway      answers"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("got %s\nwant %s", out, want)
+		}
+	}
+}
+
+// newProxy passes every connection on to one address, and counts them.
+func newProxy(t *testing.T, to string) (address string, passed func() int) {
+	t.Helper()
+	count := new(text)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		_, _ = count.Write([]byte("."))
+		near, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			_ = far.Close()
+			return
+		}
+		_, _ = near.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+		go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
+		go func() { _, _ = io.Copy(near, far); _ = near.Close() }()
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy.URL, func() int { return strings.Count(count.String(), ".") }
+}
+
+func exitCode(err error) int {
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		return failed.ExitCode()
+	}
+	return 0
+}
