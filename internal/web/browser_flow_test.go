@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"token2go/internal/demo"
 	"token2go/internal/flow"
@@ -159,7 +160,7 @@ func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
 				t.Errorf("got the answer going to %q, want %q", got, l.address)
 			}
 			b.stayed(house.Gateway)
-			b.click("#allow")
+			b.decide("#allow")
 			form := l.answer(t)
 			b.until("document.getElementById('thanks')")
 			if form.Get("state") != l.state || l.open(t, form.Get("response")) != token {
@@ -209,7 +210,7 @@ func TestADeniedQuestionTellsTheProgram(t *testing.T) {
 	b := openTab(t)
 	b.carry(house, "")
 	b.visit(l.ask(house, "target", l.address))
-	b.click("#deny")
+	b.decide("#deny")
 	form := l.answer(t)
 	if form.Get("error") != "access_denied" || form.Get("state") != l.state || form.Get("response") != "" {
 		t.Errorf("got the fields %v, want access_denied and the state", form)
@@ -226,7 +227,7 @@ func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 	token := b.held()
 	b.visit(l.ask(house, "responseMode", "page"))
 	words := b.text("#words")
-	b.click("#allow") // a page to paste from is always asked for
+	b.decide("#allow") // a page to paste from is always asked for
 	b.until("document.getElementById('sealed')")
 	if got := b.text("#words"); got != words {
 		t.Errorf("got the words %q, want those of the question, %q", got, words)
@@ -253,7 +254,7 @@ func TestGoingBackDoesNotPostTwice(t *testing.T) {
 	b.expect("ERR_CACHE_MISS") // the page before was the answer to a POST, and is not kept
 	b.carry(house, "")
 	b.visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
-	b.click("#allow")
+	b.decide("#allow")
 	l.answer(t)
 	b.until("document.getElementById('thanks')")
 	eval[chromedp.Void](b, "history.back()")
@@ -270,7 +271,7 @@ func TestWithoutScriptsTheAnswerIsPostedByHand(t *testing.T) {
 	b.carry(house, "")
 	b.scripts(false)
 	b.visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
-	b.click("#allow")
+	b.decide("#allow")
 	b.until("document.getElementById('send')")
 	l.nothing(t)
 	b.click("#send")
@@ -431,6 +432,123 @@ const loot = `(async (address) => {
 	return got.join(", ");
 })(%q)`
 
+// TestASecondClickDecidesNothing: a site has the person click twice, and brings the
+// question under the pointer in between. Time is slow here, so that a busy machine is
+// quick enough.
+func TestASecondClickDecidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		finger bool
+		click  func(b *tab, at spot)
+	}{
+		{"while the pointer rests", false, func(b *tab, at spot) { b.clickAt(at, 2) }},
+		{"when the pointer stirs", false, func(b *tab, at spot) { b.move(at); b.clickAt(at, 2) }},
+		{"when the pointer comes from nearby", false, func(b *tab, at spot) {
+			b.move(spot{at.X, at.Y - 30})
+			b.until(`document.querySelector(".decide").matches(":hover")`)
+			b.move(at)
+			b.clickAt(at, 1)
+		}},
+		{"by finger", true, func(b *tab, at spot) { b.tap(at) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+			l := await(t, "127.0.0.1")
+			b := openTab(t)
+			b.expect("BounceTrackingIssue", "NavigationEntryMarkedSkippable") // of the page that leaves by itself
+			b.carry(house, "")
+			b.slow(100)
+			question := l.ask(house, "target", l.address)
+			b.visit(question)
+			at := b.spot("#allow")
+			b.visit(others()[0].serve(t, fmt.Sprintf(`<body data-to="%s" onpointerdown="location = this.dataset.to" style="height: 100vh">
+				Double-click here!`, strings.ReplaceAll(question, "&", "&amp;"))))
+			if test.finger {
+				b.touch()
+				b.tap(at)
+			} else {
+				b.move(at)
+				b.clickAt(at, 1)
+			}
+			b.at(house.Gateway)
+			if got := b.spot("#allow"); got != at {
+				t.Fatalf("Allow came to be at %v, want it under the pointer at %v", got, at)
+			}
+			eval[chromedp.Void](b, `window.sent = 0; addEventListener("submit", () => { sent++; })`)
+			test.click(b, at)
+			if !eval[bool](b, "window.sent === 0") {
+				t.Error("the second click decided")
+			}
+			b.slow(1)
+			b.decide("#allow")
+			if form := l.answer(t); form.Get("response") == "" {
+				t.Errorf("got the fields %v, want the sealed token", form)
+			}
+		})
+	}
+}
+
+// TestWhoClicksOnAndOnDecidesNothing: each click too early begins the half second anew.
+func TestWhoClicksOnAndOnDecidesNothing(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	l := await(t, "127.0.0.1")
+	b := openTab(t)
+	b.carry(house, "")
+	b.visit(l.ask(house, "target", l.address))
+	b.slow(4) // two seconds
+	eval[chromedp.Void](b, `window.sent = 0; addEventListener("submit", () => { sent++; })`)
+	at := b.spot("#allow")
+	b.move(at)
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		b.clickAt(at, 1)
+	}
+	if !eval[bool](b, "window.sent === 0") {
+		t.Error("a click decided")
+	}
+	l.nothing(t)
+}
+
+// TestTheQuestionWaitsHalfASecond also where the person wants no motion.
+func TestTheQuestionWaitsHalfASecond(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	for _, test := range []struct {
+		motion string
+		touch  bool
+	}{{"no-preference", false}, {"reduce", false}, {"no-preference", true}, {"reduce", true}} {
+		t.Run(fmt.Sprintf("motion %s, touch %t", test.motion, test.touch), func(t *testing.T) {
+			t.Parallel()
+			l := await(t, "127.0.0.1")
+			b := openTab(t)
+			b.carry(house, "")
+			b.prefers("light", test.motion)
+			b.slow(1000)
+			if test.touch {
+				b.touch()
+			}
+			b.visit(l.ask(house, "target", l.address))
+			if !test.touch {
+				b.move(b.spot("#unasked"))
+			}
+			const waits = `[...document.querySelectorAll(".decide .button")].map((button) => {
+				const [wait] = button.getAnimations();
+				return button.id + " " + getComputedStyle(button).pointerEvents + " " + wait?.effect.getComputedTiming().endTime;
+			}).join()`
+			if got, want := eval[string](b, waits), "deny none 500,allow none 500"; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+			b.do(chromedp.Focus(chromedp.CSS("#allow"))) // keys need not wait
+			b.press(kb.Enter)
+			if form := l.answer(t); form.Get("response") == "" {
+				t.Errorf("got the fields %v, want the sealed token", form)
+			}
+		})
+	}
+}
+
 func TestASignInOnAnotherSiteEndsAtTheQuestion(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
@@ -445,7 +563,7 @@ func TestASignInOnAnotherSiteEndsAtTheQuestion(t *testing.T) {
 	b.click(`button[value="ada.analyst"]`)
 	b.until("document.getElementById('question')")
 	l.nothing(t)
-	b.click("#allow")
+	b.decide("#allow")
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
 	}

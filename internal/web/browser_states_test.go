@@ -61,7 +61,7 @@ func scenes() []scene {
 		{name: "question of a page", stage: asked("client", "Notebook", "responseMode", "page")},
 		{name: "paste", stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			asked("client", "Notebook", "responseMode", "page")(t, b, house)
-			b.click("#allow")
+			b.decide("#allow")
 			b.until("document.getElementById('sealed')")
 		}},
 		{name: "form without scripts", stage: func(t *testing.T, b *tab, house *t2gtest.House) {

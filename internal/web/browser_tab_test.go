@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/animation"
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -81,6 +83,8 @@ func startChromium(path string) {
 		chromedp.ExecPath(path), chromedp.UserDataDir(folder),
 		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
 		chromedp.Flag("force-color-profile", "srgb"),
+		// A mouse is there, which a browser without a screen does not see for itself.
+		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
@@ -308,6 +312,68 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
+// spot is the middle of an element in the window.
+type spot struct{ X, Y float64 }
+
+func (b *tab) spot(selector string) spot {
+	b.t.Helper()
+	return eval[spot](b, fmt.Sprintf(`(() => {
+		const at = document.querySelector(%q);
+		at.scrollIntoView({block: "nearest", behavior: "instant"});
+		const {x, y, width, height} = at.getBoundingClientRect();
+		return {X: x + width / 2, Y: y + height / 2};
+	})()`, selector))
+}
+
+// move brings the pointer to a place.
+func (b *tab) move(to spot) {
+	b.t.Helper()
+	b.do(chromedp.MouseEvent(chromedp.MouseMoved, to.X, to.Y))
+}
+
+// clickAt clicks without moving the pointer first: n is 2 for the second half of a double-click.
+func (b *tab) clickAt(at spot, n int64) {
+	b.t.Helper()
+	count := func(p *input.DispatchMouseEventParams) { p.ClickCount = n }
+	b.do(
+		chromedp.MouseEvent(chromedp.MousePressed, at.X, at.Y, chromedp.ButtonLeft, count),
+		chromedp.MouseEvent(chromedp.MouseReleased, at.X, at.Y, chromedp.ButtonLeft, count),
+	)
+}
+
+// decide answers the question as a person does with a mouse: the pointer is over the
+// buttons for a while before it clicks.
+func (b *tab) decide(selector string) {
+	b.t.Helper()
+	at := b.spot(selector)
+	b.move(at)
+	b.until(fmt.Sprintf(`getComputedStyle(document.querySelector(%q)).pointerEvents === "auto"`, selector))
+	b.clickAt(at, 1)
+}
+
+// slow makes whatever moves by itself in the page take so many times as long.
+func (b *tab) slow(times float64) {
+	b.t.Helper()
+	call(b, animation.Enable, cdp.Empty{})
+	call(b, animation.SetPlaybackRate, animation.SetPlaybackRateParams{PlaybackRate: 1 / times})
+}
+
+// touch makes the window one of a device without a mouse.
+func (b *tab) touch() {
+	b.t.Helper()
+	call(b, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true, MaxTouchPoints: 1})
+}
+
+func (b *tab) tap(at spot) {
+	b.t.Helper()
+	call(b, input.DispatchTouchEvent, input.DispatchTouchEventParams{
+		Type: input.DispatchTouchEventTypeTouchStart, TouchPoints: []*input.TouchPoint{{X: at.X, Y: at.Y}},
+	})
+	call(b, input.DispatchTouchEvent, input.DispatchTouchEventParams{
+		Type: input.DispatchTouchEventTypeTouchEnd, TouchPoints: []*input.TouchPoint{},
+	})
+}
+
 func (b *tab) text(selector string) string {
 	b.t.Helper()
 	return eval[string](b, fmt.Sprintf("document.querySelector(%q).innerText.trim()", selector))
@@ -339,9 +405,15 @@ func (b *tab) size(width, height int64) {
 // is measured is what will stay.
 func (b *tab) scheme(name string) {
 	b.t.Helper()
+	b.prefers(name, "reduce")
+}
+
+// prefers says what colours and how much motion the system is set to.
+func (b *tab) prefers(scheme, motion string) {
+	b.t.Helper()
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"},
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion},
 		},
 	})
 }
