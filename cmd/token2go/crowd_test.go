@@ -73,7 +73,7 @@ func TestAKilledProgramLeavesNothingAndStopsNobody(t *testing.T) {
 			t.Parallel()
 			s := newSheller(t)
 			var took time.Duration // of a whole call, so that the kills are spread over it
-			for step := range 12 {
+			for step := range 8 {
 				_ = os.Remove(filepath.Join(s.home, "kept"))
 				s.runs(t, "token2go logout --all 2>/dev/null")
 				began := time.Now()
@@ -87,7 +87,7 @@ func TestAKilledProgramLeavesNothingAndStopsNobody(t *testing.T) {
 					took = time.Since(began)
 					continue
 				}
-				time.Sleep(max(took, 300*time.Millisecond) * time.Duration(step) / 11)
+				time.Sleep(max(took, 300*time.Millisecond) * time.Duration(step) / 7)
 				_ = c.Process.Kill()
 				_ = c.Wait()
 				s.mustLieInPlaces(t, fmt.Sprint("after step ", step))

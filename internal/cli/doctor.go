@@ -58,7 +58,7 @@ func (d *doctor) find(f finding) {
 	}
 	fmt.Fprintf(d.Stdout, "%-5s  %-11s  %s\n", f.Verdict, f.About, f.Said)
 	if f.Fix != "" {
-		fmt.Fprintf(d.Stdout, "%21s%s\n", "", f.Fix)
+		fmt.Fprintf(d.Stdout, "%20s%s\n", "", f.Fix)
 	}
 }
 
@@ -142,7 +142,11 @@ func (d *doctor) answers(ctx context.Context) {
 		d.find(finding{well, "flow", "is offered", ""})
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code >= 300 && code < 400:
 		d.find(finding{well, "gateway", "answers, and wants a sign-in: " + answer.signIn(), ""})
-		d.find(finding{note, "flow", "is behind the sign-in", "to look at it: token2go get " + quoted(d.request.Server)})
+		if _, kept := d.request.kept(); kept {
+			d.find(finding{well, "flow", "is offered: it gave the token that is kept", ""})
+		} else {
+			d.find(finding{note, "flow", "is behind the sign-in", "to look at it: token2go get " + quoted(d.request.Server)})
+		}
 	case code == http.StatusNotFound:
 		d.find(finding{wrong, "flow", "there is no flow at this address", "the path before it may be wrong or missing; the page of Token2go shows its address"})
 	case code >= http.StatusInternalServerError:
@@ -198,7 +202,7 @@ func (d *doctor) bearer(ctx context.Context) {
 	default:
 		d.find(finding{
 			note, "programs", "the gateway takes no token here, only its cookie (" + answer.status + ")",
-			"where that is so for the applications, too: oauth2-proxy has --skip-jwt-bearer-tokens, others an option like it",
+			"if the applications want that: oauth2-proxy has --skip-jwt-bearer-tokens",
 		})
 	}
 }
