@@ -90,7 +90,7 @@ func startChromium(path string) {
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
 		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "disable-renderer-backgrounding",
 		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-extensions",
-		"enable-automation", "hide-scrollbars", "mute-audio",
+		"disable-smooth-scrolling", "enable-automation", "hide-scrollbars", "mute-audio",
 	} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
