@@ -51,6 +51,10 @@ class Beside:
     """A probe that runs beside the wait. Its finding is told at once, and ends nothing: browsers reach more."""
 
     def __init__(self, tell: Callable[[str], None], server: str, ca_file: str | None, allow_http: bool) -> None:
+        # In this thread: a process that ends while another loads ssl can crash (Python 3.10, measured).
+        import ssl  # noqa: F401
+        import urllib.request  # noqa: F401
+
         self.finding: Token2goError | None = None
         self._over = False
 
@@ -62,8 +66,12 @@ class Beside:
                 if not self._over:
                     tell(f"from here, {error}")
 
-        threading.Thread(target=run, daemon=True, name="token2go-probe").start()
+        self._thread = threading.Thread(target=run, daemon=True, name="token2go-probe")
+        if not is_loopback(urlsplit(server).hostname or ""):  # which was probed before the wait
+            self._thread.start()
 
     def leave(self) -> None:
-        """What is found from now on is not told."""
+        """What is found from now on is not told. A probe that is about to end may do so."""
         self._over = True
+        if self._thread.ident is not None:
+            self._thread.join(0.2)
