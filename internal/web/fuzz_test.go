@@ -50,7 +50,7 @@ func FuzzGateway(f *testing.F) {
 		raw := method + " " + target + " HTTP/1.1\r\nHost: t2g.example.org\r\n" + lines + "\r\n"
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
 		if err != nil {
-			t.Skip("net/http does not read it")
+			return // net/http refuses it before it reaches us
 		}
 		const ours = "m4rked-t0ken-0f-4da-9X2kQ7vT"
 		if len(r.Header["X-Forwarded-Access-Token"]) == 0 {
