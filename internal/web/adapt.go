@@ -7,7 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
+	"runtime"
+	"strings"
 	"time"
 )
 
@@ -104,18 +105,32 @@ func (s *Server) finish(v *visit, r *http.Request, begin time.Time) {
 }
 
 // broken answers for a handler that panicked. What it panicked with may hold anything,
-// so only its type and the stack are logged.
+// so only its type and the stack are logged, and that without arguments: among those are
+// words of memory, and each may be eight characters of a token.
 func (s *Server) broken(v *visit, r *http.Request, thrown any) {
 	if thrown == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
 		panic(thrown) //nolint:forbidigo // this is how net/http is told to drop the connection
 	}
-	s.Log.Error("panic", "route", v.pattern, "type", fmt.Sprintf("%T", thrown), "stack", string(debug.Stack()))
+	s.Log.Error("panic", "route", v.pattern, "type", fmt.Sprintf("%T", thrown), "stack", stack())
 	if v.status != 0 {
 		return // too late for another answer
 	}
 	clear(v.Header())
 	secure(v.Header())
 	s.fail(v, r, errPanic)
+}
+
+// stack names the functions that called each other, innermost first.
+func stack() string {
+	callers := make([]uintptr, 64)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	var lines strings.Builder
+	for more := true; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		fmt.Fprintf(&lines, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
+	}
+	return lines.String()
 }
 
 var errPanic = errors.New("panic while serving")

@@ -293,6 +293,9 @@ func TestAPanicTellsNothingOfWhatItWasAbout(t *testing.T) {
 	if got, want := strings.Count(output, `"msg":"panic"`), 6*len(addresses)*2; got != want || !strings.Contains(output, "web_test.thrower") || !strings.Contains(output, "adapt.go") {
 		t.Errorf("got %d panics on record, want %d, with the type and the stack", got, want)
 	}
+	if strings.Contains(output, "(0x") || strings.Contains(output, "{0x") {
+		t.Error("a stack has arguments, which can be parts of a token")
+	}
 	answer, _ := get(t, house.Visitor(), house.Direct+"/token", with(m["token"])...)
 	if answer.status != http.StatusOK {
 		t.Errorf("got %d after all that, want the server to go on", answer.status)
