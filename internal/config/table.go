@@ -48,7 +48,7 @@ type variables struct {
 
 	OpsHost  string `envconfig:"T2G_OPS_HOST" unset:"127.0.0.1" allowed:"an IP address or a host name, without a port" meaning:"Where the ops door listens: metrics, health, readiness." example:"0.0.0.0"`
 	OpsPort  string `envconfig:"T2G_OPS_PORT" unset:"8082" allowed:"a whole number from 0 to 65535, not the gateway door's; 0 switches the door off" meaning:"Port of the ops door." example:"9102"`
-	OpsPprof string `envconfig:"T2G_OPS_PPROF" unset:"false" allowed:"true or false" meaning:"Whether the ops door has Go's profiler, which shows memory and so tokens." example:"true"`
+	OpsPprof string `envconfig:"T2G_OPS_PPROF" unset:"false" allowed:"true or false" meaning:"Whether the ops door has Go's profiler, which shows what the program is doing and slows it." example:"true"`
 
 	LogFormat       string `envconfig:"T2G_LOG_FORMAT" otherwise:"text on a terminal, json otherwise" allowed:"text or json" meaning:"How log lines are written." example:"json"`
 	LogLevel        string `envconfig:"T2G_LOG_LEVEL" unset:"info" allowed:"debug, info, warn or error" meaning:"The least important lines that are still written." example:"debug"`

@@ -240,7 +240,7 @@ func TestRisksAreWarnedOfAndNeverStopTheStart(t *testing.T) {
 		{"two prefixes", []string{"T2G_PUBLIC_URL=https://token.example.org/a", "T2G_BASE_PATH=/b"}, []string{"T2G_BASE_PATH:"}},
 		{"nobody is asked", []string{"T2G_FLOW_CONSENT=never"}, []string{"T2G_FLOW_CONSENT=never:"}},
 		{"no redirect", []string{"T2G_FLOW_MODES=form_post"}, []string{"T2G_FLOW_MODES:"}},
-		{"profiler beyond loopback", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0"}, []string{"T2G_OPS_PPROF: the profiler"}},
+		{"profiler beyond loopback", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0"}, []string{"T2G_OPS_PPROF: whoever reaches T2G_OPS_HOST=0.0.0.0"}},
 		{"profiler on loopback", []string{"T2G_OPS_PPROF=true"}, nil},
 		{"profiler without its door", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0", "T2G_OPS_PORT=0"}, []string{"T2G_OPS_PPROF: has no effect"}},
 	} {
