@@ -5,11 +5,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -40,9 +42,7 @@ func TestGetOpensChromiumAndGetsWhatThePersonAllows(t *testing.T) {
 	}
 	press := func(selector string) {
 		t.Helper()
-		if err := chromedp.Do(tab, chromedp.Click(chromedp.CSS(selector))); err != nil {
-			t.Fatalf("%s: %v", selector, err)
-		}
+		pressUntilGone(tab, t, selector)
 	}
 	press(`form[action="/oauth2/start"] button`)
 	press(`button[name="person"]`)
@@ -65,6 +65,27 @@ func TestGetOpensChromiumAndGetsWhatThePersonAllows(t *testing.T) {
 	if err != nil || !strings.Contains(squeezed(said), squeezed(words)) {
 		t.Errorf("got %q and %v, want the same words there", said, err)
 	}
+}
+
+// pressUntilGone presses a button, again where the page was still being laid out when
+// the mouse went down, until another page has taken its place.
+func pressUntilGone(tab context.Context, t *testing.T, selector string) {
+	t.Helper()
+	gone := chromedp.Evaluate[bool](fmt.Sprintf("document.querySelector(%q) === null", selector))
+	wait(t, selector+" is pressed", func() bool {
+		limited, cancel := context.WithTimeout(tab, 5*time.Second)
+		defer cancel()
+		if err := chromedp.Do(limited, chromedp.Click(chromedp.CSS(selector))); err != nil {
+			return false
+		}
+		for limited.Err() == nil {
+			if is, err := chromedp.Run(limited, gone); err == nil && is {
+				return true
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return false
+	})
 }
 
 func squeezed(text string) string { return strings.Join(strings.Fields(text), "") }
