@@ -39,10 +39,10 @@ func readCredential(r io.Reader) (credential, error) {
 		case "protocol":
 			c.protocol = value
 		case "host":
-			c.host = strings.ToLower(value)
+			c.host = lower(value)
 		case "url":
 			if parsed, err := url.Parse(value); err == nil {
-				c.protocol, c.host = parsed.Scheme, strings.ToLower(parsed.Host)
+				c.protocol, c.host = parsed.Scheme, lower(parsed.Host)
 			}
 		case "username":
 			c.username = value
@@ -58,6 +58,17 @@ func readCredential(r io.Reader) (credential, error) {
 		}
 	}
 	return c, lines.Err()
+}
+
+// lower is a host in lower case. Letters beyond ASCII stay: İ would become i, and a host
+// of somebody else's the one that a profile names.
+func lower(host string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, host)
 }
 
 // safe reports whether the way to the host hides what is sent on it.
@@ -128,7 +139,7 @@ func (c Config) forGit(profile string, asked credential) (Profile, bool, error) 
 	}
 	for _, name := range candidates {
 		p := c.Profiles[name]
-		if asked.safe() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return strings.EqualFold(host, asked.host) }) {
+		if asked.safe() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return lower(host) == asked.host }) {
 			return p, true, nil
 		}
 	}

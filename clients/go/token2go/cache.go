@@ -243,7 +243,7 @@ func (c Cache) folder() (string, error) {
 
 // canonical is the one way in which the cache writes a server's address.
 func canonical(server *url.URL) string {
-	scheme, host, port := strings.ToLower(server.Scheme), strings.ToLower(server.Hostname()), server.Port()
+	scheme, host, port := strings.ToLower(server.Scheme), lower(server.Hostname()), server.Port()
 	if port == map[string]string{"https": "443", "http": "80"}[scheme] {
 		port = ""
 	}

@@ -89,7 +89,7 @@ func (t *Transport) mayAdd(r *http.Request) bool {
 
 // authority is the host and the port that are meant, in lower case; empty for none.
 func authority(address *url.URL) string {
-	host, port := strings.ToLower(address.Hostname()), address.Port()
+	host, port := lower(address.Hostname()), address.Port()
 	switch {
 	case host == "":
 		return ""
@@ -99,6 +99,17 @@ func authority(address *url.URL) string {
 		port = "80"
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// lower is a host in lower case. Letters beyond ASCII stay: İ would become i, and a host
+// of somebody else's the one that is named.
+func lower(host string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, host)
 }
 
 // signed is a copy of the request with the token.

@@ -137,6 +137,8 @@ func TestWhereTheTokenDoesNotGo(t *testing.T) {
 		{"a host that ends so", "api.example", "https://evilapi.example/", "", ""},
 		{"a host that begins so", "api.example", "https://api.example.evil/", "", ""},
 		{"a dot at the end", "api.example", "https://api.example./", "", ""},
+		{"a letter whose small form is one of the host's", "api.example", "https://apİ.example/", "", ""},
+		{"that letter, encoded", "api.example", "https://ap%C4%B0.example/", "", ""},
 		{"a user name", "api.example", "https://user@api.example/", "", ""},
 		{"a host in the user name", "api.example", "https://api.example@evil.example/", "", ""},
 		{"an Authorization of the caller's", "api.example", "https://api.example/", "Basic eA==", "Basic eA=="},
