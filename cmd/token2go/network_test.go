@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"token2go/clients/go/token2go"
 	"token2go/internal/t2gtest"
 )
 
@@ -58,6 +59,45 @@ func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("got %s\nwant %s", out, want)
 		}
+	}
+}
+
+// What answers at an address that was mistyped is not to be trusted with the terminal.
+func TestAServerCannotWriteToTheTerminalThroughTheDoctor(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = conn.Write([]byte("HTTP/1.1 418 \x1b]0;mine\a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+		_ = conn.Close()
+	}))
+	t.Cleanup(server.Close)
+	out, err := newSheller(t).try("token2go doctor " + server.URL)
+	if exitCode(err) != 12 || !strings.Contains(out, "the answer is 418 ?]0;mine?") || strings.ContainsAny(out, "\x1b\a") {
+		t.Errorf("got %v and %q, want the escape sequence taken apart", err, out)
+	}
+}
+
+// The flow seals the token, so plain http does not show it; neither may the doctor.
+func TestTheDoctorSendsNoTokenInTheClear(t *testing.T) {
+	t.Parallel()
+	asked, shown := new(text), new(text)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = asked.Write([]byte(r.URL.String() + "\n"))
+		_, _ = shown.Write([]byte(r.Header.Get("Authorization")))
+	}))
+	t.Cleanup(proxy.Close)
+	s := newSheller(t)
+	s.environment = append(s.environment, "HTTP_PROXY="+proxy.URL)
+	const address = "http://t2g.example.org"
+	if err := (token2go.Cache{Dir: filepath.Join(s.home, "runtime", "token2go")}).Store(address, token2go.NewToken("secret")); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := s.try("token2go doctor --allow-http " + address)
+	if !strings.Contains(out, "holds a token") || !strings.Contains(asked.String(), address+"/health") || shown.String() != "" {
+		t.Errorf("got %q in the clear at %s, want nothing: %s", shown, asked, out)
 	}
 }
 

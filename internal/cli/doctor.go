@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"token2go/clients/go/token2go"
 )
@@ -56,10 +57,20 @@ func (d *doctor) find(f finding) {
 		_ = json.NewEncoder(d.Stdout).Encode(f)
 		return
 	}
-	fmt.Fprintf(d.Stdout, "%-5s  %-11s  %s\n", f.Verdict, f.About, f.Said)
+	fmt.Fprintf(d.Stdout, "%-5s  %-11s  %s\n", f.Verdict, f.About, printable(f.Said))
 	if f.Fix != "" {
 		fmt.Fprintf(d.Stdout, "%20s%s\n", "", f.Fix)
 	}
+}
+
+// printable makes what a server said fit for a terminal: it may be escape sequences.
+func printable(said string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, said)
 }
 
 // surroundings are the parts on this computer.
@@ -187,10 +198,11 @@ func (d *doctor) clock(answer reply) {
 }
 
 // bearer tries whether the gateway takes a token from a program. The token goes to where
-// it came from and nowhere else.
+// it came from and nowhere else, and not in the clear, which the flow never needs.
 func (d *doctor) bearer(ctx context.Context) {
 	token, kept := d.request.kept()
-	if !kept {
+	server, err := url.Parse(d.request.Server)
+	if !kept || err != nil || !(credential{protocol: server.Scheme, host: lower(server.Host)}).safe() {
 		return
 	}
 	answer, err := d.ask(ctx, "health", token.Type+" "+token.Reveal())
