@@ -85,10 +85,11 @@ type keeper struct {
 }
 
 func (k *keeper) use(token token2go.Token) error {
-	k.wrote = []byte(token.Reveal())
-	if err := writeFile(k.path, k.wrote); err != nil {
+	text := []byte(token.Reveal())
+	if err := writeFile(k.path, text); err != nil {
 		return fmt.Errorf("%w; name another place with --file", err)
 	}
+	k.wrote = text // and not before: what lies there otherwise is still the old one, to be removed
 	k.note(Event{Event: "kept", File: k.path, Fingerprint: token.Fingerprint, Expires: token.Expires}, "%s holds the token, %s",
 		k.path, lifetime(token, time.Now()))
 	return nil
