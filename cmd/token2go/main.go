@@ -33,7 +33,7 @@ func main() {
 func untilSignal() (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		if !signal.Ignored(s) { // as nohup has it, and a script for what it runs in the background
 			signal.Notify(signals, s)
 		}

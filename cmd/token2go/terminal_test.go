@@ -74,17 +74,22 @@ func TestAnAddressThatTheBrowserCouldNotReachIsPasted(t *testing.T) {
 
 func TestAnInterruptPutsTheTerminalBack(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
-	s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
-	s.find(t, `(Ctrl-C ends it)`)
-	wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
-	s.types(t, "\x03")
-	s.ends(t, 130)
-	s.mustBeAsBefore(t)
-	if got := s.stdout.String(); got != "" || !strings.Contains(s.seen.String(), "token2go: interrupted") {
-		t.Errorf("got %q on stdout and %s, want nothing and why", got, s.seen)
+	for name, key := range map[string]string{"Ctrl-C": "\x03", `Ctrl-\`: "\x1c"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			house := t2gtest.Start(t, t2gtest.Options{})
+			s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
+			s.find(t, `(Ctrl-C ends it)`)
+			wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+			s.types(t, key)
+			s.ends(t, 130)
+			s.mustBeAsBefore(t)
+			if got := s.stdout.String(); got != "" || !strings.Contains(s.seen.String(), "token2go: interrupted") {
+				t.Errorf("got %q on stdout and %s, want nothing and why", got, s.seen)
+			}
+			mustLieNowhere(t, s.home)
+		})
 	}
-	mustLieNowhere(t, s.home)
 }
 
 func TestASuspendedProgramHandsTheTerminalBack(t *testing.T) {
