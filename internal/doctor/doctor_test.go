@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -427,6 +428,22 @@ func TestFixesForTheGatewayInFrontComeFirst(t *testing.T) {
 	}
 }
 
+// bareCode is the first flag, variable or directive that a text does not mark as code.
+func bareCode(text string) string {
+	parts := strings.Split(text, "`")
+	if len(parts)%2 == 0 {
+		return "`"
+	}
+	for i := 0; i < len(parts); i += 2 {
+		if bare := code.FindString(parts[i]); bare != "" {
+			return bare
+		}
+	}
+	return ""
+}
+
+var code = regexp.MustCompile(`--[a-z]|T2G_[A-Z]|\b(auth|proxy|copy|forward)_[a-z]+|forwardAuth|authResponse|RequestHeader|OIDC[PRS][a-z]`)
+
 func TestVerdictsAreWholeSentencesWithKnownGateways(t *testing.T) {
 	known := []string{"Token2go", "oauth2-proxy", "nginx", "Traefik", "Caddy", "Apache"}
 	seen := 0
@@ -443,9 +460,15 @@ func TestVerdictsAreWholeSentencesWithKnownGateways(t *testing.T) {
 			if v.Title == "" || strings.HasSuffix(v.Title, ".") || !strings.HasSuffix(v.Text, ".") || strings.Contains(v.Text, "  ") {
 				t.Errorf("not in words: %q %q", v.Title, v.Text)
 			}
+			if bare := bareCode(v.Text); bare != "" {
+				t.Errorf("%s: %q is not in backticks in %q", v.Title, bare, v.Text)
+			}
 			for _, fix := range v.Fixes {
 				if !slices.Contains(known, fix.Gateway) || !strings.HasSuffix(fix.Text, ".") || strings.TrimSpace(fix.Code) != fix.Code {
 					t.Errorf("%s: %+v is no fix", v.Title, fix)
+				}
+				if bare := bareCode(fix.Text); bare != "" {
+					t.Errorf("%s: %q is not in backticks in %q", v.Title, bare, fix.Text)
 				}
 			}
 		}
@@ -471,7 +494,7 @@ func TestAMissingTokenIsExplained(t *testing.T) {
 		lines           []string
 		detail, fix, no string
 	}{
-		{"oauth2-proxy", []string{"X-Forwarded-User: ada"}, "come through oauth2-proxy", "oauth2-proxy: Start it with --pass-access-token", "nginx:"},
+		{"oauth2-proxy", []string{"X-Forwarded-User: ada"}, "come through oauth2-proxy", "oauth2-proxy: Start it with `--pass-access-token`", "nginx:"},
 		{"Apache", []string{"OIDC_CLAIM_sub: ada"}, "come through Apache", "OIDCPassClaimsAs", "oauth2-proxy:"},
 		{"nginx", []string{"X-User: ada"}, "come through nginx", "auth_request_set", "Traefik:"},
 		{"Traefik before oauth2-proxy", []string{"X-Forwarded-User: ada", "X-Forwarded-Server: a", "X-Real-Ip: b"}, "oauth2-proxy and Traefik", "--pass-access-token", "Traefik:"},

@@ -114,10 +114,10 @@ func loopbackGateway(e *examination) Verdict {
 func sharedHost(e *examination) Verdict {
 	var sources []string
 	if address, err := url.Parse(e.options.PublicURL); err == nil && strings.Trim(address.Path, "/") != "" {
-		sources = append(sources, "T2G_PUBLIC_URL has a path")
+		sources = append(sources, "`T2G_PUBLIC_URL` has a path")
 	}
 	if strings.Trim(e.options.BasePath, "/") != "" {
-		sources = append(sources, "T2G_BASE_PATH is set")
+		sources = append(sources, "`T2G_BASE_PATH` is set")
 	}
 	if strings.Trim(strings.Join(e.request.Header["X-Forwarded-Prefix"], ""), "/ ") != "" {
 		sources = append(sources, "X-Forwarded-Prefix came")

@@ -5,14 +5,14 @@ package doctor
 
 func passTokenFixes() []Fix {
 	return []Fix{
-		{oauth2Proxy, "Start it with --pass-access-token; it then sends X-Forwarded-Access-Token. --session-cookie-minimal must be off.", "--pass-access-token"},
-		{nginx, "Behind auth_request only what proxy_set_header names arrives. Start oauth2-proxy with --set-xauthrequest and --pass-access-token, take its answer's X-Auth-Request-Access-Token by auth_request_set, and send it on as X-Access-Token.",
+		{oauth2Proxy, "Start it with `--pass-access-token`; it then sends X-Forwarded-Access-Token. `--session-cookie-minimal` must be off.", "--pass-access-token"},
+		{nginx, "Behind `auth_request` only what `proxy_set_header` names arrives. Start oauth2-proxy with `--set-xauthrequest` and `--pass-access-token`, take its answer's X-Auth-Request-Access-Token by `auth_request_set`, and send it on as X-Access-Token.",
 			"auth_request_set $access_token $upstream_http_x_auth_request_access_token;\nproxy_set_header X-Access-Token $access_token;"},
-		{traefik, "Start oauth2-proxy with --set-xauthrequest and --pass-access-token, and list X-Auth-Request-Access-Token in authResponseHeaders of the forwardAuth middleware.",
+		{traefik, "Start oauth2-proxy with `--set-xauthrequest` and `--pass-access-token`, and list X-Auth-Request-Access-Token in `authResponseHeaders` of the `forwardAuth` middleware.",
 			"forwardAuth:\n  address: http://127.0.0.1:4180/oauth2/auth\n  authResponseHeaders:\n    - X-Auth-Request-Access-Token"},
-		{caddy, "Start oauth2-proxy with --set-xauthrequest and --pass-access-token, and list X-Auth-Request-Access-Token in copy_headers of forward_auth.",
+		{caddy, "Start oauth2-proxy with `--set-xauthrequest` and `--pass-access-token`, and list X-Auth-Request-Access-Token in `copy_headers` of `forward_auth`.",
 			"forward_auth 127.0.0.1:4180 {\n\turi /oauth2/auth\n\tcopy_headers X-Auth-Request-Access-Token\n}"},
-		{apache, "Set OIDCPassClaimsAs to both (the default): with environment or none mod_auth_openidc sends no OIDC_access_token. Or keep environment and pass the token with RequestHeader set.",
+		{apache, "Set `OIDCPassClaimsAs` to `both` (the default): with `environment` or `none` mod_auth_openidc sends no `OIDC_access_token`. Or keep `environment` and pass the token with `RequestHeader set`.",
 			"OIDCPassClaimsAs both\n# or, with OIDCPassClaimsAs environment:\nRequestHeader set X-Forwarded-Access-Token \"%{OIDC_access_token}e\""},
 	}
 }
@@ -20,34 +20,34 @@ func passTokenFixes() []Fix {
 // replaceFixes make a gateway replace what a client sends under that name.
 func replaceFixes(name string) []Fix {
 	return []Fix{
-		{oauth2Proxy, "Do not set --skip-auth-strip-headers=false, nor preserveRequestValue: true in the alpha configuration. Both are measured to join the client's value and the token with a comma.",
+		{oauth2Proxy, "Do not set `--skip-auth-strip-headers=false`, nor `preserveRequestValue: true` in the alpha configuration. Both are measured to join the client's value and the token with a comma.",
 			"--skip-auth-strip-headers=true\n# alpha configuration, at each of injectRequestHeaders:\npreserveRequestValue: false"},
-		{nginx, "proxy_set_header replaces what the client sent.", "proxy_set_header " + name + " $access_token;"},
-		{traefik, "A name listed in authResponseHeaders is replaced, and removed where the gateway sends none.", "authResponseHeaders:\n  - " + name},
-		{caddy, "A name listed in copy_headers is replaced, and removed where the gateway sends none. From 2.10.0 until 2.11.2 Caddy did not remove it.", "copy_headers " + name},
-		{apache, "Use RequestHeader set, not add, append or merge.", "RequestHeader set " + name + " \"%{OIDC_access_token}e\""},
+		{nginx, "`proxy_set_header` replaces what the client sent.", "proxy_set_header " + name + " $access_token;"},
+		{traefik, "A name listed in `authResponseHeaders` is replaced, and removed where the gateway sends none.", "authResponseHeaders:\n  - " + name},
+		{caddy, "A name listed in `copy_headers` is replaced, and removed where the gateway sends none. From 2.10.0 until 2.11.2 Caddy did not remove it.", "copy_headers " + name},
+		{apache, "Use `RequestHeader set`, not `add`, `append` or `merge`.", "RequestHeader set " + name + " \"%{OIDC_access_token}e\""},
 	}
 }
 
 func renewFixes() []Fix {
 	return []Fix{
-		{oauth2Proxy, "Let it renew the token before it ends: --cookie-refresh shorter than the token's life, and a refresh token from the identity provider (for many: the scope offline_access).", "--cookie-refresh=4m"},
-		{nginx, "With --cookie-refresh at oauth2-proxy, hand the renewed session cookie to the browser.",
+		{oauth2Proxy, "Let it renew the token before it ends: `--cookie-refresh` shorter than the token's life, and a refresh token from the identity provider (for many: the scope `offline_access`).", "--cookie-refresh=4m"},
+		{nginx, "With `--cookie-refresh` at oauth2-proxy, hand the renewed session cookie to the browser.",
 			"auth_request_set $auth_cookie $upstream_http_set_cookie;\nadd_header Set-Cookie $auth_cookie;"},
-		{traefik, "With --cookie-refresh at oauth2-proxy, hand the renewed session cookie to the browser.", "addAuthCookiesToResponse:\n  - " + oauth2ProxyCookie},
-		{caddy, "forward_auth does not hand a renewed session cookie to the browser. Let Caddy pass everything through oauth2-proxy, and that to this server.", "reverse_proxy 127.0.0.1:4180"},
+		{traefik, "With `--cookie-refresh` at oauth2-proxy, hand the renewed session cookie to the browser.", "addAuthCookiesToResponse:\n  - " + oauth2ProxyCookie},
+		{caddy, "`forward_auth` does not hand a renewed session cookie to the browser. Let Caddy pass everything through oauth2-proxy, and that to this server.", "reverse_proxy 127.0.0.1:4180"},
 		{apache, "Let mod_auth_openidc renew the token before it ends.", "OIDCRefreshAccessTokenBeforeExpiry 60"},
 	}
 }
 
 func accessTokenFixes() []Fix {
 	return []Fix{
-		{oauth2Proxy, "--pass-access-token sends the access token; --pass-authorization-header sends the ID token and can go unless another server wants it.", "--pass-access-token\n--pass-authorization-header=false"},
+		{oauth2Proxy, "`--pass-access-token` sends the access token; `--pass-authorization-header` sends the ID token and can go unless another server wants it.", "--pass-access-token\n--pass-authorization-header=false"},
 		{nginx, "Take the access token from oauth2-proxy's answer, not its Authorization header, which holds the ID token.",
 			"auth_request_set $access_token $upstream_http_x_auth_request_access_token;\nproxy_set_header X-Access-Token $access_token;\nproxy_set_header Authorization \"\";"},
-		{traefik, "List X-Auth-Request-Access-Token in authResponseHeaders, and not Authorization.", "authResponseHeaders:\n  - X-Auth-Request-Access-Token"},
-		{caddy, "List X-Auth-Request-Access-Token in copy_headers, and not Authorization.", "copy_headers X-Auth-Request-Access-Token"},
-		{apache, "Pass OIDC_access_token, not OIDC_id_token.", "OIDCPassIDTokenAs claims\nRequestHeader set X-Forwarded-Access-Token \"%{OIDC_access_token}e\""},
+		{traefik, "List X-Auth-Request-Access-Token in `authResponseHeaders`, and not Authorization.", "authResponseHeaders:\n  - X-Auth-Request-Access-Token"},
+		{caddy, "List X-Auth-Request-Access-Token in `copy_headers`, and not Authorization.", "copy_headers X-Auth-Request-Access-Token"},
+		{apache, "Pass `OIDC_access_token`, not `OIDC_id_token`.", "OIDCPassIDTokenAs claims\nRequestHeader set X-Forwarded-Access-Token \"%{OIDC_access_token}e\""},
 	}
 }
 
@@ -63,11 +63,11 @@ func refreshTokenFixes() []Fix {
 func ownHeaderFixes(name, trusted string) []Fix {
 	return []Fix{
 		{ourselves, "Look only at the header that your gateway sets on every request.", "T2G_TOKEN_HEADER_NAMES=" + trusted},
-		{oauth2Proxy, "With --pass-access-token it sets X-Forwarded-Access-Token and removes what a client sends under that name. It lets " + name + " through.", "--pass-access-token"},
+		{oauth2Proxy, "With `--pass-access-token` it sets X-Forwarded-Access-Token and removes what a client sends under that name. It lets " + name + " through.", "--pass-access-token"},
 		{nginx, "Set the header, or remove it.", "proxy_set_header " + name + " \"\";"},
-		{traefik, "List the header in authResponseHeaders, or remove it with a headers middleware.", "headers:\n  customRequestHeaders:\n    " + name + ": \"\""},
-		{caddy, "List the header in copy_headers, or remove it.", "request_header -" + name},
-		{apache, "mod_auth_openidc guards only names that begin with OIDC_. Remove the header.", "RequestHeader unset " + name + " early"},
+		{traefik, "List the header in `authResponseHeaders`, or remove it with a headers middleware.", "headers:\n  customRequestHeaders:\n    " + name + ": \"\""},
+		{caddy, "List the header in `copy_headers`, or remove it.", "request_header -" + name},
+		{apache, "mod_auth_openidc guards only names that begin with `OIDC_`. Remove the header.", "RequestHeader unset " + name + " early"},
 	}
 }
 
@@ -84,7 +84,7 @@ func otherSchemeFixes(scheme string) []Fix {
 		return nil
 	}
 	return []Fix{
-		{oauth2Proxy, "--basic-auth-password sends one password on behalf of everybody. Nothing here needs it.", "--basic-auth-password="},
+		{oauth2Proxy, "`--basic-auth-password` sends one password on behalf of everybody. Nothing here needs it.", "--basic-auth-password="},
 		{nginx, "Remove the header where the gateway has used it.", "proxy_set_header Authorization \"\";"},
 	}
 }
@@ -93,7 +93,7 @@ func cookieFixes() []Fix {
 	return []Fix{
 		{oauth2Proxy, "It always passes its cookie on. Only a proxy between it and this server could remove it.", ""},
 		{nginx, "Send no cookies on; this server sets and reads none.", "proxy_set_header Cookie \"\";"},
-		{traefik, "Remove the cookies with a headers middleware after forwardAuth; this server reads none.", "headers:\n  customRequestHeaders:\n    Cookie: \"\""},
+		{traefik, "Remove the cookies with a headers middleware after `forwardAuth`; this server reads none.", "headers:\n  customRequestHeaders:\n    Cookie: \"\""},
 		{caddy, "Send no cookies on; this server sets and reads none.", "reverse_proxy 127.0.0.1:8080 {\n\theader_up -Cookie\n}"},
 		{apache, "Strip the session cookie.", "OIDCStripCookies " + apacheCookie},
 	}
@@ -114,7 +114,7 @@ func httpsFixes() []Fix {
 		{oauth2Proxy, "Serve https, here or in front of it.", "--https-address=:443\n--tls-cert-file=/etc/ssl/token.pem\n--tls-key-file=/etc/ssl/token.key\n--cookie-secure=true"},
 		{nginx, "Serve https, and say so upstream.", "listen 443 ssl;\nproxy_set_header X-Forwarded-Proto $scheme;"},
 		{traefik, "Send the plain entry point to the secure one.", "entryPoints:\n  web:\n    address: :80\n    http:\n      redirections:\n        entryPoint:\n          to: websecure\n          scheme: https\n  websecure:\n    address: :443"},
-		{caddy, "A site address without http:// is served over https.", "token.example.org {\n\treverse_proxy 127.0.0.1:4180\n}"},
+		{caddy, "A site address without `http://` is served over https.", "token.example.org {\n\treverse_proxy 127.0.0.1:4180\n}"},
 		{apache, "Serve https, and say so upstream.", "SSLEngine on\nRequestHeader set X-Forwarded-Proto https"},
 	}
 }
@@ -144,7 +144,7 @@ func headerSizeFixes() []Fix {
 
 func redirectFixes() []Fix {
 	return []Fix{
-		{ourselves, "Use a client that lets the server choose between a redirect and a form: token2go, or responseMode=auto.", "responseMode=auto"},
+		{ourselves, "Use a client that lets the server choose between a redirect and a form: token2go, or `responseMode=auto`.", "responseMode=auto"},
 		{nginx, "Make room for a long Location.", "proxy_buffer_size 32k;\nproxy_buffers 8 32k;\nproxy_busy_buffers_size 64k;"},
 		{apache, "Make room for a long Location.", "ProxyPass / http://127.0.0.1:8080/ responsefieldsize=32768"},
 	}

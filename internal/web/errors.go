@@ -33,7 +33,7 @@ var known = []struct {
 	}},
 	{errForged, problem.Problem{
 		Kind: problem.CrossSite, Detail: "the answer was not sent by the page that asked",
-		Fix: "Begin again from the program that wants the token. If this happens each time, the operator sets T2G_PUBLIC_URL to the address in the browser.",
+		Fix: "Begin again from the program that wants the token. If this happens each time, the operator sets `T2G_PUBLIC_URL` to the address in the browser.",
 	}},
 	{flow.ErrEdited, problem.Problem{
 		Kind: problem.AnswerRefused, Detail: "the answer does not belong to the question on the page",
@@ -103,7 +103,7 @@ func unusable(err error) *problem.Problem {
 	}
 	return &problem.Problem{
 		Kind: problem.TokenUnusable, Detail: detail,
-		Fix: "The gateway must overwrite this header, not add to it. /echo shows what arrives.",
+		Fix: "The gateway must overwrite this header, not add to it. `/echo` shows what arrives.",
 	}
 }
 
@@ -113,7 +113,7 @@ func refusedHere(refusal *flow.Refusal) *problem.Problem {
 	switch {
 	case errors.Is(refusal, flow.ErrTarget):
 		p.Kind = problem.TargetNotAllowed
-		p.Fix = "The answer goes to a program on your own computer. Where a target beyond it is wanted, the operator lists it in T2G_FLOW_TARGETS."
+		p.Fix = "The answer goes to a program on your own computer. Where a target beyond it is wanted, the operator lists it in `T2G_FLOW_TARGETS`."
 	case refusal.Code == flow.AccessDenied:
 		p.Kind, p.Detail, p.Fix = problem.AccessDenied, "you said no, so nothing was handed over", "You can close this page."
 	case refusal.Code == flow.TokenExpiring:

@@ -20,7 +20,7 @@ func (s *Server) guard(r *http.Request) error {
 		return &problem.Problem{
 			Kind:   problem.PeerNotAllowed,
 			Detail: "the address that this request comes from is not the gateway's",
-			Fix:    "Go through the gateway. If this is the gateway, its address belongs in T2G_GATEWAY_CIDRS.",
+			Fix:    "Go through the gateway. If this is the gateway, its address belongs in `T2G_GATEWAY_CIDRS`.",
 		}
 	}
 	// The page that says so needs its styles, which come with the same headers.
@@ -28,14 +28,14 @@ func (s *Server) guard(r *http.Request) error {
 		return &problem.Problem{
 			Kind:   problem.HeadersTooLarge,
 			Detail: fmt.Sprintf("the request line and headers have %d bytes, want at most %d", size, s.MaxHeaderBytes),
-			Fix:    "Sign out and in again to drop old cookies. If tokens are that large here, raise T2G_MAX_HEADER_BYTES.",
+			Fix:    "Sign out and in again to drop old cookies. If tokens are that large here, raise `T2G_MAX_HEADER_BYTES`.",
 		}
 	}
 	if !s.hostAllowed(r.Host) && r.URL.Path != "/health" {
 		return &problem.Problem{
 			Kind:   problem.HostNotAllowed,
 			Detail: "this server does not answer for the host name of the request",
-			Fix:    "Use the address that your operator gave you. The operator lists names in T2G_ALLOWED_HOSTS or sets T2G_PUBLIC_URL.",
+			Fix:    "Use the address that your operator gave you. The operator lists names in `T2G_ALLOWED_HOSTS` or sets `T2G_PUBLIC_URL`.",
 		}
 	}
 	return nil

@@ -118,6 +118,11 @@ func refused(t testing.TB, answer reply, body string, status int, kind string) r
 	if got.Kind != kind {
 		t.Errorf("got kind %s (%s), want %s", got.Kind, got.Detail, kind)
 	}
+	for i, part := range strings.Split(got.Fix, "`") {
+		if i%2 == 0 && (strings.Contains(part, "--") || strings.Contains(part, "T2G_")) {
+			t.Errorf("%s: a flag or a variable is not in backticks: %s", kind, got.Fix)
+		}
+	}
 	return got
 }
 
