@@ -1,0 +1,159 @@
+package check_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// judged are the checks of Schemathesis that an answer must pass: no 5xx, and no status,
+// type, header or body that the document does not have. What is not among them is
+// whether the document refuses all that the server refuses: a key that is no key cannot
+// be told from one by a schema.
+const judged = "not_a_server_error,status_code_conformance,content_type_conformance," +
+	"response_headers_conformance,response_schema_conformance,unsupported_method,allow_header_conformance"
+
+// good are parameters with which a request is answered in full; by chance none would be.
+// They stand in for what is made up in some of the requests to these operations.
+const good = `warnings = false
+
+[[operations]]
+include-name = "GET /flow/redirect/token"
+[operations.parameters]
+"query.target" = "http://127.0.0.1:41234/callback"
+"query.state" = "of-the-contract"
+"query.publicKeyType" = "jwk"
+"query.publicKey" = '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}'
+
+[[operations]]
+include-name = "GET /static/{file}"
+[operations.parameters]
+"path.file" = "FILE"
+
+[[operations]]
+include-name = "GET /swagger-ui/{file}"
+[operations.parameters]
+"path.file" = "swagger-ui.css"
+`
+
+func TestAServerAnswersAsTheAPIDocumentSays(t *testing.T) {
+	program := need(t, "schemathesis")
+	gateway, ops := freePort(t), freePort(t)
+	serve(t, gateway, ops)
+	const token = "X-Forwarded-Access-Token: a-token-for-the-contract"
+	for _, test := range []struct {
+		name    string
+		headers []string
+	}{
+		{"a program that is signed in", []string{token}},
+		{"a program that is not", nil},
+		{"a browser that is signed in", []string{
+			token, "Accept: text/html",
+			"Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-User: ?1",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var options []string
+			for _, header := range test.headers {
+				options = append(options, "--header", header)
+			}
+			if said, err := contract(t, program, filepath.Join(top, "openapi/openapi.yaml"), gateway, options...); err != nil {
+				t.Errorf("%v\n%s", err, said)
+			}
+		})
+	}
+	// What was asked must have led somewhere, or nothing was compared.
+	seen := scrape(t, ops)
+	for _, want := range []struct {
+		metric, label string
+		values        []string
+	}{
+		{"token2go_requests_total", "status", []string{"200", "303", "400", "401", "403", "405"}},
+		{"token2go_handovers_total", "decision", []string{"handed_over", "asked", "refused"}},
+		{"token2go_handovers_total", "way", []string{"token", "query"}},
+	} {
+		for _, value := range want.values {
+			if !slices.Contains(seen[want.metric][want.label], value) {
+				t.Errorf("%s was never counted with %s=%q", want.metric, want.label, value)
+			}
+		}
+	}
+}
+
+func TestAnAnswerThatIsNotInTheAPIDocumentIsFound(t *testing.T) {
+	program := need(t, "schemathesis")
+	gateway, ops := freePort(t), freePort(t)
+	serve(t, gateway, ops)
+	whole := string(read(t, "openapi/openapi.yaml"))
+	for _, test := range []struct{ operation, has, instead, says string }{
+		{"token", "'401': {$ref: '#/components/responses/NoToken'}", "'418': {$ref: '#/components/responses/NoToken'}", "Undocumented status code"},
+		{"health", "enum: [OK.]", "enum: [fine]", "Response violates schema"},
+		{"openapiYAML", "application/yaml:", "application/json:", "Undocumented Content-Type"},
+	} {
+		t.Run(test.says, func(t *testing.T) {
+			doctored := strings.Replace(whole, test.has, test.instead, 1)
+			if doctored == whole {
+				t.Fatalf("the document does not have %q", test.has)
+			}
+			document := filepath.Join(t.TempDir(), "openapi.yaml")
+			if err := os.WriteFile(document, []byte(doctored), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said, err := contract(t, program, document, gateway, "--include-operation-id", test.operation)
+			if err == nil || !strings.Contains(said, test.says) {
+				t.Errorf("got %v, want a failure that says %q\n%s", err, test.says, said)
+			}
+		})
+	}
+}
+
+// contract asks the server what the document offers, and returns what Schemathesis says.
+// The seed is fixed, so that a tree is judged the same twice.
+func contract(t testing.TB, program, document, gateway string, options ...string) (said string, err error) {
+	t.Helper()
+	document, err = filepath.Abs(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, base := t.TempDir(), "http://127.0.0.1:"+gateway
+	config := filepath.Join(folder, "schemathesis.toml")
+	if err := os.WriteFile(config, []byte(strings.Replace(good, "FILE", staticFile(t, base), 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, program, "--no-color", "--config-file", config, "run", document, "--url", base,
+		"--phases", "examples,coverage,fuzzing", "--checks", judged, "--max-redirects", "0",
+		"--max-examples", "20", "--seed", "1", "--continue-on-failure", "--request-timeout", "10")
+	c.Args = append(c.Args, options...)
+	c.Dir = folder // where it keeps what failed
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+// staticFile is the name of a file of the page, which has a hash in it.
+func staticFile(t testing.TB, base string) string {
+	t.Helper()
+	answer, err := http.Get(base + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`static/(app\.[0-9a-f]+\.css)`).FindSubmatch(page)
+	if found == nil {
+		t.Fatalf("the page names no style sheet:\n%s", page)
+	}
+	return string(found[1])
+}
