@@ -6,6 +6,7 @@ import asyncio
 import io
 import pickle
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,7 @@ class Service:
     def __init__(self) -> None:
         self.wants: str | None = None
         self.redirect: dict[str, str] = {}
+        self.meanwhile: Callable[[], None] = lambda: None  # happens while a request is answered
         self.got: list[tuple[str, str | None, bytes]] = []
         service = self
 
@@ -41,8 +43,9 @@ class Service:
                     self.rfile.readline()
                 given = self.headers.get("Authorization")
                 service.got.append((self.path, given, body))
+                service.meanwhile()
                 location = service.redirect.get(self.path)
-                status = 302 if location else 200 if service.wants in (None, given) else 401
+                status = 303 if location else 200 if service.wants in (None, given) else 401
                 self.send_response(status)
                 if location:
                     self.send_header("Location", location)
@@ -90,9 +93,14 @@ class Gateway:
         self.tokens = ["first", "second", "third"]
         self.asked: list[str] = []
         self.age = timedelta(minutes=2)  # of a token: it comes from the cache
+        self.denies_after = 100  # questions
+        self.takes = 0.0  # seconds
 
         def obtain(_options: Any, _call_off: Any = None, besides: str = "") -> token2go.Token:
             self.asked.append(besides)
+            time.sleep(self.takes)
+            if len(self.asked) > self.denies_after:
+                raise token2go.Denied("not today")
             text = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
             now = datetime.now(timezone.utc)
             return token2go.Token(text, expires_at=now + timedelta(hours=1), obtained_at=now - self.age)
@@ -229,6 +237,69 @@ def test_a_file_is_sent_again_from_where_it_stood(service: Service, gateway: Gat
     assert [body for _, _, body in service.got] == [b"body", b"body"]
 
 
+def test_a_file_that_a_redirect_took_away_is_not_sent_again(service: Service, gateway: Gateway) -> None:
+    service.redirect = {"/a": "/b"}
+    service.wants = "Bearer second"
+    assert by_requests(auth_for(service), "POST", service.url + "/a", data=io.BytesIO(b"body")) == 200
+    assert [(path, body) for path, _, body in service.got] == [("/a", b"body"), ("/b", b""), ("/b", b"")]
+
+
+@every_library
+def test_where_no_other_token_is_to_be_had_the_answer_stays_401(send: Send, service: Service, gateway: Gateway) -> None:
+    service.wants = "Bearer never"
+    auth = auth_for(service)
+    gateway.denies_after = 1
+    assert send(auth, "GET", service.url) == 401
+    assert len(gateway.asked) == 2
+
+
+@pytest.mark.parametrize("send", [by_requests, by_httpx])
+def test_a_401_is_tried_again_though_another_thread_has_renewed_the_token(
+    send: Send, service: Service, gateway: Gateway
+) -> None:
+    service.wants = "Bearer second"
+    auth = auth_for(service)
+    # The token was replaced while the request was on its way.
+    service.meanwhile = lambda: setattr(auth, "_token", token2go.Token("second"))
+    assert send(auth, "GET", service.url) == 200
+    assert service.authorizations == ["Bearer first", "Bearer second"]
+    assert gateway.asked == [""]
+
+
+def test_of_many_threads_that_are_denied_one_asks(service: Service, gateway: Gateway) -> None:
+    gateway.denies_after = 0
+    gateway.takes = 0.5
+    auth = auth_for(service)
+    denied: list[str] = []
+    together = threading.Barrier(10)
+
+    def run() -> None:
+        together.wait()
+        try:
+            auth(requests.Request("GET", service.url).prepare())
+        except token2go.Denied as error:
+            denied.append(error.detail)
+
+    threads = [threading.Thread(target=run) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert denied == ["not today"] * 10
+    assert len(gateway.asked) == 1
+
+
+def test_of_many_tasks_that_are_denied_one_asks(service: Service, gateway: Gateway) -> None:
+    gateway.denies_after = 0
+
+    async def run() -> list[Any]:
+        async with httpx.AsyncClient(auth=auth_for(service), trust_env=False) as client:
+            return await asyncio.gather(*(client.get(service.url) for _ in range(10)), return_exceptions=True)
+
+    assert [type(outcome) for outcome in asyncio.run(run())] == [token2go.Denied] * 10
+    assert len(gateway.asked) == 1
+
+
 @pytest.mark.parametrize("send", [by_requests, by_httpx])
 def test_a_body_that_cannot_be_sent_again_is_not(send: Send, service: Service, gateway: Gateway) -> None:
     service.wants = "Bearer second"
@@ -276,6 +347,9 @@ def test_many_tasks_ask_once(service: Service, gateway: Gateway) -> None:
         ("https://sub.api.example.org/x", False),
         ("https://api.example.org.evil.example/x", False),
         ("https://api.example.org@evil.example/x", False),
+        ("https://user@api.example.org/x", False),
+        ("https://api.example.org/@x", True),
+        ("https://ap\u0130.example.org/x", False),
         ("https://evil.example/api.example.org", False),
         ("https://api.example.org:x/", False),
         ("ftp://api.example.org/x", False),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import AsyncGenerator, Generator, Iterable
+import time
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from token2go import _options
-from token2go._errors import OptionError
+from token2go._errors import OptionError, Token2goError
 from token2go._get import obtain, obtain_async
 from token2go._server import is_loopback, origin
 from token2go._token import Token
@@ -41,7 +43,8 @@ class Auth(_Base):
     The token goes out over https only, or to this computer, and never across a redirect to another host. An answer of
     401 makes it ask for another token, once for each request and where the body can be sent again; a token that was
     refused is not used again where the gateway has another, and one that is younger than a minute is not
-    asked for anew. One Auth can serve many threads and tasks.
+    asked for anew; where there is no other to be had, the answer stays 401. One Auth can serve many threads and tasks:
+    one of them asks, and all share its token, or its refusal.
     """
 
     def __init__(self, server: str, *, hosts: Iterable[str], **options: Any) -> None:
@@ -51,6 +54,7 @@ class Auth(_Base):
             raise OptionError('hosts is empty, want who may have the token, such as ["api.example.org"]')
         self._token: Token | None = None
         self._refused = ""  # the fingerprint of a token that a host did not take
+        self._failure: tuple[float, type[Token2goError], str] | None = None  # when and why there was no token
         self._lock = threading.Lock()
         self._tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
@@ -64,29 +68,31 @@ class Auth(_Base):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Is how requests asks for the header."""
         if self._may(request.url):
-            request.headers["Authorization"] = self._get("").authorization
+            used = self._get("")
+            request.headers["Authorization"] = used.authorization
             position = _position(request.body)
-            request.register_hook("response", lambda r, **how: self._again(r, position, how))  # type: ignore[no-untyped-call]
+            request.register_hook("response", lambda r, **how: self._again(r, used, position, how))  # type: ignore[no-untyped-call]
         return request
 
-    def _again(self, response: requests.Response, position: int | None, how: dict[str, Any]) -> requests.Response:
+    def _again(
+        self, response: requests.Response, used: Token, position: int | None, how: dict[str, Any]
+    ) -> requests.Response:
         """Sends a request of requests once more, with another token."""
         request = response.request
-        sent = request.headers.get("Authorization")
-        used = self._token
         # After a redirect to another host the library has taken the header away.
-        if response.status_code != 401 or used is None or sent != used.authorization or not self._may(request.url):
+        kept = request.headers.get("Authorization") == used.authorization
+        if response.status_code != 401 or not kept or not self._may(request.url):
             return response
         if request.body is not None and position is None and not isinstance(request.body, (str, bytes)):
             return response
-        token = self._get(used.fingerprint)
+        token = self._another(used)
         if token == used:
             return response
         _ = response.content  # frees the connection
         response.close()
         second = request.copy()
         second.hooks["response"] = []  # once
-        if position is not None:
+        if position is not None and second.body is not None:  # a redirect may have taken it away
             second.body.seek(position)  # type: ignore[union-attr]
         second.headers["Authorization"] = token.authorization
         answer = response.connection.send(second, **how)
@@ -103,7 +109,7 @@ class Auth(_Base):
         request.headers["Authorization"] = used.authorization
         response = yield request
         if self._worth_another(request, response):
-            token = self._get(used.fingerprint)
+            token = self._another(used)
             if token != used:
                 request.headers["Authorization"] = token.authorization
                 yield request
@@ -117,7 +123,10 @@ class Auth(_Base):
         request.headers["Authorization"] = used.authorization
         response = yield request
         if self._worth_another(request, response):
-            token = await self._aget(used.fingerprint)
+            try:
+                token = await self._aget(used.fingerprint)
+            except Token2goError:
+                return  # 401 is an answer, and says as much
             if token != used:
                 request.headers["Authorization"] = token.authorization
                 yield request
@@ -135,21 +144,44 @@ class Auth(_Base):
 
     def _get(self, refused: str) -> Token:
         """A token that is good, and not the one that was refused, if there is another."""
+        began = time.monotonic()
         with self._lock:
             token = self._kept(refused)
             if token is None:
-                token = obtain(self._options, besides=self._refused)
+                with self._sharing(began):
+                    token = obtain(self._options, besides=self._refused)
                 self._token = token
             return token
 
+    def _another(self, used: Token) -> Token:
+        """Another token than one that was refused, or that one where there is none to be had."""
+        try:
+            return self._get(used.fingerprint)
+        except Token2goError:
+            return used
+
     async def _aget(self, refused: str) -> Token:
+        began = time.monotonic()
         lock = self._tasks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with lock:
             token = self._kept(refused)
             if token is None:
-                token = await obtain_async(self._options, self._refused)
+                with self._sharing(began):
+                    token = await obtain_async(self._options, self._refused)
                 self._token = token
             return token
+
+    @contextlib.contextmanager
+    def _sharing(self, began: float) -> Iterator[None]:
+        """Tells those who waited meanwhile why there is no token, so that a person says no once."""
+        if self._failure and self._failure[0] >= began:
+            _, kind, detail = self._failure
+            raise kind(detail)
+        try:
+            yield
+        except Token2goError as error:
+            self._failure = time.monotonic(), type(error), error.detail
+            raise
 
     def _kept(self, refused: str) -> Token | None:
         """The token at hand, unless it has become of no use."""
@@ -183,8 +215,10 @@ def _host(name: str) -> tuple[str, int]:
 
 
 def _origin(url: str) -> tuple[str, str, int]:
+    """Where an address leads; nowhere when it holds a user of its own, or cannot be read."""
     try:
-        return origin(urlsplit(url))
+        parts = urlsplit(url)
+        return origin(parts) if "@" not in parts.netloc else ("", "", 0)
     except ValueError:
         return "", "", 0
 
