@@ -602,6 +602,9 @@ func encrypt(t *testing.T, public *ecdsa.PublicKey, header map[string]any, plain
 	}
 	options := new(jose.EncrypterOptions)
 	for name, value := range header {
+		if number, is := value.(float64); is {
+			value = int64(number) // which is written without an exponent
+		}
 		options.WithHeader(jose.HeaderKey(name), value)
 	}
 	encrypter, err := jose.NewEncrypter(enc, jose.Recipient{Algorithm: alg, Key: public}, options)

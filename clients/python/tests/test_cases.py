@@ -8,7 +8,7 @@ import selectors
 import socket
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -18,6 +18,7 @@ import token2go
 from conftest import SOON, VECTORS
 from sealing import Request, sealed
 from token2go._call import Call
+from token2go._errors import Stray
 from token2go._paste import Pasted
 from token2go._wait import Wait
 
@@ -257,6 +258,20 @@ def do(client: Client, step: dict[str, Any]) -> None:
     if "ends" in step:
         check_end(client, filled["ends"])
     assert client.warnings[before:] == step.get("warns", [])
+
+
+def test_a_person_may_take_their_time_to_paste() -> None:
+    """What was sealed since the call began says nothing against the clock."""
+    call = Call("https://t2g.example.org/")
+    call.began -= timedelta(minutes=4)
+    for shift, warns in ((-180, False), (-420, True), (120, True)):
+        text = sealed(Request(call.to_paste()), "token", {"iat": shift}, "")["sealed"]
+        assert bool(call.judge_pasted(text).warning) == warns
+
+
+def test_half_a_surrogate_pair_is_no_state() -> None:
+    with pytest.raises(Stray):
+        Call("https://t2g.example.org/").judge_pasted("http://127.0.0.1:1/x?state=\ud800")
 
 
 @pytest.mark.parametrize("case", _DOCUMENT["cases"], ids=lambda c: c["name"])

@@ -43,6 +43,7 @@ class Call:
         self.client = client
         self.min_ttl = min_ttl
         self.state = secrets.token_urlsafe(32)
+        self.began = datetime.now(timezone.utc)
         self._private = _seal.new_key(rsa_key=triple)
         self._jwk = _seal.jwk(self._private)
         self.words = _seal.words(self._jwk, self.state)
@@ -82,15 +83,19 @@ class Call:
         There is no white space in it.
         """
         if is_address(text):
-            return self.judge(fields(text.partition("?")[2].partition("#")[0]))
+            return self.judge(fields(text.partition("?")[2].partition("#")[0]), self.began)
         if not text.startswith(JWE_BEGINS):
             raise Unaccepted("what was pasted is neither a sealed text nor the address of one")
-        return self.judge({"state": [self.state], "response": [text]})
+        return self.judge({"state": [self.state], "response": [text]}, self.began)
 
-    def judge(self, given: Fields) -> Verdict:
-        """Judges the parameters of what claims to be the answer. An exception leaves the wait as it was."""
+    def judge(self, given: Fields, since: datetime | None = None) -> Verdict:
+        """Judges the parameters of what claims to be the answer, sealed no earlier than `since`, or just now.
+
+        An exception leaves the wait as it was.
+        """
         state = given.get("state", [])
-        if len(state) != 1 or not hmac.compare_digest(state[0].encode(), self.state.encode()):
+        # What is pasted may hold half a surrogate pair.
+        if len(state) != 1 or not hmac.compare_digest(state[0].encode(errors="surrogatepass"), self.state.encode()):
             raise Stray("it does not hold the state of this call")
         for name in _SINGLE:
             if len(given.get(name, [])) > 1:
@@ -107,20 +112,20 @@ class Call:
             raise Unaccepted("it is in the format jwe, and triple was asked for")
         if not sealed and not parts:
             raise Unaccepted("it holds neither a token nor a refusal")
-        return self._open(only)
+        return self._open(only, since)
 
-    def _open(self, only: dict[str, str]) -> Verdict:
+    def _open(self, only: dict[str, str], since: datetime | None) -> Verdict:
         try:
             if "response" in only:
                 opened = _seal.open_jwe(self._private, only["response"], self.state)
                 token, _ = self._read(opened.plaintext, opened.issuer)
-                return Verdict(token, warning=clock(datetime.fromtimestamp(opened.issued_at, timezone.utc)))
+                return Verdict(token, warning=clock(_moment(opened.issued_at), since))
             assert isinstance(self._private, rsa.RSAPrivateKey)  # noqa: S101 - for the type checker
             plain = _seal.open_triple(self._private, *(only.get(name, "") for name in _PARTS))
         except _seal.EnvelopeError as error:
             raise Unaccepted(str(error)) from None
         token, at = self._read(plain, "")
-        return Verdict(token, warning=clock(at))
+        return Verdict(token, warning=clock(at, since))
 
     def _read(self, plaintext: bytes, issuer: str) -> tuple[Token, datetime | None]:
         """Takes the token out of the plaintext, and when the server says that it sealed it.
@@ -164,11 +169,25 @@ def fields(query: str) -> Fields:
         raise Stray("its parameters cannot be read") from None
 
 
-def clock(at: datetime | None) -> str:
-    """Compares the server's clock with ours; empty where there is nothing to say."""
+def _moment(seconds: int) -> datetime:
+    """A number of seconds since 1970, or the last moment there is."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=timezone.utc)
+
+
+def clock(at: datetime | None, since: datetime | None = None) -> str:
+    """Compares the server's clock with ours; empty where there is nothing to say.
+
+    An answer that was sealed between `since` and now says that they agree: a person takes their time to paste.
+    """
     if at is None:
         return ""
-    ahead = (at - datetime.now(timezone.utc)).total_seconds()
+    now = datetime.now(timezone.utc)
+    ahead = (at - now).total_seconds()
+    if ahead < 0:
+        ahead = min(0.0, (at - (since or now)).total_seconds())
     if abs(ahead) <= 60:
         return ""
     side = "behind" if ahead > 0 else "ahead of"
