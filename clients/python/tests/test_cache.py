@@ -93,6 +93,18 @@ def test_what_is_kept_is_read_again(surroundings: Path) -> None:
     assert cache.token(60, 300).token_type == "DPoP"  # type: ignore[union-attr]
 
 
+def test_a_refused_token_that_the_gateway_hands_out_again_is_shared_with_those_who_waited() -> None:
+    """Or each of them would open a tab for the same."""
+    cache = Cache(SERVER)
+    began = datetime.now(timezone.utc)
+    token = token2go.Token("a", expires_at=began + timedelta(hours=1))
+    cache.store(token)
+    refused = token.fingerprint
+    assert cache.token(60, 300, besides=refused) is None
+    assert cache.token(60, 300, besides=refused, asked=token.obtained_at + timedelta(seconds=1)) is None
+    assert cache.token(60, 300, besides=refused, asked=began) == token
+
+
 @pytest.mark.parametrize("kind", SHARED.values(), ids=lambda k: k.code)
 def test_every_refusal_is_shared_with_those_who_waited_and_no_others(kind: type[token2go.Token2goError]) -> None:
     cache = Cache(SERVER)

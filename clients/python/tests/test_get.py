@@ -114,6 +114,23 @@ def test_the_second_call_takes_the_token_from_the_cache(demo: Demo, person: Pers
     assert Asking(token2go.get, demo.front, timeout=0.2).prompt
 
 
+def test_a_token_that_cannot_be_kept_is_of_use_all_the_same(
+    demo: Demo, person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise token2go.CacheError("no space left")
+
+    monkeypatch.setattr("token2go._cache.Cache._write", full)
+    asking = Asking(token2go.get, demo.front)
+    person.open(asking.prompt.url)
+    assert is_jwt(asking.result())
+    assert "no space left" in capsys.readouterr().err
+    asking = Asking(token2go.get, demo.front)
+    person.decide(person.open(asking.prompt.url, Sec_Fetch_Site="cross-site"), "deny")
+    with pytest.raises(token2go.Denied):
+        asking.result()
+
+
 def test_without_cache_nothing_is_kept(demo: Demo, person: Person, surroundings: Path) -> None:
     asking = Asking(token2go.get, demo.front, cache=False)
     person.open(asking.prompt.url)

@@ -71,14 +71,27 @@ class Cache:
             raise CacheError(f"{self._folder}: {error.strerror}; make it, or set TOKEN2GO_CACHE_DIR") from None
         self._check(self._folder.lstat(), self._folder, stat.S_ISDIR, "folder", 0o700)
 
-    def token(self, min_ttl: float, lifetime: float, *, besides: str = "", now: datetime | None = None) -> Token | None:
-        """The token, if it is there and good for long enough, and its fingerprint is not `besides`."""
+    def token(
+        self,
+        min_ttl: float,
+        lifetime: float,
+        *,
+        besides: str = "",
+        asked: datetime | None = None,
+        now: datetime | None = None,
+    ) -> Token | None:
+        """The token, if it is there and good for long enough, and its fingerprint is not `besides`.
+
+        One that was obtained at `asked` or later is what the gateway has, `besides` or not.
+        """
         now = now or datetime.now(timezone.utc)
         document = self._read("json")
         if document is None or document.get("server") != self.server:
             return None
         token = _token_of(document)
-        if token is None or token.fingerprint == besides:
+        if token is None:
+            return None
+        if token.fingerprint == besides and (asked is None or token.obtained_at < asked):
             return None
         if token.obtained_at > now + timedelta(minutes=1):
             return None  # the clock was set back, so nothing is known of its age

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from token2go import _options
-from token2go._errors import OptionError, TimedOut, Token2goError
+from token2go._errors import CacheError, OptionError, TimedOut, Token2goError
 from token2go._options import Browser, Format, Method, Options, Show
 from token2go._prompt import Prompt
 from token2go._token import Token
@@ -133,7 +133,7 @@ def obtain(o: Options, call_off: CallOff | None = None, besides: str = "") -> To
             from token2go._wait import Cancelled
 
             raise Cancelled
-        found = cache.token(o.min_ttl, o.lifetime, besides=besides)
+        found = cache.token(o.min_ttl, o.lifetime, besides=besides, asked=asked)
         if found:
             return found
         shared = cache.outcome(asked)
@@ -144,10 +144,18 @@ def obtain(o: Options, call_off: CallOff | None = None, besides: str = "") -> To
         except Token2goError as error:
             told = error.__cause__ if isinstance(error.__cause__, TimedOut) else error
             if told.code:
-                cache.store_outcome(told)
+                _keep(cache.store_outcome, told)
             raise
-        cache.store(token)
+        _keep(cache.store, token)
         return token
+
+
+def _keep(store: Callable[[Any], None], what: Any) -> None:
+    """Stores what is of use all the same where that fails: the person has signed in, or said no."""
+    try:
+        store(what)
+    except CacheError as error:
+        _tell(f"nothing was kept: {error}")
 
 
 def _ask(o: Options, call_off: CallOff | None) -> Token:
