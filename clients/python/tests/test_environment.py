@@ -60,6 +60,16 @@ def test_an_exception_restores_them_as_well() -> None:
     assert dict(os.environ) == before
 
 
+def test_a_report_of_an_error_with_all_local_variables_shows_no_token() -> None:
+    block: Any = token2go.environment(SERVER)
+    with block:
+        held = dict(block.gen.gi_frame.f_locals)
+        stack = [call for _, call in held["stack"]._exit_callbacks]
+        files = [call.__self__.gen.gi_frame.f_locals for call in stack if hasattr(call, "__self__")]
+        assert len(files) == 2
+        assert "a-token.of-the.tests" not in repr((held, files))
+
+
 def test_programs_that_are_started_read_the_file() -> None:
     with token2go.environment(SERVER):
         for _ in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import threading
 from collections.abc import Iterator
@@ -82,6 +83,13 @@ def test_a_browser_that_does_not_open_is_said(monkeypatch: pytest.MonkeyPatch) -
     _place.open_with(broken, "http://a/", warnings.append)
     until("it is said", lambda: len(warnings) == 2)
     assert "no window" in warnings[1]
+
+
+def test_no_address_is_a_command_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BROWSER", raising=False)
+    monkeypatch.setenv("WSL_DISTRO_NAME", "Debian")
+    monkeypatch.setattr(shutil, "which", lambda _: "/there")
+    assert _place._command("https://a/';calc;'/")[-1] == "Start-Process 'https://a/%27;calc;%27/'"
 
 
 def test_a_machine_without_display_opens_none() -> None:

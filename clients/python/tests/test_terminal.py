@@ -191,6 +191,16 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Termin
     assert "Traceback" not in terminal.screen
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], ids=lambda n: n.name)
+def test_a_signal_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Terminal], number: signal.Signals) -> None:
+    terminal = Terminal(demo.front, "--listen")
+    terminals.append(terminal)
+    terminal.shows("paste here")
+    terminal.program.send_signal(number)
+    assert terminal.end() == (130, "")
+    assert "Traceback" not in terminal.screen
+
+
 def test_without_a_terminal_nothing_is_read(demo: Demo, person: Person) -> None:
     program = subprocess.Popen(
         [sys.executable, "-m", "token2go", demo.front, "--listen", "--client", "A script"],

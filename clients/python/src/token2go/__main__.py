@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from token2go import __version__
@@ -110,5 +111,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _catch_signals() -> None:
+    """Has other signals end the program as Ctrl-C does, which puts the terminal back."""
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)
+
+
 if __name__ == "__main__":
+    _catch_signals()
     sys.exit(main())

@@ -59,6 +59,7 @@ def environment(
         }
         stack.callback(_restore, {name: os.environ.get(name) for name in values})
         _restore(values)
+        del text, values  # reports of errors show what the functions on the way hold
         yield Environment(token, token_file, header_file)
 
 
@@ -78,6 +79,7 @@ def _file(text: str) -> Iterator[str]:
         try:
             os.fchmod(fd, 0o600)
             os.write(fd, text.encode())
+            del text
             yield f"/proc/{os.getpid()}/fd/{fd}"
         finally:
             os.close(fd)
@@ -86,4 +88,5 @@ def _file(text: str) -> Iterator[str]:
         path = os.path.join(folder, secrets.token_hex(4))
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
+        del text
         yield path

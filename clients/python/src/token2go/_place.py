@@ -95,7 +95,7 @@ def _command(url: str) -> list[str]:
     if sys.platform == "darwin":
         return ["open", url]
     if _wsl():
-        script = f"Start-Process '{url}'"  # our own address, in which there is no quotation mark
+        script = "Start-Process '{}'".format(url.replace("'", "%27"))  # the server's path may hold one
         return ["powershell.exe", "-NoProfile", "-NonInteractive", "-Command", script]
     for words in (["xdg-open"], ["gio", "open"], ["sensible-browser"], ["x-www-browser"]):
         if shutil.which(words[0]):
