@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -129,6 +130,21 @@ def test_a_certificate_that_is_not_known_is_said_with_the_way_to_trust_it(strang
     token2go.probe(address, ca_file=str(certificate))
     with pytest.raises(token2go.CertificateError, match="No such file"):
         token2go.probe(address, ca_file="/no/such/file")
+
+
+def test_what_answers_and_is_no_web_server_is_said_without_its_escape_sequences() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            visitor, _ = server.accept()
+            with visitor:
+                visitor.recv(4096)
+                visitor.sendall(b"\x1b]0;mine\a\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(token2go.Unreachable) as caught:
+            token2go.probe(f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert str(caught.value).isprintable()
 
 
 def test_who_a_token_is_for_is_read_for_showing_alone() -> None:

@@ -16,6 +16,7 @@ def probe(server: str, *, ca_file: str | None = None, timeout: float = 10, allow
     `ca_file` names a file with certificates (PEM) that are trusted besides the system's; HTTPS_PROXY and NO_PROXY
     count. Raises `Unreachable` or `CertificateError`, and `OptionError` for an address that cannot be used.
     """
+    import http.client
     import ssl
     import urllib.error
     import urllib.request
@@ -39,7 +40,7 @@ def probe(server: str, *, ca_file: str | None = None, timeout: float = 10, allow
         urllib.request.build_opener(*handlers).open(f"{address}health", timeout=timeout).close()
     except urllib.error.HTTPError as answer:  # an answer all the same
         answer.close()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         host = urlsplit(address).netloc
         if isinstance(reason, ssl.SSLCertVerificationError):
