@@ -80,6 +80,7 @@ func (w World) Logout(c Config, server string) error {
 	if err := (Request{Profile: p}).cache().Remove(p.Server); err != nil {
 		return err
 	}
+	sweepRuns()
 	w.say("forgotten; at the gateway you stay signed in until you sign out there: %s", p.Server)
 	return nil
 }
@@ -91,6 +92,7 @@ func (w World) LogoutAll() error {
 	if err != nil {
 		return err
 	}
+	sweepRuns()
 	for _, e := range entries {
 		if err := cache.Remove(e.Server); err != nil {
 			return err

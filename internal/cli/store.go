@@ -12,7 +12,11 @@ import (
 // obtain returns a token: the one that is kept, or a new one, for which it asks.
 func (w World) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 	if !r.NoCache {
-		if entry, err := r.cache().Load(r.Server); err == nil && entry.Good(r.least()) {
+		entry, err := r.cache().Load(r.Server)
+		if err == nil {
+			sweepRuns()
+		}
+		if err == nil && entry.Good(r.least()) {
 			return entry.Token, nil
 		}
 	}
@@ -67,6 +71,14 @@ func (r Request) runFolder() (string, error) {
 	}
 	folder, err := token2go.DefaultCacheDir()
 	return filepath.Join(folder, "run"), err
+}
+
+// sweepRuns removes the tokens that killed calls of run left, of whichever server. The
+// cache's folder was looked at.
+func sweepRuns() {
+	if folder, err := token2go.DefaultCacheDir(); err == nil {
+		sweepClaims(filepath.Join(folder, "run"))
+	}
 }
 
 // forget removes a token from the cache, if it still is that one.
