@@ -20,6 +20,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,26 +60,38 @@ type stand struct {
 	folder    string // of its files
 	roots     *x509.CertPool
 	lines     *text
+
+	running struct{ server, gateway *exec.Cmd }
+	// ahead is by how much the authority's clock is ahead of the server's, in nanoseconds.
+	ahead atomic.Int64
 }
 
 // open starts the whole chain: the server as the recipe configures it, but for what the
 // environment says otherwise.
 func open(t *testing.T, g gateway, environment ...string) *stand {
 	t.Helper()
-	program := need(t, g.program)
+	need(t, g.program)
 	s := &stand{gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + freePort(t), lines: new(text)}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the gateway and the server wrote:\n%s", s.lines)
+			said := s.lines.String()
+			t.Logf("the gateway and the server wrote, at last:\n%s", said[max(0, len(said)-16<<10):])
 		}
 	})
 	s.serve(t, environment)
-	s.authority = authority(t)
+	s.authority = s.ask(t)
 	s.certify(t)
-	c := g.start(t, s, program)
-	c.Env = append(os.Environ(), "XDG_DATA_HOME="+s.folder, "XDG_CONFIG_HOME="+s.folder)
-	s.await(t, s.run(t, c), s.answers)
+	s.begin(t)
 	return s
+}
+
+// begin starts the gateway and waits until it serves.
+func (s *stand) begin(t *testing.T) {
+	t.Helper()
+	c := s.start(t, s, need(t, s.program))
+	c.Env = append(os.Environ(), "XDG_DATA_HOME="+s.folder, "XDG_CONFIG_HOME="+s.folder)
+	s.running.gateway = c
+	s.await(t, s.run(t, c), s.answers)
 }
 
 // run starts a process that ends with the test at the latest.
@@ -118,6 +131,7 @@ func (s *stand) serve(t *testing.T, environment []string) {
 		t.Fatalf("%s names the variables %v, want more", s.recipe, c.Env[2:])
 	}
 	c.Env = append(c.Env, environment...) // the last one of a name counts
+	s.running.server = c
 	s.await(t, s.run(t, c), s.serves)
 }
 
@@ -190,9 +204,9 @@ func (s *stand) serves() bool {
 	return true
 }
 
-// authority is oauth2-proxy as the recipes start it, with --upstream=static://202. Its
+// ask starts the authority, which is oauth2-proxy as the recipes start it, with --upstream=static://202. Its
 // tokens are of 8 kB, as those of people with many groups are.
-func authority(t *testing.T) string {
+func (s *stand) ask(t *testing.T) (authority string) {
 	t.Helper()
 	static := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -203,6 +217,7 @@ func authority(t *testing.T) string {
 		Provider:   parse(t, provider),
 		Secure:     true,
 		TokenBytes: 8 << 10,
+		Now:        func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) },
 		Flags:      demo.Flags{SkipProviderButton: true, SetXAuthRequest: true, ReverseProxy: true},
 	})
 	if err != nil {
