@@ -41,8 +41,8 @@ setup: ## Install what lint and test need.
 	@.ci/install
 	@$(MAKE) --no-print-directory -j3 tools
 
-.PHONY: tools python node parts python-client
-tools: $(GOLANGCI) $(GOTESTSUM) node parts python-client
+.PHONY: tools python node parts python-client keycloak
+tools: $(GOLANGCI) $(GOTESTSUM) node parts python-client keycloak
 
 python:
 	@.ci/python
@@ -55,6 +55,9 @@ node: python
 
 parts: python
 	@.ci/parts
+
+keycloak:
+	@.ci/keycloak
 
 $(GOLANGCI): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 $(GOTESTSUM): PACKAGE := gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
@@ -75,8 +78,12 @@ format: setup ## Mend what gofmt and Biome can mend.
 	.cache/bin/biome check --config-path=.ci/biome.json --write static internal
 
 .PHONY: test
-test: setup build lint ## Build, lint and run every test, some fuzzing too; skips nothing.
-	@.ci/tests tests delivery python fuzz | $(SUMMARY)
+test: setup build lint ## Build, lint and run every test, some fuzzing too; skips only what needs oauth2-proxy.
+	@.ci/tests tests delivery python e2e fuzz | $(SUMMARY)
+
+.PHONY: e2e
+e2e: setup ## Sign in at Keycloak with a real browser, behind real gateways; OAUTH2_PROXY names one more.
+	@.ci/tests e2e | $(SUMMARY)
 
 .PHONY: fuzz
 fuzz: setup ## Run every fuzz target for FUZZTIME each: make fuzz FUZZTIME=10m.

@@ -1,0 +1,109 @@
+package e2e_test
+
+import (
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+const apacheRecipe = "deploy/gateways/apache/token2go.conf"
+
+// apache is mod_auth_openidc with our recipe, in which strings are replaced, in pairs.
+func apache(pairs ...string) gateway {
+	return gateway{header: "OIDC_access_token", start: func(t testing.TB, s *stand) { startApache(t, s, pairs) }}
+}
+
+func startApache(t testing.TB, s *stand, pairs []string) {
+	t.Helper()
+	program := need(t, "T2G_TEST_APACHE", "apache2", "/usr/sbin/apache2")
+	n := world(t)
+	pairs = append(pairs,
+		"<VirtualHost *:443>", "<VirtualHost "+s.front+">",
+		"/etc/ssl/token.example.org.pem", n.certificate,
+		"/etc/ssl/token.example.org.key", n.key,
+		"/etc/apache2/oidc-client-secret.conf", write(t, s.folder, "oidc-client-secret.conf", "OIDCClientSecret for-tests-only\n"),
+		"/etc/apache2/oidc-crypto-passphrase", write(t, s.folder, "oidc-crypto-passphrase", "for-tests-only"),
+		"http://127.0.0.1:8080/", "http://"+s.server+"/")
+	recipe := write(t, s.folder, "token2go.conf", adapted(t, read(t, apacheRecipe), pairs...))
+
+	// What Debian's own files set, and where this computer has the names.
+	config := "ServerRoot /usr/lib/apache2\n"
+	for _, module := range []string{
+		"mpm_event", "authn_core", "authz_core", "authz_user", "auth_openidc", "proxy", "proxy_http", "headers", "ssl",
+	} {
+		config += "LoadModule " + module + "_module modules/mod_" + module + ".so\n"
+	}
+	config += "ServerName token.example.org\nListen " + s.front + "\nErrorLog /dev/stderr\nLogLevel warn\n" +
+		"DefaultRuntimeDir " + s.folder + "\nPidFile " + s.folder + "/pid\nUser www-data\nGroup www-data\n" +
+		// To the browser, the port is 443.
+		"OIDCXForwardedHeaders X-Forwarded-Port\nRequestHeader set X-Forwarded-Port 443 early\n" +
+		"OIDCCABundlePath " + n.certificate + "\nOIDCOutgoingProxy " + strings.TrimPrefix(n.proxy, "http://") + "\n"
+	main := write(t, s.folder, "apache.conf", config+"Include "+recipe+"\n")
+	// One process, which can be ended.
+	s.run(t, exec.Command(program, "-X", "-f", main), func() bool { return s.answers(t) })
+}
+
+// answers reports whether the gateway sends a person without a session to Keycloak.
+func (s *stand) answers(t testing.TB) bool {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	world(t).lead("token.example.org", s.front)
+	answer, err := world(t).script().Do(r)
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	return answer.StatusCode == http.StatusFound && strings.HasPrefix(answer.Header.Get("Location"), provider)
+}
+
+func TestApache(t *testing.T) {
+	recipe := read(t, apacheRecipe)
+	stands(t, apache(), recipe).suite(t)
+	s := stands(t, apache(), recipe, everyHeader())
+	t.Run("nobody hands a token in from outside", s.believesNoClient)
+}
+
+func TestApacheRenewsTheToken(t *testing.T) {
+	stands(t, apache("OIDCClientID            token2go", "OIDCClientID            hasty"), read(t, apacheRecipe))
+	b := signedIn(t, ada)
+	first := b.token()
+	if life := inside(t, first.Secret).life(); life != 65*time.Second {
+		t.Fatalf("the token lives for %s, want 65 seconds: nothing would be renewed soon", life)
+	}
+	second := first
+	for end := time.Now().Add(soon); second == first; second = b.token() {
+		if time.Now().After(end) {
+			t.Fatal("the token is never renewed")
+		}
+		time.Sleep(time.Second)
+	}
+	if who := accepts(t, second.Secret); who != ada.name {
+		t.Errorf("Keycloak says that the renewed token is of %q, want %s", who, ada.name)
+	}
+	if !strings.Contains(second.Expires, "T") || second.Expires <= first.Expires {
+		t.Errorf("the renewed token expires at %s, the first at %s", second.Expires, first.Expires)
+	}
+}
+
+// A server that looks at a header which nobody guards hands out what a client made up.
+func TestApacheUnguardedIsFoundByTheDoctor(t *testing.T) {
+	recipe := read(t, apacheRecipe)
+	stands(t, apache("RequestHeader unset X-Forwarded-Access-Token early\n", ""), recipe,
+		"T2G_TOKEN_HEADER_NAMES=X-Forwarded-Access-Token,OIDC_access_token")
+	b := signedIn(t, ada)
+	if got := b.token("X-Forwarded-Access-Token", "spoof"); got.Secret != "spoof" {
+		t.Fatalf("got %.20s… from %s: this gateway does not let the header through", got.Secret, got.Header)
+	}
+	const title = "A client could have sent this header itself"
+	if got := b.echo("X-Forwarded-Access-Token", "spoof"); !got.says("warn", title) {
+		t.Errorf("the doctor does not warn: %+v", got.Verdicts)
+	}
+	if got := b.echo(); got.says("warn", title) {
+		t.Error("the doctor warns of the header that the gateway sets")
+	}
+}

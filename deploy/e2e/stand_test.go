@@ -1,0 +1,168 @@
+package e2e_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// gateway is what is known of a gateway before it is started.
+type gateway struct {
+	header string // in which the token arrives
+	start  func(t testing.TB, s *stand)
+}
+
+// stand is a gateway in front of a server, under the recipe's name.
+type stand struct {
+	gateway
+	front  string // host:port of the gateway
+	server string // host:port of the server
+	folder string
+	lines  *text
+}
+
+// stands starts the whole chain: the server as the recipe says, but for what the
+// environment says otherwise.
+func stands(t testing.TB, g gateway, recipe string, environment ...string) *stand {
+	t.Helper()
+	keycloak(t)
+	s := &stand{gateway: g, folder: t.TempDir(), front: free(t), lines: new(text)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the gateway and the server wrote:\n%s", s.lines)
+		}
+	})
+	s.serve(t, append(variables(t, recipe), environment...))
+	g.start(t, s)
+	world(t).lead("token.example.org", s.front)
+	return s
+}
+
+// variable is one of the server's, in a recipe's comment or text.
+var variable = regexp.MustCompile(`(?m)^(?:#   )?(T2G_[A-Z_]+=.*)$`)
+
+// variables are those of the server that a recipe names.
+func variables(t testing.TB, recipe string) []string {
+	t.Helper()
+	var found []string
+	for _, line := range variable.FindAllStringSubmatch(recipe, -1) {
+		found = append(found, line[1])
+	}
+	if len(found) < 4 {
+		t.Fatalf("the recipe names the variables %v, want more", found)
+	}
+	return found
+}
+
+func (s *stand) serve(t testing.TB, environment []string) {
+	t.Helper()
+	s.server = free(t)
+	_, port, _ := strings.Cut(s.server, ":")
+	c := exec.Command(built(t, "token2go-server"))
+	c.Env = append([]string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"}, environment...) // the last one of a name counts
+	s.run(t, c, func() bool {
+		answer, err := http.Get("http://" + s.server + "/health")
+		if err != nil {
+			return false
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+}
+
+// run starts a part of the chain and waits until it is ready.
+func (s *stand) run(t testing.TB, c *exec.Cmd, ready func() bool) {
+	t.Helper()
+	c.Dir = s.folder
+	if err := start(t, s.lines, c).await(soon, ready); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// adapted is a recipe with addresses of this computer in place of its own, in pairs.
+func adapted(t testing.TB, recipe string, pairs ...string) string {
+	t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(recipe, pairs[i]) {
+			t.Fatalf("the recipe does not hold %q", pairs[i])
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(recipe)
+}
+
+// handed is what /token hands over.
+type handed struct{ Secret, Header, Expires string }
+
+// token gets the token as the page's script does.
+func (b *tab) token(headers ...string) handed {
+	b.t.Helper()
+	answer := b.fetch("/token", headers...)
+	if answer.Status != http.StatusOK {
+		b.t.Fatalf("got %d: %.500s", answer.Status, answer.Body)
+	}
+	var h handed
+	decode(b.t, answer.Body, &h)
+	return h
+}
+
+// report is what /echo says.
+type report struct {
+	Headers map[string][]string
+	Token   struct{ Header string }
+
+	Verdicts []struct{ Level, Title, Text string }
+}
+
+func (b *tab) echo(headers ...string) (r report) {
+	b.t.Helper()
+	answer := b.fetch("/echo", headers...)
+	if answer.Status != http.StatusOK {
+		b.t.Fatalf("got %d: %.500s", answer.Status, answer.Body)
+	}
+	decode(b.t, answer.Body, &r)
+	return r
+}
+
+// says reports whether a verdict of that level has that title.
+func (r report) says(level, title string) bool {
+	for _, verdict := range r.Verdicts {
+		if verdict.Level == level && verdict.Title == title {
+			return true
+		}
+	}
+	return false
+}
+
+// inside reads the claims of a JWT, without checking anything: Keycloak does that.
+func inside(t testing.TB, token string) (c claims) {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("got %.40q, want a JWT", token)
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	decode(t, string(text), &c)
+	return c
+}
+
+// signedIn is a browser in which somebody has signed in and sees the page.
+func signedIn(t testing.TB, who person) *tab {
+	t.Helper()
+	b := open(t)
+	b.visit(address + "/")
+	b.signIn(who)
+	b.ready()
+	return b
+}
+
+// ready waits until the page shows a token.
+func (b *tab) ready() {
+	b.t.Helper()
+	b.until("location.origin === '" + address + "' && document.getElementById('app')?.dataset.state === 'ready'")
+}

@@ -1,0 +1,221 @@
+package e2e_test
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// suite is what every gateway is asked.
+func (s *stand) suite(t *testing.T) {
+	if !t.Run("a person signs in at Keycloak and sees the page", s.showsThePage) {
+		return // everything else would wait in vain
+	}
+	t.Run("a script without a session is told so", s.tellsScripts)
+	t.Run("Keycloak accepts the token of the page", s.handsOver)
+	t.Run("an access token of more than 8 KB is handed over", s.handsOverALongOne)
+	t.Run("the doctor names the header", s.namesTheHeader)
+	for _, c := range clients() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Run("gets the token through a browser that signs in on the way", func(t *testing.T) { s.fresh(t, c) })
+			t.Run("gets the token through a browser that is signed in", func(t *testing.T) { s.known(t, c) })
+			t.Run("gets it through a link on another site once the person allows it", func(t *testing.T) { s.linked(t, c) })
+			t.Run("is told when the person denies it", func(t *testing.T) { s.denied(t, c) })
+		})
+	}
+	t.Run("after signing out nothing is left", s.signsOut)
+}
+
+func (s *stand) showsThePage(t *testing.T) {
+	b := open(t)
+	b.visit(address + "/echo?pretty&a=b%26c")
+	b.signIn(ada)
+	b.until(there("#headers"))
+	if at := eval[string](b, "location.href"); at != address+"/echo?pretty&a=b%26c" {
+		t.Errorf("the person is at %s after signing in, want to be where they were led away from", at)
+	}
+	b.visit(address + "/")
+	b.ready()
+	if who := b.text("#facts"); !strings.Contains(who, ada.name) {
+		t.Errorf("the page says %q, want it to know %s", who, ada.name)
+	}
+}
+
+func (s *stand) tellsScripts(t *testing.T) {
+	if status, body := ask(t, "/token", "Accept", "application/json"); status != http.StatusUnauthorized {
+		t.Errorf("got %d, want 401: %.300s", status, body)
+	}
+}
+
+func (s *stand) handsOver(t *testing.T) {
+	b := signedIn(t, ada)
+	got := b.token()
+	if who := accepts(t, got.Secret); who != ada.name {
+		t.Errorf("Keycloak says that the token is of %q, want %s", who, ada.name)
+	}
+	if said := inside(t, got.Secret); said.Type != "Bearer" {
+		t.Errorf("got a token of type %q, want an access token", said.Type)
+	}
+	if got.Header != s.header {
+		t.Errorf("the token came in %s, want %s", got.Header, s.header)
+	}
+	if got.Expires == "" {
+		t.Error("nobody is told when the token expires")
+	}
+}
+
+func (s *stand) handsOverALongOne(t *testing.T) {
+	b := signedIn(t, grace)
+	got := b.token()
+	if len(got.Secret) <= 8<<10 {
+		t.Fatalf("got a token of %d bytes, want more than 8 KB", len(got.Secret))
+	}
+	if who := accepts(t, got.Secret); who != grace.name {
+		t.Errorf("Keycloak says that the token is of %q, want %s", who, grace.name)
+	}
+	for _, c := range clients() {
+		t.Run(c.name, func(t *testing.T) {
+			p := c.start(t)
+			b.visit(p.address())
+			if token := p.token(); len(token) <= 8<<10 || accepts(t, token) != grace.name {
+				t.Errorf("the program got a token of %d bytes", len(token))
+			}
+		})
+	}
+}
+
+func (s *stand) namesTheHeader(t *testing.T) {
+	got := signedIn(t, ada).echo()
+	if got.Token.Header != s.header {
+		t.Errorf("the doctor names %s, want %s", got.Token.Header, s.header)
+	}
+	for _, verdict := range got.Verdicts {
+		if verdict.Level == "bad" || verdict.Level == "warn" {
+			t.Errorf("the doctor finds %s: %s: %s", verdict.Level, verdict.Title, verdict.Text)
+		}
+	}
+}
+
+// tokenHeaders are the headers in which a server looks for a token unless told.
+func tokenHeaders() []string {
+	return []string{
+		"X-Forwarded-Access-Token", "X-Auth-Request-Access-Token", "X-Access-Token", "OIDC_access_token",
+		"Access-Token", "Token", "Authorization",
+	}
+}
+
+// everyHeader makes the server look at all of them, so that it is the gateway which
+// removes what a client sends.
+func everyHeader() string { return "T2G_TOKEN_HEADER_NAMES=" + strings.Join(tokenHeaders(), ",") }
+
+// believesNoClient sends a made-up token in every header that some server looks at, in
+// every spelling that some program takes for the same.
+func (s *stand) believesNoClient(t *testing.T) {
+	b := signedIn(t, ada)
+	want := b.token()
+	for _, name := range tokenHeaders() {
+		for _, sent := range []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")} {
+			if got := b.token(sent, "Bearer spoof"); got != want {
+				t.Errorf("%s: got %.20s… from %s", sent, got.Secret, got.Header)
+			}
+			if status, _ := ask(t, "/token", "Accept", "application/json", sent, "Bearer spoof"); status != http.StatusUnauthorized {
+				t.Errorf("%s: got %d without a session, want 401", sent, status)
+			}
+		}
+	}
+}
+
+// fresh is the whole way: the program opens a browser that has no session anywhere.
+func (s *stand) fresh(t *testing.T, c client) {
+	p := c.start(t)
+	b := open(t)
+	b.visit(p.address())
+	b.signIn(ada)
+	// The way back from a sign-in form looks like a link on that site.
+	b.allow(p)
+	s.got(t, b, p)
+}
+
+// known is the everyday way: nobody is asked anything.
+func (s *stand) known(t *testing.T, c client) {
+	b := signedIn(t, ada)
+	p := c.start(t)
+	b.visit(p.address())
+	s.got(t, b, p)
+}
+
+// linked is what another site could do: the person is asked first.
+func (s *stand) linked(t *testing.T, c client) {
+	b, p := s.lure(t, c)
+	b.allow(p)
+	s.got(t, b, p)
+}
+
+func (s *stand) denied(t *testing.T, c client) {
+	b, p := s.lure(t, c)
+	b.click("#question #deny")
+	select {
+	case <-p.ended:
+	case <-time.After(soon):
+		t.Fatal("the program still waits")
+	}
+	if got := p.exit(); got != 3 || p.tells.String() != "" {
+		t.Errorf("the program ended with %d and printed %q, want 3 and nothing", got, p.tells)
+	}
+}
+
+// lure starts a program, puts its address as a link on somebody else's page, and lets a
+// person who is signed in follow it.
+func (s *stand) lure(t *testing.T, c client) (*tab, *program) {
+	t.Helper()
+	p := c.start(t)
+	link := p.link()
+	site(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `<!doctype html><title>Elsewhere</title><a id="lure" href="%s">Click</a>`, html.EscapeString(link))
+	})
+	b := signedIn(t, ada)
+	b.visit(elsewhere + "/")
+	b.click("#lure")
+	return b, p
+}
+
+// allow answers the question, which shows the words that the program has printed.
+func (b *tab) allow(p *program) {
+	b.t.Helper()
+	b.until(there(question))
+	words := strings.Fields(b.text("#words"))
+	if len(words) != 4 || !strings.Contains(strings.Join(strings.Fields(p.said.String()), " "), strings.Join(words, " ")) {
+		b.t.Errorf("the question shows the words %q, and the program:\n%s", words, p.said)
+	}
+	b.click(question)
+}
+
+// got looks at what the program printed, and where it left the browser.
+func (s *stand) got(t *testing.T, b *tab, p *program) {
+	t.Helper()
+	token := p.token()
+	if who := accepts(t, token); who != ada.name {
+		t.Errorf("Keycloak says that the token is of %q, want %s", who, ada.name)
+	}
+	b.until("location.hostname === '127.0.0.1' && document.readyState === 'complete'")
+	if at := eval[string](b, "location.href"); strings.Contains(at, "response=") {
+		t.Errorf("the browser is left at %s, with the answer in its address", at)
+	}
+}
+
+func (s *stand) signsOut(t *testing.T) {
+	b := signedIn(t, ada)
+	b.click("#sign-out")
+	// Neither the gateway nor Keycloak lets this browser in again without a password.
+	b.until(there(form))
+	b.visit(address + "/")
+	b.until(there(form))
+	b.signIn(grace)
+	b.ready()
+	if who := b.text("#facts"); !strings.Contains(who, grace.name) {
+		t.Errorf("the page says %q, want it to know the next person", who)
+	}
+}
