@@ -128,6 +128,22 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
+// decide answers the question as a person does with a mouse: the pointer is over the
+// button for a while before it clicks.
+func (b *tab) decide(selector string) {
+	b.t.Helper()
+	b.until(there(selector))
+	at := eval[struct{ X, Y float64 }](b, fmt.Sprintf(`(() => {
+		const at = document.querySelector(%q);
+		at.scrollIntoView({block: "nearest", behavior: "instant"});
+		const {x, y, width, height} = at.getBoundingClientRect();
+		return {X: x + width / 2, Y: y + height / 2};
+	})()`, selector))
+	b.do(chromedp.MouseEvent(chromedp.MouseMoved, at.X, at.Y))
+	b.until(fmt.Sprintf(`getComputedStyle(document.querySelector(%q)).pointerEvents === "auto"`, selector))
+	b.do(chromedp.MouseClickXY(at.X, at.Y))
+}
+
 func (b *tab) text(selector string) string {
 	b.t.Helper()
 	return eval[string](b, fmt.Sprintf("document.querySelector(%q)?.innerText.trim() ?? ''", selector))

@@ -156,7 +156,7 @@ func (s *stand) linked(t *testing.T, c client) {
 
 func (s *stand) denied(t *testing.T, c client) {
 	b, p := s.lure(t, c)
-	b.click("#question #deny")
+	b.decide("#question #deny")
 	select {
 	case <-p.ended:
 	case <-time.After(soon):
@@ -190,7 +190,7 @@ func (b *tab) allow(p *program) {
 	if len(words) != 4 || !strings.Contains(strings.Join(strings.Fields(p.said.String()), " "), strings.Join(words, " ")) {
 		b.t.Errorf("the question shows the words %q, and the program:\n%s", words, p.said)
 	}
-	b.click(question)
+	b.decide(question)
 }
 
 // got looks at what the program printed, and where it left the browser.
