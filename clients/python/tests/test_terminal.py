@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -18,6 +19,7 @@ import pytest
 
 from conftest import SOON, Demo, Person, until
 from sealing import Request, sealed
+from token2go.__main__ import main
 
 
 class Terminal:
@@ -249,6 +251,17 @@ def test_every_end_has_its_exit_code(arguments: list[str], code: int, said: str)
         assert ended.returncode == code, ended.stderr
         assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_cache_and_a_port_that_cannot_be_used_have_the_exit_codes_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOKEN2GO_CACHE_DIR", "relative")
+    assert main(["https://t2g.example.org"]) == 13
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["https://t2g.example.org", "--listen", "--no-cache", "--port", port]) == 14
+    assert "no listener" in capsys.readouterr().err
 
 
 def test_a_signal_in_the_midst_leaves_no_traceback(demo: Demo) -> None:

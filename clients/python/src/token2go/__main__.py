@@ -8,9 +8,11 @@ import sys
 
 from token2go import __version__
 from token2go._errors import (
+    CacheError,
     CertificateError,
     Denied,
     Expiring,
+    ListenError,
     NoToken,
     OptionError,
     Refused,
@@ -31,6 +33,8 @@ _CODES: dict[type[Token2goError], int] = {
     Unreachable: 8,
     CertificateError: 9,
     ServerError: 10,
+    CacheError: 13,
+    ListenError: 14,
 }
 
 _EPILOG = """\
@@ -41,7 +45,8 @@ examples:
 
 exit codes:
   0 a token, 1 anything else, 2 usage, 3 denied, 4 timed out, 5 no token at the gateway, 6 token expiring,
-  7 request refused, 8 server unreachable, 9 certificate not trusted, 10 server error, 130 interrupted
+  7 request refused, 8 server unreachable, 9 certificate not trusted, 10 server error, 13 cache not safe to use,
+  14 no port to listen on, 130 interrupted
 """
 
 

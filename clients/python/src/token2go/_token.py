@@ -123,7 +123,7 @@ def is_token(text: str) -> bool:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair
         return False
-    return bool(text) and not any(letter <= " " or "\x7f" <= letter <= "\x9f" for letter in text)
+    return bool(text) and not any(letter <= " " or "\x7f" <= letter <= "\x9f" or letter.isspace() for letter in text)
 
 
 def is_name(text: str) -> bool:
