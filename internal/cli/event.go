@@ -12,7 +12,6 @@ import (
 //
 //   - open: somebody has to open URL (or ShortURL, on this computer; or PasteURL, which
 //     ends in a text to paste) and to compare Words, before Until
-//   - opening: a browser was started
 //   - waiting: another program asks for the same server already
 //   - warning: Text says what did not end the wait
 //   - token: the token with that Fingerprint is there
