@@ -50,7 +50,7 @@ func launch(t testing.TB, arguments []string, environment ...string) *program {
 func (p *program) begin(t testing.TB, environment ...string) {
 	t.Helper()
 	p.Stderr = p.stderr
-	p.Env = append([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, environment...)
+	p.Env = append([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=" + os.Getenv("GORACE")}, environment...)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}

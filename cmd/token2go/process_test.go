@@ -74,7 +74,7 @@ func furnish(e *testscript.Env, house *t2gtest.House) error {
 		"SERVER="+house.Gateway, "DIRECT="+house.Direct, "HOST="+strings.TrimPrefix(house.Gateway, "http://"),
 		"HOME="+home, "XDG_RUNTIME_DIR="+runtime, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
 		"BROWSER=browser", "TABS="+filepath.Join(e.WorkDir, "tabs"), "NOTHING="+nothing, "TOKEN2GO="+program, "DISPLAY=:0",
-		"CACHE="+filepath.Join(runtime, "token2go"),
+		"CACHE="+filepath.Join(runtime, "token2go"), "GORACE="+os.Getenv("GORACE"),
 	)
 	return nil
 }

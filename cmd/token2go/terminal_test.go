@@ -173,6 +173,7 @@ func personal(t testing.TB, home string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + runtime, "XDG_CONFIG_HOME=" + filepath.Join(home, "config"),
 		"BROWSER=browser", "TABS=" + filepath.Join(home, "tabs"), "DISPLAY=:0",
+		"GORACE=" + os.Getenv("GORACE"),
 	}
 }
 
