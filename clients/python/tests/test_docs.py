@@ -17,6 +17,7 @@ import token2go
 from conftest import ROOT, SOON, Demo, Person, missing
 from test_auth import Service
 
+REMOTE = ROOT / "docs" / "clients-python-remote.md"
 PAGES = [ROOT / "docs" / "clients-python.md", ROOT / "clients" / "python" / "README.md"]
 
 
@@ -77,10 +78,13 @@ def test_every_block_of_python_and_shell_runs(
 
 
 @pytest.mark.browser
-def test_every_block_of_a_notebook_runs(demo: Demo, service: Service, token: token2go.Token, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [PAGES[0], REMOTE], ids=lambda page: page.name)
+def test_every_block_of_a_notebook_runs(
+    page: Path, demo: Demo, service: Service, token: token2go.Token, tmp_path: Path
+) -> None:
     from test_notebook import Notebook, mentions
 
-    cells = [here(text, demo, service) for _, text in blocks(PAGES[0], "ipython")]
+    cells = [here(text, demo, service) for _, text in blocks(page, "ipython")]
     assert len(cells) == 2
     book = Notebook(tmp_path, *cells)
     saved = book.end()
