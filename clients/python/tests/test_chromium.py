@@ -9,7 +9,7 @@ import pytest
 
 import token2go
 from conftest import Asking, Demo
-from test_jupyterlab import chromium, context  # noqa: F401 - fixtures
+from test_jupyterlab import chromium, context, decide  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,7 +26,7 @@ def test_a_person_who_is_not_signed_in_yet_signs_in_and_is_asked(demo: Demo, con
     sign_in(page, asking.prompt.short_url)
     page.locator("#allow").wait_for()
     assert all(word in page.locator("#question").inner_text() for word in asking.prompt.words)
-    page.locator("#allow").click()
+    decide(page, "allow")
     page.get_by_text("The program has its token.").wait_for()
     assert page.locator("#words").inner_text() == " ".join(asking.prompt.words)
     assert "?" not in page.url
@@ -47,7 +47,7 @@ def test_a_large_token_comes_by_a_form_of_the_browser_s_own(
         asking = Asking(token2go.get, demo.front)
         page = context.new_page()
         sign_in(page, asking.prompt.short_url)
-        page.locator("#allow").click()
+        decide(page, "allow")
         page.get_by_text("The program has its token.").wait_for()
         assert asking.result()
     finally:
@@ -61,7 +61,7 @@ def test_the_last_page_of_a_denial_says_so_and_fits_a_small_window(demo: Demo, c
     sign_in(page, asking.prompt.url)
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.locator("#deny").click()
+    decide(page, "deny")
     page.get_by_role("heading", name="No token: denied").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     # A browser looks for an icon, which is a stray like any other.

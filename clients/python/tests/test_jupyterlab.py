@@ -169,6 +169,12 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     running.close()
 
 
+def decide(page: Any, answer: str) -> None:
+    """Presses Allow or Deny, which take no click until the pointer has been there for half a second."""
+    page.locator(".decide").hover()
+    page.locator(f"#{answer}").click()
+
+
 def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab: Lab, context: Any) -> None:
     page = open_notebook(context, lab)
     run_cell(page, f"import token2go\ntoken = token2go.get({demo.front!r}, method='loopback')\ntoken")
@@ -179,7 +185,7 @@ def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab
     assert tab.locator("#client").inner_text() == "token2go for Python"
     question = tab.locator("#question").inner_text()
     assert all(word in question for word in words.split())
-    tab.locator("#allow").click()
+    decide(tab, "allow")
     tab.get_by_text("The program has its token.").wait_for()
     assert tab.locator("#words").inner_text() == words
     assert "?" not in tab.url
@@ -203,7 +209,7 @@ def test_a_person_whose_kernel_is_elsewhere_pastes_the_sealed_text(demo: Demo, t
         assert field.get_attribute("type") == "password"
         picture(page, "notebook-pastes")
         tab = follow_link(context, page)
-        tab.locator("#allow").click()
+        decide(tab, "allow")
         sealed = tab.locator("#sealed").input_value()
         field.fill(sealed)
         field.press("Enter")
@@ -240,7 +246,7 @@ def test_behind_a_hub_s_proxy_the_answer_comes_by_itself(server_program: Path, t
         words = words_on(page)
         tab = follow_link(context, page)
         assert f"https://localhost:{lab.port}/user/alice/proxy/" in tab.locator("#target").inner_text()
-        tab.locator("#allow").click()
+        decide(tab, "allow")
         tab.get_by_text("The program has its token.").wait_for()
         assert tab.locator("#words").inner_text() == words
         assert tab.url.startswith(f"https://localhost:{lab.port}/user/alice/proxy/")
