@@ -159,6 +159,24 @@ def test_a_named_host_gets_the_token_and_is_asked_for_it_once(send: Send, servic
 
 
 @every_library
+def test_an_authorization_of_the_caller_s_own_stays(send: Send, service: Service, gateway: Gateway) -> None:
+    service.wants = "Basic b3ducw=="
+    assert send(auth_for(service), "GET", service.url, headers={"Authorization": "Basic b3ducw=="}) == 200
+    assert send(auth_for(service), "GET", service.url, headers={"authorization": "Bearer wrong"}) == 401
+    assert service.authorizations == ["Basic b3ducw==", "Bearer wrong"]
+    assert gateway.asked == []
+
+
+def test_a_request_of_httpx_that_is_sent_twice_gets_the_newest_token(service: Service, gateway: Gateway) -> None:
+    with httpx.Client(auth=auth_for(service), trust_env=False) as client:
+        request = client.build_request("GET", service.url)
+        assert client.send(request).status_code == 200
+        service.wants = "Bearer second"
+        assert client.send(request).status_code == 200
+    assert service.authorizations == ["Bearer first", "Bearer first", "Bearer second"]
+
+
+@every_library
 def test_no_other_host_and_no_other_port_gets_it(
     send: Send, service: Service, elsewhere: Service, gateway: Gateway
 ) -> None:

@@ -40,7 +40,8 @@ class Auth(_Base):
     hosts: who may have the token: names such as "api.example.org", with a port where it is not that of https.
         A name stands for itself alone, not for what is below it.
 
-    The token goes out over https only, or to this computer, and never across a redirect to another host. An answer of
+    The token goes out over https only, or to this computer, and never across a redirect to another host; an
+        Authorization that the caller gave stays. An answer of
     401 makes it ask for another token, once for each request and where the body can be sent again; a token that was
     refused is not used again where the gateway has another, and one that is younger than a minute is not
     asked for anew; where there is no other to be had, the answer stays 401. One Auth can serve many threads and tasks:
@@ -67,7 +68,7 @@ class Auth(_Base):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Is how requests asks for the header."""
-        if self._may(request.url):
+        if self._may(request.url) and "Authorization" not in request.headers:
             used = self._get("")
             request.headers["Authorization"] = used.authorization
             position = _position(request.body)
@@ -102,25 +103,25 @@ class Auth(_Base):
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Is how httpx asks for the header."""
-        if not self._may(str(request.url)):
+        if not self._may(str(request.url)) or _has_its_own(request):
             yield request
             return
         used = self._get("")
-        request.headers["Authorization"] = used.authorization
+        _sign(request, used)
         response = yield request
         if self._worth_another(request, response):
             token = self._another(used)
             if token != used:
-                request.headers["Authorization"] = token.authorization
+                _sign(request, token)
                 yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Is how httpx asks for the header, to await."""
-        if not self._may(str(request.url)):
+        if not self._may(str(request.url)) or _has_its_own(request):
             yield request
             return
         used = await self._aget("")
-        request.headers["Authorization"] = used.authorization
+        _sign(request, used)
         response = yield request
         if self._worth_another(request, response):
             try:
@@ -128,7 +129,7 @@ class Auth(_Base):
             except Token2goError:
                 return  # 401 is an answer, and says as much
             if token != used:
-                request.headers["Authorization"] = token.authorization
+                _sign(request, token)
                 yield request
 
     def _worth_another(self, request: httpx.Request, response: httpx.Response) -> bool:
@@ -198,6 +199,22 @@ class Auth(_Base):
         # The time is used up on the way, so the margin is smaller than that of a new one.
         margin = min(self._options.min_ttl, 10)
         return token if token.valid_for(margin, lifetime=self._options.lifetime) else None
+
+
+_MARK = "token2go"
+
+
+def _sign(request: httpx.Request, token: Token) -> None:
+    """Puts a token into a request of httpx, and marks it as ours."""
+    request.headers["Authorization"] = token.authorization
+    request.extensions = {**request.extensions, _MARK: token}
+
+
+def _has_its_own(request: httpx.Request) -> bool:
+    """Whether the caller gave an Authorization, which stays; a request that is sent twice may hold ours."""
+    given = request.headers.get("Authorization")
+    ours = request.extensions.get(_MARK)
+    return given is not None and not (isinstance(ours, Token) and given == ours.authorization)
 
 
 def _host(name: str) -> tuple[str, int]:
