@@ -149,6 +149,11 @@ func (b *tab) text(selector string) string {
 	return eval[string](b, fmt.Sprintf("document.querySelector(%q)?.innerText.trim() ?? ''", selector))
 }
 
+func (b *tab) attribute(selector, name string) string {
+	b.t.Helper()
+	return eval[string](b, fmt.Sprintf("document.querySelector(%q).getAttribute(%q)", selector, name))
+}
+
 // there is a script that says whether a page that is loaded has such an element.
 func there(selector string) string {
 	return fmt.Sprintf("document.readyState === 'complete' && document.querySelector(%q)", selector)

@@ -13,6 +13,10 @@ import (
 type gateway struct {
 	header string // in which the token arrives
 	start  func(t testing.TB, s *stand)
+
+	// alone says that signing out ends the gateway's session and leaves Keycloak's, so
+	// that the next visit is signed in without a form.
+	alone bool
 }
 
 // stand is a gateway in front of a server, under the recipe's name.

@@ -208,6 +208,13 @@ func (s *stand) got(t *testing.T, b *tab, p *program) {
 
 func (s *stand) signsOut(t *testing.T) {
 	b := signedIn(t, ada)
+	if s.alone {
+		b.fetch(b.attribute("#sign-out", "href"))
+		if got := b.fetch("/token"); got.Status != http.StatusUnauthorized {
+			t.Errorf("got %d after signing out, want 401", got.Status)
+		}
+		return
+	}
 	b.click("#sign-out")
 	// Neither the gateway nor Keycloak lets this browser in again without a password.
 	b.until(there(form))

@@ -1,0 +1,71 @@
+package e2e_test
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const oauth2ProxyRecipe = "deploy/gateways/oauth2-proxy/README.md"
+
+// oauth2Proxy is the program that OAUTH2_PROXY names, or one on PATH. No package registry
+// has it, so that without it a test is skipped also where nothing else may be.
+func oauth2Proxy(t testing.TB) string {
+	t.Helper()
+	name := os.Getenv("OAUTH2_PROXY")
+	if name == "" {
+		name = "oauth2-proxy"
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("NOT TESTED: %v; OAUTH2_PROXY may name one", err)
+	}
+	return path
+}
+
+// direct is oauth2-proxy with the flags of our recipe, which passes requests on to the
+// server by itself.
+func direct() gateway {
+	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *stand) {
+		n := world(t)
+		_, block, _ := strings.Cut(read(t, oauth2ProxyRecipe), "oauth2-proxy \\\n")
+		block, _, _ = strings.Cut(block, "```")
+		flags := strings.Fields(adapted(t, strings.NewReplacer("\\\n", " ", "'", "").Replace(block),
+			"--http-address=127.0.0.1:4180", "--http-address=- --https-address="+s.front+
+				" --tls-cert-file="+n.certificate+" --tls-key-file="+n.key,
+			"--upstream=http://127.0.0.1:8080/", "--upstream=http://"+s.server+"/",
+			"/etc/oauth2-proxy/client-secret", write(t, s.folder, "client-secret", "for-tests-only"),
+			"/etc/oauth2-proxy/cookie-secret", write(t, s.folder, "cookie-secret", "for-tests-only-0123456789abcdefg"),
+		))
+		c := exec.Command(oauth2Proxy(t), flags...)
+		c.Env = slices.Concat(os.Environ(), n.environment())
+		s.run(t, c, func() bool { return s.answers(t) })
+	}}
+}
+
+func TestOAuth2Proxy(t *testing.T) {
+	oauth2Proxy(t)
+	recipe := read(t, oauth2ProxyRecipe)
+	stands(t, direct(), recipe).suite(t)
+}
+
+// What a client sends in the header that the recipe names is not believed; other headers
+// pass, and the doctor says so.
+func TestOAuth2ProxyGuardsOneHeader(t *testing.T) {
+	oauth2Proxy(t)
+	stands(t, direct(), read(t, oauth2ProxyRecipe), "T2G_TOKEN_HEADER_NAMES=X-Access-Token,X-Forwarded-Access-Token")
+	b := signedIn(t, ada)
+	want := b.token()
+	if got := b.token("X-Forwarded-Access-Token", "spoof"); got != want {
+		t.Errorf("got %.20s… from %s, want the person's token", got.Secret, got.Header)
+	}
+	if got := b.token("X-Access-Token", "spoof"); got.Secret != "spoof" {
+		t.Fatalf("got %.20s… from %s: this gateway does not let the header through", got.Secret, got.Header)
+	}
+	const title = "A client could have sent this header itself"
+	if got := b.echo("X-Access-Token", "spoof"); !got.says("warn", title) {
+		t.Errorf("the doctor does not warn: %+v", got.Verdicts)
+	}
+}
