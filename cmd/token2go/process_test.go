@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,10 +22,19 @@ import (
 // The test program is token2go and the browser, too: as processes of their own, under
 // the race detector where the tests run under it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"token2go": main,
 		"browser":  pretendBrowser,
 	})
+}
+
+type tests struct{ *testing.M }
+
+// Run hears of hang-ups, so that the programs which the tests start do not inherit that
+// they are ignored, as nohup has it: token2go keeps to that.
+func (t tests) Run() int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	return t.M.Run()
 }
 
 // soon is far longer than anything here takes on a machine with nothing else to do.
