@@ -98,7 +98,7 @@ func serveShipped(b *testing.B, path string) *running {
 		b.Fatal(err)
 	}
 	defer output.Close()
-	port, ops := freePort(b), freePort(b)
+	port, ops := unusedPort(b), unusedPort(b)
 	child := exec.Command(path)
 	child.Env = []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=" + ops}
 	child.Stdout, child.Stderr = output, os.Stderr

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,15 +42,15 @@ func newStand(b *testing.B) *stand {
 		b.Fatal(err)
 	}
 	defer output.Close()
-	port := freePort(b)
+	port := unusedPort(b)
 	s.server.address = "127.0.0.1:" + port
-	s.server.process, s.end = start(b, roleServer, output, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+freePort(b), "T2G_OPS_PPROF=true")
+	s.server.process, s.end = start(b, roleServer, output, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+unusedPort(b), "T2G_OPS_PPROF=true")
 
 	answer := filepath.Join(folder, "answer")
 	if err := os.WriteFile(answer, s.server.first(b, tokenRequest(), http.StatusOK), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	port = freePort(b)
+	port = unusedPort(b)
 	s.bare.address = "127.0.0.1:" + port
 	s.bare.process, _ = start(b, roleBare, os.Stderr, benchPort+"="+port, benchBytes+"="+answer)
 	s.bare.first(b, tokenRequest(), http.StatusOK)
@@ -78,16 +77,6 @@ func start(b *testing.B, role string, output *os.File, environment ...string) (p
 	}
 	b.Cleanup(end)
 	return child.Process.Pid, end
-}
-
-func freePort(b *testing.B) string {
-	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer listener.Close()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
 func (c contender) dial(b *testing.B, request []byte, status int) *crowd {
