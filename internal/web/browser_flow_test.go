@@ -24,10 +24,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"token2go/internal/demo"
-	"token2go/internal/flow"
 	"token2go/internal/seal"
 	"token2go/internal/t2gtest"
-	"token2go/internal/web"
 )
 
 // listen serves on a port of 127.0.0.1 until the test ends.
@@ -135,8 +133,6 @@ func secretOf(t *testing.T, document string) string {
 	return said.Secret
 }
 
-func alwaysAsk(o *web.Options) { o.Rules.Consent = flow.ConsentAlways }
-
 func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, host, mode string }{
@@ -147,7 +143,7 @@ func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+			house := t2gtest.Start(t, t2gtest.Options{Web: always})
 			l := await(t, test.host)
 			b := openTab(t)
 			b.front(house)
@@ -205,7 +201,7 @@ func TestAClientOfTheFirstVersionIsAnswered(t *testing.T) {
 
 func TestADeniedQuestionTellsTheProgram(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	house := t2gtest.Start(t, t2gtest.Options{Web: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")
@@ -248,7 +244,7 @@ func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 // TestGoingBackDoesNotPostTwice: the program took its answer once and no longer listens.
 func TestGoingBackDoesNotPostTwice(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	house := t2gtest.Start(t, t2gtest.Options{Web: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.expect("ERR_CACHE_MISS") // the page before was the answer to a POST, and is not kept
@@ -265,7 +261,7 @@ func TestGoingBackDoesNotPostTwice(t *testing.T) {
 
 func TestWithoutScriptsTheAnswerIsPostedByHand(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	house := t2gtest.Start(t, t2gtest.Options{Web: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")
@@ -454,7 +450,7 @@ func TestASecondClickDecidesNothing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+			house := t2gtest.Start(t, t2gtest.Options{Web: always})
 			l := await(t, "127.0.0.1")
 			b := openTab(t)
 			b.expect("BounceTrackingIssue", "NavigationEntryMarkedSkippable") // of the page that leaves by itself
@@ -493,7 +489,7 @@ func TestASecondClickDecidesNothing(t *testing.T) {
 // TestWhoClicksOnAndOnDecidesNothing: each click too early begins the half second anew.
 func TestWhoClicksOnAndOnDecidesNothing(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	house := t2gtest.Start(t, t2gtest.Options{Web: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")
@@ -514,7 +510,7 @@ func TestWhoClicksOnAndOnDecidesNothing(t *testing.T) {
 // TestTheQuestionWaitsHalfASecond also where the person wants no motion.
 func TestTheQuestionWaitsHalfASecond(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	house := t2gtest.Start(t, t2gtest.Options{Web: always})
 	for _, test := range []struct {
 		motion string
 		touch  bool

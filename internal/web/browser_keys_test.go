@@ -133,7 +133,7 @@ func TestArrowsChooseAmongTheExamples(t *testing.T) {
 
 func TestTheQuestionIsAnsweredByKeyboardAndNotByAccident(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Web: alwaysAsk})
+	house := t2gtest.Start(t, t2gtest.Options{Web: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")

@@ -54,8 +54,8 @@ func scenes() []scene {
 			b.scripts(false)
 			b.visit(house.Gateway + "/")
 		}},
-		{name: "question", web: alwaysAsk, stage: asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")},
-		{name: "question without a name", web: alwaysAsk, stage: asked("port", "41234", "path", "callback")},
+		{name: "question", web: always, stage: asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")},
+		{name: "question without a name", web: always, stage: asked("port", "41234", "path", "callback")},
 		{name: "question of another server", web: hubTargets, stage: asked("client", strings.Repeat("Wörkbench", 7), "target",
 			"https://hub.example.org/user/somebody-with-a-rather-long-name/token2go/back?room="+strings.Repeat("0123456789", 12))},
 		{name: "question of a page", stage: asked("client", "Notebook", "responseMode", "page")},
