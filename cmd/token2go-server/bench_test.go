@@ -111,13 +111,13 @@ func (c contender) ratio(b *testing.B, bare contender, request []byte, status in
 		bareStatus = http.StatusSeeOther
 	}
 	ours, theirs := c.dial(b, request, status), bare.dial(b, request, bareStatus)
-	ours.turn(b, 5*slice) // from here on both have what they keep
-	theirs.turn(b, 5*slice)
+	turn(b, ours, 5*slice) // from here on both have what they keep
+	turn(b, theirs, 5*slice)
 	var ratios, rates, bareRates []float64
-	ours.answered, theirs.answered = 0, 0
-	work, bareWork := c.work(b), bare.work(b)
+	ours.Answered, theirs.Answered = 0, 0
+	work, bareWork := c.work(), bare.work()
 	for b.Loop() {
-		rate, bareRate := ours.turn(b, slice), theirs.turn(b, slice)
+		rate, bareRate := turn(b, ours, slice), turn(b, theirs, slice)
 		rates, bareRates, ratios = append(rates, rate), append(bareRates, bareRate), append(ratios, rate/bareRate)
 	}
 	b.ReportMetric(0, "ns/op") // of a pair of slices, which says nothing
@@ -127,8 +127,8 @@ func (c contender) ratio(b *testing.B, bare contender, request []byte, status in
 	b.ReportMetric(median(bareRates), "bare-req/s")
 	processors := ""
 	if work >= 0 {
-		each := float64((c.work(b) - work).Microseconds()) / float64(ours.answered)
-		bareEach := float64((bare.work(b) - bareWork).Microseconds()) / float64(theirs.answered)
+		each := float64((c.work() - work).Microseconds()) / float64(ours.Answered)
+		bareEach := float64((bare.work() - bareWork).Microseconds()) / float64(theirs.Answered)
 		b.ReportMetric(each, "cpu-µs/req")
 		b.ReportMetric(bareEach, "bare-cpu-µs/req")
 		processors = fmt.Sprintf(", %.1f µs of processor time for each against %.1f", each, bareEach)

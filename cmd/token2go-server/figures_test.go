@@ -138,16 +138,16 @@ func (s *running) hold(b *testing.B, count int) {
 	request := tokenRequest()
 	before := resident(b, s.process)
 	for held := 0; held < count; held += connections {
-		some, err := newCrowd(s.address, request, http.StatusOK)
+		some, err := s.call(request, http.StatusOK)
 		if errors.Is(err, syscall.EMFILE) {
 			b.Skipf("SKIPPED, for want of descriptors: ulimit -n lets %d connections be open, want %d", held, count)
 		}
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(some.close)
-		for _, one := range some.callers {
-			if _, err := one.call(); err != nil {
+		b.Cleanup(some.Close)
+		for _, one := range some.Callers {
+			if _, err := one.Call(); err != nil {
 				b.Fatalf("after %d connections: %v", held, err)
 			}
 		}
@@ -179,14 +179,14 @@ func (s *running) exhaust(b *testing.B, count int) {
 	for sample := range samples {
 		errs := make([]error, connections)
 		var callers sync.WaitGroup
-		for i, one := range crowd.callers {
+		for i, one := range crowd.Callers {
 			callers.Go(func() {
 				for n := range count / samples / connections {
 					kind := kinds[n%len(kinds)]
 					number := (sample*(count/samples/connections)+n)*connections + i
-					one.status = fmt.Appendf(nil, "HTTP/1.1 %d ", kind.status)
-					one.request = bytes.ReplaceAll(kind.request, []byte(numeral(0)), []byte(numeral(number)))
-					if _, errs[i] = one.call(); errs[i] != nil {
+					one.Begins = fmt.Appendf(nil, "HTTP/1.1 %d ", kind.status)
+					one.Request = bytes.ReplaceAll(kind.request, []byte(numeral(0)), []byte(numeral(number)))
+					if _, errs[i] = one.Call(); errs[i] != nil {
 						return
 					}
 				}

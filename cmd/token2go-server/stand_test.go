@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest"
 )
 
 // stand is where the server and the bare handler are measured.
@@ -79,14 +81,22 @@ func start(b *testing.B, role string, output *os.File, environment ...string) (p
 	return child.Process.Pid, end
 }
 
-func (c contender) dial(b *testing.B, request []byte, status int) *crowd {
+// connections is how many requests are on their way at once.
+const connections = 8
+
+func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Crowd {
 	b.Helper()
-	called, err := newCrowd(c.address, request, status)
+	called, err := c.call(request, status)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(called.close)
+	b.Cleanup(called.Close)
 	return called
+}
+
+func (c contender) call(request []byte, status int) (*t2gtest.Crowd, error) {
+	dial := func() (net.Conn, error) { return net.Dial("tcp", c.address) }
+	return t2gtest.NewCrowd(connections, dial, request, status)
 }
 
 // first waits for the server to listen, and returns its answer.
@@ -102,16 +112,16 @@ func (c contender) first(b *testing.B, request []byte, status int) []byte {
 			b.Fatal(err)
 		}
 	}
-	answer, err := c.dial(b, request, status).callers[0].call()
+	answer, err := c.dial(b, request, status).Callers[0].Call()
 	if err != nil {
 		b.Fatal(err)
 	}
 	return bytes.Clone(answer)
 }
 
-func (c *crowd) turn(b *testing.B, length time.Duration) float64 {
+func turn(b *testing.B, c *t2gtest.Crowd, length time.Duration) float64 {
 	b.Helper()
-	rate, err := c.run(length)
+	rate, err := c.Run(length)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package t2gtest
 
 import (
 	"bytes"
@@ -10,48 +10,48 @@ import (
 	"time"
 )
 
-// crowd asks one server over and over. It speaks HTTP/1.1 over sockets of its own and
+// Crowd asks one server over and over. It speaks HTTP/1.1 over connections of its own and
 // reads no more of an answer than where it ends, so that what is measured is the server.
-type crowd struct {
-	callers  []*caller
-	answered int // requests in all
+type Crowd struct {
+	Callers  []*Caller
+	Answered int // requests in all
 }
 
-// connections is how many requests are on their way at once.
-const connections = 8
-
-func newCrowd(address string, request []byte, status int) (*crowd, error) {
-	c := &crowd{}
-	for range connections {
-		connection, err := net.Dial("tcp", address)
+// NewCrowd connects as many callers as are wanted. Each will send the request and take no
+// answer with another status.
+func NewCrowd(callers int, dial func() (net.Conn, error), request []byte, status int) (*Crowd, error) {
+	c := &Crowd{}
+	for range callers {
+		connection, err := dial()
 		if err != nil {
-			c.close()
+			c.Close()
 			return nil, err
 		}
-		c.callers = append(c.callers, &caller{
-			connection: connection, request: request, buffer: make([]byte, 64<<10),
-			status: []byte("HTTP/1.1 " + strconv.Itoa(status) + " "),
+		c.Callers = append(c.Callers, &Caller{
+			Request: request, Begins: []byte("HTTP/1.1 " + strconv.Itoa(status) + " "),
+			connection: connection, buffer: make([]byte, 64<<10),
 		})
 	}
 	return c, nil
 }
 
-func (c *crowd) close() {
-	for _, one := range c.callers {
+// Close closes all connections.
+func (c *Crowd) Close() {
+	for _, one := range c.Callers {
 		_ = one.connection.Close()
 	}
 }
 
-// run asks for a slice of time and returns how many requests per second were answered.
-// Every request that was sent has its answer when run returns.
-func (c *crowd) run(slice time.Duration) (float64, error) {
-	counts, errs := make([]int, len(c.callers)), make([]error, len(c.callers))
+// Run asks for a slice of time and returns how many requests per second were answered.
+// Every request that was sent has its answer when Run returns.
+func (c *Crowd) Run(slice time.Duration) (float64, error) {
+	counts, errs := make([]int, len(c.Callers)), make([]error, len(c.Callers))
 	var callers sync.WaitGroup
 	begin := time.Now()
-	for i, one := range c.callers {
+	for i, one := range c.Callers {
 		callers.Go(func() {
 			for errs[i] == nil && time.Since(begin) < slice {
-				_, errs[i] = one.call()
+				_, errs[i] = one.Call()
 				counts[i]++
 			}
 		})
@@ -61,23 +61,24 @@ func (c *crowd) run(slice time.Duration) (float64, error) {
 	for _, count := range counts {
 		total += count
 	}
-	c.answered += total
+	c.Answered += total
 	return float64(total) / spent.Seconds(), errors.Join(errs...)
 }
 
-// caller is one connection that is kept alive.
-type caller struct {
+// Caller is one connection that is kept alive.
+type Caller struct {
+	Request []byte
+	Begins  []byte // how an answer begins
+
 	connection net.Conn
-	request    []byte
-	status     []byte // how an answer begins
 	buffer     []byte
 }
 
 var errAnswer = errors.New("unexpected answer")
 
-// call sends the request and returns the whole answer, which the next call overwrites.
-func (c *caller) call() ([]byte, error) {
-	if _, err := c.connection.Write(c.request); err != nil {
+// Call sends the request and returns the whole answer, which the next call overwrites.
+func (c *Caller) Call() ([]byte, error) {
+	if _, err := c.connection.Write(c.Request); err != nil {
 		return nil, err
 	}
 	for length := 0; ; {
@@ -91,7 +92,7 @@ func (c *caller) call() ([]byte, error) {
 		if !found {
 			continue
 		}
-		if !bytes.HasPrefix(answer, c.status) {
+		if !bytes.HasPrefix(answer, c.Begins) {
 			return nil, fmt.Errorf("%w: %.300s", errAnswer, answer)
 		}
 		whole, err := isWhole(head, body)
