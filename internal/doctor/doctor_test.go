@@ -96,26 +96,31 @@ func titles(report doctor.Report) []string {
 
 func plus(base []string, lines ...string) []string { return slices.Concat(base, lines) }
 
-func TestTheVerdictsOnMeasuredRequests(t *testing.T) {
+// example is a request as it arrives, and the verdicts on it, worst first.
+type example struct {
+	name  string
+	lines []string
+	want  []string
+}
+
+func examples() []example {
 	const (
-		arrives  = "good A token arrives"
-		absent   = "bad No token arrives"
-		id       = "warn An ID token is handed out"
-		beside   = "note An ID token comes, too"
-		spoofed  = "warn A client could have sent this header itself"
-		joined   = "bad The token cannot be used"
-		basic    = "note Other credentials came"
-		cookie   = "note The gateway's session cookie is passed on"
-		others   = "note More names are looked at than needed"
-		byProxy  = "note The request came through oauth2-proxy"
-		byApache = "note The request came through Apache"
-		byNginx  = "note The request came through nginx"
+		arrives   = "good A token arrives"
+		absent    = "bad No token arrives"
+		id        = "warn An ID token is handed out"
+		beside    = "note An ID token comes, too"
+		spoofed   = "warn A client could have sent this header itself"
+		joined    = "bad The token cannot be used"
+		basic     = "note Other credentials came"
+		cookie    = "note The gateway's session cookie is passed on"
+		others    = "note More names are looked at than needed"
+		byProxy   = "note The request came through oauth2-proxy"
+		byApache  = "note The request came through Apache"
+		byNginx   = "note The request came through nginx"
+		byTraefik = "note The request came through Traefik"
+		byCaddy   = "note The request came through Caddy"
 	)
-	for _, test := range []struct {
-		name  string
-		lines []string
-		want  []string
-	}{
+	return []example{
 		{"oauth2-proxy without flags", proxied, []string{absent, byProxy}},
 		{"oauth2-proxy --pass-access-token", plus(proxied, "X-Forwarded-Access-Token: "+accessToken()), []string{arrives, others, byProxy}},
 		{"oauth2-proxy --pass-authorization-header", plus(proxied, "Authorization: Bearer "+idToken()), []string{id, others, byProxy}},
@@ -130,7 +135,7 @@ func TestTheVerdictsOnMeasuredRequests(t *testing.T) {
 		{"oauth2-proxy, client sends OIDC_access_token", plus(proxied, "OIDC_access_token: "+accessToken()), []string{spoofed, arrives, byProxy}},
 		{"oauth2-proxy, client sends Authorization", plus(proxied, "Authorization: Bearer "+accessToken()), []string{spoofed, arrives, byProxy}},
 		{"Traefik, then oauth2-proxy, client sends X-Auth-Request-Access-Token", plus(proxied, "X-Forwarded-Server: edge", "X-Real-Ip: 192.0.2.7", "X-Auth-Request-Access-Token: "+accessToken()), []string{spoofed, arrives, "note The request came through oauth2-proxy and Traefik"}},
-		{"Apache", plus(apached, "OIDC_access_token: "+accessToken(), "OIDC_access_token_expires: 1795262700"), []string{arrives, others, byApache}},
+		{"Apache, defaults", plus(apached, "OIDC_access_token: "+accessToken(), "OIDC_access_token_expires: 1795262700"), []string{arrives, others, byApache}},
 		{"Apache, session cookie", plus(apached, "OIDC_access_token: "+accessToken(), "Cookie: mod_auth_openidc_session=abc"), []string{arrives, cookie, others, byApache}},
 		{"Apache, client sends X-Forwarded-Access-Token", plus(apached, "OIDC_access_token: "+accessToken(), "X-Forwarded-Access-Token: "+jwt(time.Minute, "")), []string{spoofed, arrives, byApache}},
 		{"Apache, OIDCPassClaimsAs none", plus(browser, "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Server: a", "Cookie: mod_auth_openidc_session=abc"), []string{absent, cookie, byApache}},
@@ -140,12 +145,19 @@ func TestTheVerdictsOnMeasuredRequests(t *testing.T) {
 		{"nginx as the manual says", plus(nginxed, "X-Access-Token: "+accessToken()), []string{arrives, others, byNginx}},
 		{"nginx, client sends Token", plus(nginxed, "Token: "+accessToken()), []string{spoofed, arrives, byNginx}},
 		{"nginx with oauth2-proxy's cookie", plus(nginxed, "X-Access-Token: "+accessToken(), "Cookie: _oauth2_proxy=abc"), []string{arrives, cookie, others, "note The request came through oauth2-proxy and nginx"}},
-		{"Traefik", plus(traefiked, "X-Auth-Request-Access-Token: "+accessToken()), []string{arrives, others, "note The request came through Traefik"}},
-		{"Traefik, client sends X-Forwarded-Access-Token", plus(traefiked, "X-Forwarded-Access-Token: "+accessToken()), []string{spoofed, arrives, "note The request came through Traefik"}},
-		{"Caddy", plus(caddied, "X-Auth-Request-Access-Token: "+accessToken()), []string{arrives, others, "note The request came through Caddy"}},
+		{"Traefik without authResponseHeaders", traefiked, []string{absent, byTraefik}},
+		{"Traefik, as the recipe says", plus(traefiked, "X-Auth-Request-Access-Token: "+accessToken()), []string{arrives, others, byTraefik}},
+		{"Traefik, client sends X-Forwarded-Access-Token", plus(traefiked, "X-Forwarded-Access-Token: "+accessToken()), []string{spoofed, arrives, byTraefik}},
+		{"Caddy without copy_headers", caddied, []string{absent, byCaddy}},
+		{"Caddy, as the recipe says", plus(caddied, "X-Auth-Request-Access-Token: "+accessToken()), []string{arrives, others, byCaddy}},
+		{"Caddy, client sends X-Forwarded-Access-Token", plus(caddied, "X-Forwarded-Access-Token: "+accessToken()), []string{spoofed, arrives, byCaddy}},
 		{"an unknown proxy", plus(browser, "X-Forwarded-For: 192.0.2.7", "Token: "+accessToken()), []string{arrives}},
 		{"no gateway at all", browser, []string{absent, "warn No gateway seems to be in front"}},
-	} {
+	}
+}
+
+func TestTheVerdictsOnMeasuredRequests(t *testing.T) {
+	for _, test := range examples() {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, titles(examine(test.lines...))); diff != "" {
 				t.Errorf("verdicts differ (-want +got):\n%s", diff)

@@ -1,0 +1,86 @@
+package gateways_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"token2go/internal/t2gtest"
+)
+
+// setting is where docs/gateways.md leads to a recipe, and the header that it says with it.
+var (
+	link    = regexp.MustCompile(`\]\(\.\./deploy/gateways/([^)]+/[^)]+)\)`)
+	setting = regexp.MustCompile(`\bT2G_TOKEN_HEADER_NAMES=([\w-]+)`)
+)
+
+// The page names a recipe and its header in one line, or in one item of a list.
+func TestThePageOfHeadersSaysWhatTheRecipesDo(t *testing.T) {
+	page, err := os.ReadFile("../../docs/gateways.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, item := range regexp.MustCompile(`\n(?:- |\| )`).Split(string(page), -1) {
+		recipe, header := link.FindStringSubmatch(item), setting.FindStringSubmatch(item)
+		if (recipe == nil) != (header == nil) {
+			t.Errorf("a recipe without a header, or a header without a recipe: %.300s", item)
+		}
+		if recipe != nil && header != nil {
+			said[recipe[1]] = header[1]
+		}
+	}
+	recipes, err := filepath.Glob("*/*")
+	recipes = slices.DeleteFunc(recipes, func(path string) bool { return strings.HasPrefix(path, "testdata/") })
+	if err != nil || len(recipes) < 9 {
+		t.Fatalf("got %d recipes: %v", len(recipes), err)
+	}
+	for _, path := range recipes {
+		recipe, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := setting.FindSubmatch(recipe)
+		if header == nil || said[path] != string(header[1]) {
+			t.Errorf("the page says %q of %s, which says %q", said[path], path, header)
+		}
+		if !slices.Contains(t2gtest.Names(), said[path]) {
+			t.Errorf("the page says %q of %s, which no server looks at by default", said[path], path)
+		}
+		delete(said, path)
+	}
+	if len(said) > 0 {
+		t.Errorf("the page names recipes that are not there: %v", said)
+	}
+}
+
+// Every flag of the page that a recipe has to have is in that recipe.
+func TestTheFlagsOfThePageAreInTheRecipes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/gateways.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for section, path := range map[string]string{
+		"oauth2-proxy": "oauth2-proxy/README.md", "nginx": "nginx/token2go.conf",
+		"Traefik": "traefik/token2go.yaml", "Caddy": "caddy/Caddyfile",
+	} {
+		recipe, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ := strings.Cut(string(page), "\n## "+section+"\n")
+		flags, _, _ := strings.Cut(text, "**Header**")
+		found := regexp.MustCompile(`--[a-z-]+`).FindAllString(flags, -1)
+		if len(found) == 0 {
+			t.Errorf("%s: no flag", section)
+		}
+		for _, flag := range found {
+			if !strings.Contains(string(recipe), flag) {
+				t.Errorf("%s does not speak of %s", path, flag)
+			}
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package doctor_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// tables are those of docs/gateways.md that say what /echo says: of one gateway each,
+// whose name heads them.
+var (
+	tables = regexp.MustCompile("(?m)^\\| ([\\w-]+) \\| `/echo` says \\|\n\\|---\\|---\\|\n((?:\\| .* \\|\n)+)")
+	row    = regexp.MustCompile(`(?m)^\| (.*) \| (.*) \|$`)
+)
+
+// What docs/gateways.md says of the verdicts is what the examples have, but for two notes
+// that it speaks of once.
+func TestTheDocumentedVerdictsAreThoseThatAreGiven(t *testing.T) {
+	page, err := os.ReadFile("../../docs/gateways.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	simple := strings.NewReplacer("`", "", ",", "").Replace
+	verdicts := map[string][]string{}
+	for _, e := range examples() {
+		verdicts[simple(e.name)] = slices.DeleteFunc(e.want, func(title string) bool {
+			return strings.HasPrefix(title, "note The request came through ") || title == "note More names are looked at than needed"
+		})
+	}
+	found := tables.FindAllStringSubmatch(string(page), -1)
+	if len(found) != 5 {
+		t.Errorf("got the verdicts on %d gateways, want those on five", len(found))
+	}
+	for _, table := range found {
+		for _, cells := range row.FindAllStringSubmatch(table[2], -1) {
+			name := table[1] + " " + simple(cells[1])
+			got := strings.Split(strings.ReplaceAll(cells[2], ": ", " "), "; ")
+			if diff := cmp.Diff(verdicts[name], got); diff != "" {
+				t.Errorf("%s (-doctor +page):\n%s", name, diff)
+			}
+		}
+	}
+}
