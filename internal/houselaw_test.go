@@ -53,6 +53,8 @@ func arrows() map[string][]string {
 		"web":    inner,
 
 		"t2gtest":             server,
+		"t2gtest/process":     nil,
+		"t2gtest/browser":     {"t2gtest/process"},
 		"cmd/token2go-server": append(slices.Clone(server), "manual"),
 
 		"clients/go/token2go": {"seal", "secret"},
@@ -63,8 +65,11 @@ func arrows() map[string][]string {
 
 // testsMayAlso says which rooms any room's test may import besides those that the
 // room itself reaches, at whatever distance: a server to knock at, the gateway before
-// it, and the contract and the refusals to compare its answers with.
-func testsMayAlso() []string { return []string{"t2gtest", "demo", "openapi", "problem"} }
+// it, the contract and the refusals to compare its answers with, and what runs programs
+// and a browser beside it.
+func testsMayAlso() []string {
+	return []string{"t2gtest", "t2gtest/process", "t2gtest/browser", "demo", "openapi", "problem"}
+}
 
 // owners says which rooms alone may import a package, or one below it, in tests too.
 func owners() map[string][]string {

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package process
+
+import "os/exec"
+
+func kill(c *exec.Cmd) { _ = c.Process.Kill() }

@@ -1,0 +1,53 @@
+package process
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Need returns the path of a program: of the one that the variable names, or else of the
+// first of the names that is on PATH. Without it the test is skipped as Missing has it.
+func Need(t testing.TB, variable string, names ...string) string {
+	t.Helper()
+	if named := os.Getenv(variable); named != "" {
+		names = []string{named}
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	Missing(t, fmt.Sprintf("%s is not here, and %s names none; make setup installs it", strings.Join(names, ", "), variable))
+	return ""
+}
+
+// Missing skips a test for want of something, loudly, and fails it under CI=true, where
+// nothing may be left out.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s; under CI=true nothing is skipped", what)
+	}
+	t.Skipf("NOT TESTED: %s", what)
+}
+
+// Port finds a port that nobody has, below those that the system gives to listeners and
+// connections by itself: none of them gets it before it is used.
+func Port(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(10000 + rand.IntN(20000))
+		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			_ = listener.Close()
+			return port
+		}
+	}
+	t.Fatal("a hundred ports are in use")
+	return ""
+}
