@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -9,12 +8,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // program is one of the client programs, as somebody starts it in a terminal.
 type program struct {
-	*process
+	*process.Process
 	t      testing.TB
 	said   *text  // on standard error
 	quiet  bool   // opens no browser: the person goes where it says
@@ -59,7 +59,7 @@ func (c client) start(t testing.TB) *program {
 		"BROWSER="+browser, "OPENED="+p.opened, "DISPLAY=:0")
 	command.Env = append(command.Env, world(t).environment()...)
 	command.Stdout = p.tells
-	p.process = start(t, p.said, command)
+	p.Process = start(t, p.said, command)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("%s wrote:\n%s", c.name, p.said)
@@ -108,29 +108,16 @@ func (p *program) link() string {
 
 func (p *program) until(what string, held func() bool) {
 	p.t.Helper()
-	if err := p.await(soon, held); err != nil {
+	if err := p.Await(soon, held); err != nil {
 		p.t.Fatalf("waited for the program to %s: %v", what, err)
 	}
-}
-
-// exit is the code with which the program ended.
-func (p *program) exit() int {
-	if failed, is := errors.AsType[*exec.ExitError](p.err); is {
-		return failed.ExitCode()
-	}
-	return 0
 }
 
 // token waits for the program's end, and returns what it printed.
 func (p *program) token() string {
 	p.t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(soon):
-		p.t.Fatalf("the program still waits:\n%s", p.said)
-	}
-	if p.err != nil {
-		p.t.Fatalf("the program ended: %v\n%s", p.err, p.said)
+	if code := p.Code(p.t); code != 0 {
+		p.t.Fatalf("the program ended with %d:\n%s", code, p.said)
 	}
 	return strings.TrimSuffix(p.tells.String(), "\n")
 }

@@ -8,20 +8,18 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 const (
@@ -31,7 +29,7 @@ const (
 )
 
 // soon is far longer than anything here takes on a machine with nothing else to do.
-const soon = 90 * time.Second
+const soon = process.Soon
 
 // top is the folder of the repository.
 const top = "../.."
@@ -49,6 +47,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	chromium.Close()
 	for _, end := range slices.Backward(endings) {
 		end()
 	}
@@ -56,25 +55,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
-}
-
-// need returns the path of a program, from the variable that names it or from PATH. A
-// test for which it is not there is skipped, and fails under CI=true.
-func need(t testing.TB, variable string, names ...string) string {
-	t.Helper()
-	if named := os.Getenv(variable); named != "" {
-		names = []string{named}
-	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not here; make e2e installs it", strings.Join(names, ", "))
-	}
-	t.Skipf("NOT TESTED: %s is not here, and %s names none; make e2e installs it", strings.Join(names, ", "), variable)
-	return ""
 }
 
 // built is the path of one of this repository's programs, as it is delivered.
@@ -95,101 +75,36 @@ var buildOnce = sync.OnceValue(func() error {
 	return nil
 })
 
-// process is a program that was started and ends with the test at the latest.
-type process struct {
-	ended chan struct{}
-	err   error // when ended
-	out   *text
-}
-
 // start runs a program in the background. Its standard error goes to lines, and so does
 // its standard output where the command has no other place for it.
-func start(t testing.TB, lines *text, c *exec.Cmd) *process {
+func start(t testing.TB, lines *text, c *exec.Cmd) *process.Process {
 	t.Helper()
-	p, stop, err := launch(lines, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-	return p
+	return process.Start(t, collected(lines, c))
 }
 
-func launch(lines *text, c *exec.Cmd) (p *process, stop func(), err error) {
-	p = &process{ended: make(chan struct{}), out: lines}
+func collected(lines *text, c *exec.Cmd) *exec.Cmd {
 	c.Stderr = lines
 	if c.Stdout == nil {
 		c.Stdout = lines
 	}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Keycloak is a script that starts a program
-	if err := c.Start(); err != nil {
-		return nil, nil, err
-	}
-	go func() {
-		defer close(p.ended)
-		p.err = c.Wait()
-	}()
-	return p, func() {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		<-p.ended
-	}, nil
+	return c
 }
 
-// await polls until what was started is ready, for as long as that may take at most.
-func (p *process) await(most time.Duration, ready func() bool) error {
-	for deadline := time.Now().Add(most); !ready(); time.Sleep(50 * time.Millisecond) {
-		select {
-		case <-p.ended:
-			return fmt.Errorf("it ended at once: %w\n%s", p.err, p.out)
-		default:
-		}
-		if time.Now().After(deadline) {
-			return errors.New("it is not ready:\n" + p.out.String())
-		}
-	}
-	return nil
-}
+// text collects what a process writes.
+type text = process.Output
 
-// text collects what a process writes. It is safe for concurrent use.
-type text struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (t *text) Write(more []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.Write(more)
-}
-
-func (t *text) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.String()
-}
+// need finds a program.
+var need = process.Need
 
 func listen() (net.Listener, error) {
 	return new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 }
 
-// freePort is one that nobody listens at.
-func freePort() (string, error) {
-	listener, err := listen()
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return port, err
-}
-
 // free is an address that nobody listens at.
 func free(t testing.TB) string {
 	t.Helper()
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "127.0.0.1:" + port
+	return "127.0.0.1:" + process.Port(t)
 }
 
 // read returns a file of the repository.

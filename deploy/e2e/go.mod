@@ -2,7 +2,12 @@ module token2go/deploy/e2e
 
 go 1.26.8
 
-require github.com/chromedp/chromedp v0.23.0
+require (
+	github.com/chromedp/chromedp v0.23.0
+	token2go v0.0.0
+)
+
+replace token2go => ../..
 
 require (
 	github.com/chromedp/cdproto v0.159.3 // indirect

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // entitlements is what the realm file leaves out of Grace's account: it makes her access
@@ -28,7 +30,7 @@ func keycloak(t testing.TB) {
 	if running == "" {
 		home := filepath.Dir(filepath.Dir(need(t, "T2G_TEST_KEYCLOAK", "kc.sh")))
 		need(t, "T2G_TEST_JAVA", "java")
-		result := startKeycloak(home)
+		result := startKeycloak(home, process.Port(t))
 		if result.err != nil {
 			t.Fatal(result.err)
 		}
@@ -49,13 +51,13 @@ var keycloakOnce struct {
 	started
 }
 
-func startKeycloak(home string) started {
-	keycloakOnce.Do(func() { keycloakOnce.at, keycloakOnce.err = runKeycloak(home) })
+func startKeycloak(home, port string) started {
+	keycloakOnce.Do(func() { keycloakOnce.at, keycloakOnce.err = runKeycloak(home, port) })
 	return keycloakOnce.started
 }
 
 // runKeycloak runs a copy: Keycloak reads realms from its own folder and writes there.
-func runKeycloak(home string) (string, error) {
+func runKeycloak(home, port string) (string, error) {
 	folder := filepath.Join(scratch, "keycloak")
 	if err := os.CopyFS(folder, os.DirFS(home)); err != nil {
 		return "", err
@@ -72,21 +74,17 @@ func runKeycloak(home string) (string, error) {
 	if err := os.WriteFile(filepath.Join(imports, "realm.json"), []byte(filled), 0o600); err != nil {
 		return "", err
 	}
-	port, err := freePort()
-	if err != nil {
-		return "", err
-	}
 	c := exec.Command(filepath.Join(folder, "bin", "kc.sh"), "start-dev", "--import-realm", "--db=dev-mem",
 		"--http-host=127.0.0.1", "--http-port="+port, "--hostname=https://id.example.org", "--proxy-headers=xforwarded")
 	// No more than the tests need: other things run on this computer.
 	c.Env = append(os.Environ(), "JAVA_OPTS_KC_HEAP=-Xms128m -Xmx768m")
-	p, stop, err := launch(new(text), c)
+	p, err := process.Launch(collected(new(text), c))
 	if err != nil {
 		return "", err
 	}
-	endings = append(endings, stop)
+	endings = append(endings, p.Kill)
 	at := "http://127.0.0.1:" + port
-	return at, p.await(3*time.Minute, func() bool {
+	return at, p.Await(3*time.Minute, func() bool {
 		r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, at+"/realms/main", nil)
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {

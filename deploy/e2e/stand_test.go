@@ -81,7 +81,7 @@ func (s *stand) serve(t testing.TB, environment []string) {
 func (s *stand) run(t testing.TB, c *exec.Cmd, ready func() bool) {
 	t.Helper()
 	c.Dir = s.folder
-	if err := start(t, s.lines, c).await(soon, ready); err != nil {
+	if err := start(t, s.lines, c).Await(soon, ready); err != nil {
 		t.Fatal(err)
 	}
 }
