@@ -1,0 +1,72 @@
+package gateways_test
+
+import (
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestEveryRecipeKeepsTokenAndNameInBounds(t *testing.T) {
+	for _, g := range gateways() {
+		t.Run(g.name, func(t *testing.T) {
+			s := open(t, g)
+			t.Run("nobody chooses the name that is put on record", s.namesNobodyElse)
+			t.Run("the sign-in's answers hold no token", s.hidesTheToken)
+		})
+	}
+}
+
+// namesNobodyElse sends a made-up name in every header in which the server looks for one
+// unless told, in every spelling that some program takes for the same.
+func (s *stand) namesNobodyElse(t *testing.T) {
+	client := s.signedIn(t)
+	for _, name := range identityHeaders(t) {
+		for _, sent := range []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")} {
+			made := "spoof-by-" + sent
+			s.token(t, client, sent, made)
+			page, content := get(t, client, "/", append(navigation(), sent, made)...)
+			if page.StatusCode != http.StatusOK || !strings.Contains(content, "ada.analyst") {
+				t.Errorf("%s: got %d, want the page to know ada.analyst", sent, page.StatusCode)
+			}
+		}
+	}
+	if _, after, found := strings.Cut(s.lines.String(), "spoof-by-"); found {
+		t.Errorf("the record names somebody by %.40q", after)
+	}
+}
+
+// identityHeaders are those that a server looks at unless told.
+func identityHeaders(t *testing.T) []string {
+	t.Helper()
+	config := exec.Command(server(t), "config")
+	config.Env = []string{}
+	out, err := config.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(out), " T2G_IDENTITY_HEADER_NAMES=")
+	names, _, _ := strings.Cut(after, "\n")
+	if !found || names == "" {
+		t.Fatalf("the server names no header:\n%s", out)
+	}
+	return strings.Split(names, ",")
+}
+
+// hidesTheToken asks the authority's own addresses, as whoever has the session can: what
+// it tells the gateway of the token is not for them.
+func (s *stand) hidesTheToken(t *testing.T) {
+	client := s.signedIn(t)
+	token := s.token(t, client).Secret
+	for _, path := range []string{"/oauth2/auth", "/oauth2/userinfo", "/oauth2/static/demo.css", "/oauth2/of-nothing"} {
+		answer, content := get(t, client, path)
+		for name, values := range answer.Header {
+			if strings.Contains(strings.Join(values, "\n"), token) {
+				t.Errorf("%s answers %d with the token in %s", path, answer.StatusCode, name)
+			}
+		}
+		if strings.Contains(content, token) {
+			t.Errorf("%s answers with the token", path)
+		}
+	}
+}
