@@ -57,8 +57,12 @@ func TestComposesVariablesAreTheServers(t *testing.T) {
 	for name, value := range compose(t).Services["token2go"].Environment {
 		pairs = append(pairs, name+"="+*value)
 	}
-	if got := configured(t, pairs)["T2G_TOKEN_HEADER_NAMES"]; got != "X-Forwarded-Access-Token" {
+	config := configured(t, pairs)
+	if got := config["T2G_TOKEN_HEADER_NAMES"]; got != "X-Forwarded-Access-Token" {
 		t.Errorf("tokens are taken from %s, want X-Forwarded-Access-Token", got)
+	}
+	if got := config["T2G_IDENTITY_HEADER_NAMES"]; got != "X-Forwarded-Preferred-Username,X-Forwarded-Email" {
+		t.Errorf("people's names are taken from %s, want headers that the gateway sets", got)
 	}
 }
 

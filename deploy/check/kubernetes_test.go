@@ -179,6 +179,10 @@ func (c *cluster) checkPod(t *testing.T, sidecar bool) {
 	if got := config["T2G_TOKEN_HEADER_NAMES"]; strings.Contains(got, ",") || got == "" {
 		t.Errorf("tokens are taken from %s, want one header that the gateway sets", got)
 	}
+	names := config["T2G_IDENTITY_HEADER_NAMES"]
+	if sidecar && names != "X-Forwarded-Preferred-Username,X-Forwarded-Email" || names == configured(t, nil)["T2G_IDENTITY_HEADER_NAMES"] {
+		t.Errorf("people's names are taken from %s, want headers that the gateway sets", names)
+	}
 	checkProbes(t, container(t, pod, "token2go"))
 	checkPowers(t, pod)
 	checkEnd(t, pod, config, sidecar)
@@ -290,6 +294,12 @@ func (c *cluster) checkWays(t *testing.T, sidecar bool) {
 		t.Errorf("got ports %v with a side-car: %v", ports, sidecar)
 	}
 	fits("deployment", c.deployments[0].Spec.Selector.MatchLabels)
+	if len(pod.Spec.TopologySpreadConstraints) == 0 {
+		t.Error("all pods may be on one node")
+	}
+	for _, spread := range pod.Spec.TopologySpreadConstraints {
+		fits("spread", spread.LabelSelector.MatchLabels)
+	}
 	for _, service := range c.services {
 		fits("service", service.Spec.Selector)
 		for _, port := range service.Spec.Ports {
