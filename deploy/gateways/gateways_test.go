@@ -4,7 +4,6 @@
 package gateways_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -18,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"token2go/internal/demo"
+	"token2go/internal/t2gtest"
 )
 
 // The names that the recipes speak of, and the identity provider's.
@@ -40,14 +41,15 @@ const soon = 60 * time.Second
 type gateway struct {
 	name, program, recipe string
 	header                string // in which the token arrives
-	start                 func(*testing.T, *stand, string) *exec.Cmd
+	start                 func(testing.TB, *stand, string) *exec.Cmd
+	ask                   func(*stand, testing.TB) (authority string)
 }
 
 func gateways() []gateway {
 	return []gateway{
-		{"nginx", "nginx", "nginx/token2go.conf", "X-Access-Token", nginx},
-		{"Traefik", "traefik", "traefik/token2go.yaml", "X-Auth-Request-Access-Token", traefik},
-		{"Caddy", "caddy", "caddy/Caddyfile", "X-Auth-Request-Access-Token", caddy},
+		{"nginx", "nginx", "nginx/token2go.conf", "X-Access-Token", nginx, (*stand).pretend},
+		{"Traefik", "traefik", "traefik/token2go.yaml", "X-Auth-Request-Access-Token", traefik, (*stand).pretend},
+		{"Caddy", "caddy", "caddy/Caddyfile", "X-Auth-Request-Access-Token", caddy, (*stand).pretend},
 	}
 }
 
@@ -55,49 +57,71 @@ func gateways() []gateway {
 type stand struct {
 	gateway
 	server    string // host:port of the server
-	authority string // host:port of the pretend gateway
+	authority string // host:port of whom the gateway asks
 	front     string // host:port of the gateway under test
 	folder    string // of its files
 	roots     *x509.CertPool
-	lines     *text
+	lines     *t2gtest.Record // of the server
+	said      *t2gtest.Record // by the gateway
 
-	running struct{ server, gateway *exec.Cmd }
+	environment []string // of the server
+	running     struct{ server, gateway *exec.Cmd }
 	// ahead is by how much the authority's clock is ahead of the server's, in nanoseconds.
 	ahead atomic.Int64
 }
 
 // open starts the whole chain: the server as the recipe configures it, but for what the
 // environment says otherwise.
-func open(t *testing.T, g gateway, environment ...string) *stand {
+func open(t testing.TB, g gateway, environment ...string) *stand {
 	t.Helper()
 	need(t, g.program)
-	s := &stand{gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + freePort(t), lines: new(text)}
-	t.Cleanup(func() {
-		if t.Failed() {
-			said := s.lines.String()
-			t.Logf("the gateway and the server wrote, at last:\n%s", said[max(0, len(said)-16<<10):])
-		}
-	})
-	s.serve(t, environment)
-	s.authority = s.ask(t)
-	s.certify(t)
+	s := prepared(t, g)
+	s.server = "127.0.0.1:" + freePort(t)
+	s.configure(t, environment)
+	s.serve(t)
 	s.begin(t)
 	return s
 }
 
+// What is counted of what a server writes.
+const (
+	handedOver = `"decision":"handed_over"`
+	failure    = `"level":"ERROR"`
+)
+
+// prepared is a stand of which nothing runs but the authority.
+func prepared(t testing.TB, g gateway) *stand {
+	t.Helper()
+	s := &stand{
+		gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + freePort(t),
+		lines: t2gtest.NewRecord(handedOver, failure), said: t2gtest.NewRecord(),
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the gateway wrote, at last:\n%s\nand the server:\n%s", s.said, s.lines)
+		}
+	})
+	s.authority = s.ask(s, t)
+	s.certify(t)
+	return s
+}
+
 // begin starts the gateway and waits until it serves.
-func (s *stand) begin(t *testing.T) {
+func (s *stand) begin(t testing.TB) {
 	t.Helper()
 	c := s.start(t, s, need(t, s.program))
-	c.Env = append(os.Environ(), "XDG_DATA_HOME="+s.folder, "XDG_CONFIG_HOME="+s.folder)
+	c.Env = slices.Concat(os.Environ(), c.Env, []string{"XDG_DATA_HOME=" + s.folder, "XDG_CONFIG_HOME=" + s.folder})
 	s.running.gateway = c
-	s.await(t, s.run(t, c), s.answers)
+	s.await(t, s.run(t, c, s.said), s.answers)
 }
 
 // run starts a process that ends with the test at the latest.
-func (s *stand) run(t *testing.T, c *exec.Cmd) (ended <-chan struct{}) {
+func (s *stand) run(t testing.TB, c *exec.Cmd, record *t2gtest.Record) (ended <-chan struct{}) {
 	t.Helper()
-	c.Dir, c.Stdout, c.Stderr = s.folder, s.lines, s.lines
+	c.Dir, c.Stderr = s.folder, record
+	if c.Stdout == nil {
+		c.Stdout = record
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,33 +134,38 @@ func (s *stand) run(t *testing.T, c *exec.Cmd) (ended <-chan struct{}) {
 	return end
 }
 
-// variable is a line of a recipe's comment.
-var variable = regexp.MustCompile(`(?m)^#   (T2G_[A-Z_]+=.*)$`)
+// variable is one of the server's, in a recipe's comment or text.
+var variable = regexp.MustCompile(`(?m)^(?:#   )?(T2G_[A-Z_]+=.*)$`)
 
-// serve starts the server with the variables that the recipe names.
-func (s *stand) serve(t *testing.T, environment []string) {
+// configure takes the variables that the recipe names.
+func (s *stand) configure(t testing.TB, environment []string) {
 	t.Helper()
 	recipe, err := os.ReadFile(s.recipe)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
-	s.server = "127.0.0.1:" + port
-	c := exec.Command(server(t))
-	c.Env = []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"}
+	_, port, _ := net.SplitHostPort(s.server)
+	s.environment = []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"}
 	for _, line := range variable.FindAllSubmatch(recipe, -1) {
-		c.Env = append(c.Env, string(line[1]))
+		s.environment = append(s.environment, string(line[1]))
 	}
-	if len(c.Env) < 4 {
-		t.Fatalf("%s names the variables %v, want more", s.recipe, c.Env[2:])
+	if len(s.environment) < 4 {
+		t.Fatalf("%s names the variables %v, want more", s.recipe, s.environment[2:])
 	}
-	c.Env = append(c.Env, environment...) // the last one of a name counts
+	s.environment = append(s.environment, environment...) // the last one of a name counts
+}
+
+// serve starts the server and waits until it serves.
+func (s *stand) serve(t testing.TB) {
+	t.Helper()
+	c := exec.Command(server(t))
+	c.Env = s.environment
 	s.running.server = c
-	s.await(t, s.run(t, c), s.serves)
+	s.await(t, s.run(t, c, s.lines), s.serves)
 }
 
 // server is the path of the program, built once.
-func server(t *testing.T) string {
+func server(t testing.TB) string {
 	t.Helper()
 	path, err := built()
 	if err != nil {
@@ -170,16 +199,16 @@ func TestMain(m *testing.M) {
 }
 
 // await polls until what was started is ready.
-func (s *stand) await(t *testing.T, ended <-chan struct{}, ready func() bool) {
+func (s *stand) await(t testing.TB, ended <-chan struct{}, ready func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(soon); !ready(); time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-ended:
-			t.Fatalf("ended at once: %s", s.lines)
+			t.Fatalf("ended at once: %s%s", s.said, s.lines)
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %s", s.lines)
+			t.Fatalf("not ready: %s%s", s.said, s.lines)
 		}
 	}
 }
@@ -204,9 +233,9 @@ func (s *stand) serves() bool {
 	return true
 }
 
-// ask starts the authority, which is oauth2-proxy as the recipes start it, with --upstream=static://202. Its
+// pretend starts an authority, the pretend gateway: oauth2-proxy as the recipes start it, with --upstream=static://202. Its
 // tokens are of 8 kB, as those of people with many groups are.
-func (s *stand) ask(t *testing.T) (authority string) {
+func (s *stand) pretend(t testing.TB) (authority string) {
 	t.Helper()
 	static := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -229,7 +258,7 @@ func (s *stand) ask(t *testing.T) (authority string) {
 }
 
 // certify makes the certificate that the gateway shows, in two files.
-func (s *stand) certify(t *testing.T) {
+func (s *stand) certify(t testing.TB) {
 	t.Helper()
 	certificate, roots, err := demo.Certificate("token.example.org")
 	if err != nil {
@@ -245,7 +274,7 @@ func (s *stand) certify(t *testing.T) {
 }
 
 // write puts a file into the stand's folder and returns its path.
-func (s *stand) write(t *testing.T, name, content string) string {
+func (s *stand) write(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(s.folder, name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -256,7 +285,7 @@ func (s *stand) write(t *testing.T, name, content string) string {
 
 // adapted is the recipe with the addresses of this stand, and other pairs of old and new
 // texts. Each old one must be there: a recipe that changes is not tested by its former self.
-func (s *stand) adapted(t *testing.T, pairs ...string) string {
+func (s *stand) adapted(t testing.TB, pairs ...string) string {
 	t.Helper()
 	content, err := os.ReadFile(s.recipe)
 	if err != nil {
@@ -271,7 +300,7 @@ func (s *stand) adapted(t *testing.T, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(string(content))
 }
 
-func nginx(t *testing.T, s *stand, program string) *exec.Cmd {
+func nginx(t testing.TB, s *stand, program string) *exec.Cmd {
 	recipe := s.write(t, "token2go.conf", s.adapted(t,
 		"listen 443 ssl;", "listen "+s.front+" ssl;",
 		"/etc/ssl/token.example.org.pem", s.folder+"/tls.pem",
@@ -295,7 +324,7 @@ http {
 	return exec.Command(program, "-e", "stderr", "-p", s.folder, "-c", config)
 }
 
-func traefik(t *testing.T, s *stand, program string) *exec.Cmd {
+func traefik(t testing.TB, s *stand, program string) *exec.Cmd {
 	recipe := s.write(t, "dynamic.yaml", s.adapted(t)+`
 tls:
   stores:
@@ -310,7 +339,7 @@ providers: {file: {filename: `+recipe+`, watch: false}}
 `))
 }
 
-func caddy(t *testing.T, s *stand, program string) *exec.Cmd {
+func caddy(t testing.TB, s *stand, program string) *exec.Cmd {
 	_, port, _ := net.SplitHostPort(s.front)
 	recipe := s.adapted(t, "\ntoken.example.org {", "\ntoken.example.org {\n\tbind 127.0.0.1\n\ttls "+s.folder+"/tls.pem "+s.folder+"/tls.key")
 	config := s.write(t, "Caddyfile", `{
@@ -328,7 +357,7 @@ func caddy(t *testing.T, s *stand, program string) *exec.Cmd {
 
 // need returns the path of a program, from the variable that names it or from PATH. A
 // test for which it is not there is skipped, and fails under CI=true.
-func need(t *testing.T, program string) string {
+func need(t testing.TB, program string) string {
 	t.Helper()
 	name := os.Getenv("T2G_TEST_" + strings.ToUpper(program))
 	if name == "" {
@@ -346,7 +375,7 @@ func need(t *testing.T, program string) string {
 	return ""
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -357,7 +386,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-func parse(t *testing.T, address string) *url.URL {
+func parse(t testing.TB, address string) *url.URL {
 	t.Helper()
 	parsed, err := url.Parse(address)
 	if err != nil {
@@ -366,25 +395,7 @@ func parse(t *testing.T, address string) *url.URL {
 	return parsed
 }
 
-// text collects what a process writes. It is safe for concurrent use.
-type text struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (t *text) Write(more []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.Write(more)
-}
-
-func (t *text) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.String()
-}
-
-func body(t *testing.T, answer *http.Response) string {
+func body(t testing.TB, answer *http.Response) string {
 	t.Helper()
 	defer answer.Body.Close()
 	content, err := io.ReadAll(answer.Body)

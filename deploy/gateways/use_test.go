@@ -47,7 +47,7 @@ func (s *stand) browser() *http.Client {
 }
 
 // get asks for an address, with headers in pairs.
-func get(t *testing.T, client *http.Client, where string, headers ...string) (*http.Response, string) {
+func get(t testing.TB, client *http.Client, where string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	if strings.HasPrefix(where, "/") {
 		where = address + where
@@ -76,7 +76,7 @@ func navigation() []string {
 
 // visit opens an address as a person does who signs in where they are asked to, and
 // returns the answer at the end of the way, which is no redirect to this host.
-func (s *stand) visit(t *testing.T, client *http.Client, where, person string) (*http.Response, string) {
+func (s *stand) visit(t testing.TB, client *http.Client, where, person string) (*http.Response, string) {
 	t.Helper()
 	at := parse(t, address).ResolveReference(parse(t, where))
 	for range 10 {
@@ -94,7 +94,7 @@ func (s *stand) visit(t *testing.T, client *http.Client, where, person string) (
 	return nil, ""
 }
 
-func (s *stand) choose(t *testing.T, client *http.Client, at *url.URL, person string) *http.Response {
+func (s *stand) choose(t testing.TB, client *http.Client, at *url.URL, person string) *http.Response {
 	t.Helper()
 	answer, err := client.PostForm(at.String(), url.Values{"state": {at.Query().Get("state")}, "person": {person}})
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *stand) choose(t *testing.T, client *http.Client, at *url.URL, person st
 	return answer
 }
 
-func (s *stand) signedIn(t *testing.T) *http.Client {
+func (s *stand) signedIn(t testing.TB) *http.Client {
 	t.Helper()
 	client := s.browser()
 	if answer, content := s.visit(t, client, "/", "ada.analyst"); answer.StatusCode != http.StatusOK {
@@ -116,7 +116,7 @@ func (s *stand) signedIn(t *testing.T) *http.Client {
 // handed is what /token and the flow hand over.
 type handed struct{ Secret, Header string }
 
-func (h handed) person(t *testing.T) string {
+func (h handed) person(t testing.TB) string {
 	t.Helper()
 	parts := strings.Split(h.Secret, ".")
 	if len(parts) != 3 {
@@ -133,7 +133,7 @@ func (h handed) person(t *testing.T) string {
 	return said.Name
 }
 
-func decode(t *testing.T, text []byte, into any) {
+func decode(t testing.TB, text []byte, into any) {
 	t.Helper()
 	if err := json.Unmarshal(text, into); err != nil {
 		t.Fatalf("%v in %.200s", err, text)
@@ -180,7 +180,7 @@ func (s *stand) tellsScripts(t *testing.T) {
 	}
 }
 
-func (s *stand) token(t *testing.T, client *http.Client, headers ...string) handed {
+func (s *stand) token(t testing.TB, client *http.Client, headers ...string) handed {
 	t.Helper()
 	answer, content := get(t, client, "/token", append([]string{"Accept", "application/json"}, headers...)...)
 	if answer.StatusCode != http.StatusOK {
@@ -253,7 +253,7 @@ func (s *stand) seals(t *testing.T) {
 }
 
 // unseal opens a triple.
-func unseal(t *testing.T, key *rsa.PrivateKey, answer url.Values) (h handed) {
+func unseal(t testing.TB, key *rsa.PrivateKey, answer url.Values) (h handed) {
 	t.Helper()
 	field := func(name string) []byte {
 		value, err := base64.StdEncoding.DecodeString(answer.Get(name))
