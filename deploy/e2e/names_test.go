@@ -36,7 +36,7 @@ type names struct {
 // known is the one of all tests.
 var known = sync.OnceValues(func() (*names, error) {
 	n := &names{leads: map[string]string{}}
-	if err := n.certify("token.example.org", "id.example.org", "elsewhere.example", "api.example.org"); err != nil {
+	if err := n.certify("token.example.org", "id.example.org", "elsewhere.example", "api.example.org", "app.example.org"); err != nil {
 		return nil, err
 	}
 	listener, err := listen()
@@ -195,6 +195,12 @@ func ask(t testing.TB, where string, headers ...string) (status int, body string
 // site serves pages of somebody else.
 func site(t testing.TB, page http.HandlerFunc) {
 	t.Helper()
+	host(t, "elsewhere.example", page)
+}
+
+// host serves a name of https.
+func host(t testing.TB, name string, page http.Handler) {
+	t.Helper()
 	n := world(t)
 	listener, err := listen()
 	if err != nil {
@@ -203,5 +209,5 @@ func site(t testing.TB, page http.HandlerFunc) {
 	server := &http.Server{Handler: page, ReadHeaderTimeout: soon}
 	go func() { _ = server.ServeTLS(listener, n.certificate, n.key) }()
 	t.Cleanup(func() { _ = server.Close() })
-	n.lead("elsewhere.example", listener.Addr().String())
+	n.lead(name, listener.Addr().String())
 }
