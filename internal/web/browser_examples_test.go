@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/browser"
+	"token2go/internal/t2gtest/process"
 )
 
 // pretendLibraries stand in for the two Python libraries, as far as the examples call
@@ -68,12 +70,12 @@ func TestTheExamplesRun(t *testing.T) {
 		id      string
 		command []string // before the example's text
 	}{
-		{"curl", []string{program(t, "", "bash"), "-c"}},
-		{"requests", []string{program(t, "T2G_TEST_PYTHON", "python3"), "-c"}},
-		{"httpx", []string{program(t, "T2G_TEST_PYTHON", "python3"), "-c"}},
-		{"fetch", []string{program(t, "T2G_TEST_NODE", "node"), "--input-type=module", "-e"}},
+		{"curl", []string{process.Need(t, "", "bash"), "-c"}},
+		{"requests", []string{process.Need(t, "T2G_TEST_PYTHON", "python3"), "-c"}},
+		{"httpx", []string{process.Need(t, "T2G_TEST_PYTHON", "python3"), "-c"}},
+		{"fetch", []string{process.Need(t, "T2G_TEST_NODE", "node"), "--input-type=module", "-e"}},
 	} {
-		b.click("#tab-" + tool.id)
+		b.Click("#tab-" + tool.id)
 		for _, inside := range []bool{false, true} {
 			eval[chromedp.Void](b, fmt.Sprintf(`if (document.getElementById("with-token").checked !== %t) document.getElementById("with-token").click()`, inside))
 			example := eval[string](b, `document.getElementById("snippet").textContent`)
@@ -96,7 +98,7 @@ func TestTheExamplesRun(t *testing.T) {
 
 func run(t *testing.T, words []string, environment ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), browser.Patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, words[0], words[1:]...)
 	command.WaitDelay = time.Second

@@ -26,6 +26,8 @@ import (
 	"token2go/internal/demo"
 	"token2go/internal/seal"
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/browser"
+	"token2go/internal/t2gtest/process"
 )
 
 // listen serves on a port of 127.0.0.1 until the test ends.
@@ -54,7 +56,7 @@ func await(t *testing.T, host string) *listener {
 	}
 	socket, err := net.Listen("tcp", host+":0")
 	if err != nil {
-		missing(t, fmt.Sprintf("nothing can listen on %s: %v", host, err))
+		process.Missing(t, fmt.Sprintf("nothing can listen on %s: %v", host, err))
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/back" {
@@ -98,7 +100,7 @@ func (l *listener) answer(t *testing.T) url.Values {
 	select {
 	case form := <-l.answers:
 		return form
-	case <-time.After(patience):
+	case <-time.After(browser.Patience):
 		t.Fatal("the program got no answer")
 		return nil
 	}
@@ -148,17 +150,17 @@ func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
 			b := openTab(t)
 			b.front(house)
 			token := b.held()
-			b.visit(l.ask(house, "target", l.address, "responseMode", test.mode, "client", "Test program"))
-			if got := b.text("#client"); got != "Test program" {
+			b.Visit(l.ask(house, "target", l.address, "responseMode", test.mode, "client", "Test program"))
+			if got := b.Text("#client"); got != "Test program" {
 				t.Errorf("got %q asking, want Test program", got)
 			}
-			if got := b.text("#target"); got != l.address {
+			if got := b.Text("#target"); got != l.address {
 				t.Errorf("got the answer going to %q, want %q", got, l.address)
 			}
 			b.stayed(house.Gateway)
-			b.decide("#allow")
+			b.Decide("#allow")
 			form := l.answer(t)
-			b.until("document.getElementById('thanks')")
+			b.Until("document.getElementById('thanks')")
 			if form.Get("state") != l.state || l.open(t, form.Get("response")) != token {
 				t.Errorf("got the fields %v, want the state and the sealed token", form)
 			}
@@ -185,7 +187,7 @@ func TestAClientOfTheFirstVersionIsAnswered(t *testing.T) {
 	b := openTab(t)
 	b.front(house)
 	token := b.held()
-	b.visit(request(house, []string{
+	b.Visit(request(house, []string{
 		"state", l.state, "target", l.address, "publicKeyType", string(seal.X509PEM),
 		"publicKey", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
 	}))
@@ -205,8 +207,8 @@ func TestADeniedQuestionTellsTheProgram(t *testing.T) {
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")
-	b.visit(l.ask(house, "target", l.address))
-	b.decide("#deny")
+	b.Visit(l.ask(house, "target", l.address))
+	b.Decide("#deny")
 	form := l.answer(t)
 	if form.Get("error") != "access_denied" || form.Get("state") != l.state || form.Get("response") != "" {
 		t.Errorf("got the fields %v, want access_denied and the state", form)
@@ -221,11 +223,11 @@ func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 	b := openTab(t)
 	b.front(house)
 	token := b.held()
-	b.visit(l.ask(house, "responseMode", "page"))
-	words := b.text("#words")
-	b.decide("#allow") // a page to paste from is always asked for
-	b.until("document.getElementById('sealed')")
-	if got := b.text("#words"); got != words {
+	b.Visit(l.ask(house, "responseMode", "page"))
+	words := b.Text("#words")
+	b.Decide("#allow") // a page to paste from is always asked for
+	b.Until("document.getElementById('sealed')")
+	if got := b.Text("#words"); got != words {
 		t.Errorf("got the words %q, want those of the question, %q", got, words)
 	}
 	until, err := time.Parse(time.RFC3339, eval[string](b, `document.querySelector("#expires").dateTime`))
@@ -234,7 +236,7 @@ func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 	}
 	clipboard.Lock()
 	defer clipboard.Unlock()
-	b.click("#copy")
+	b.Click("#copy")
 	b.says("#status", "Sealed text copied.")
 	if got := l.open(t, b.pasted()); got != token {
 		t.Error("the sealed text holds another token")
@@ -249,12 +251,12 @@ func TestGoingBackDoesNotPostTwice(t *testing.T) {
 	b := openTab(t)
 	b.expect("ERR_CACHE_MISS") // the page before was the answer to a POST, and is not kept
 	b.carry(house, "")
-	b.visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
-	b.decide("#allow")
+	b.Visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
+	b.Decide("#allow")
 	l.answer(t)
-	b.until("document.getElementById('thanks')")
+	b.Until("document.getElementById('thanks')")
 	eval[chromedp.Void](b, "history.back()")
-	b.until("!document.getElementById('thanks')")
+	b.Until("!document.getElementById('thanks')")
 	time.Sleep(300 * time.Millisecond) // a second post would be under way by now
 	l.nothing(t)
 }
@@ -266,11 +268,11 @@ func TestWithoutScriptsTheAnswerIsPostedByHand(t *testing.T) {
 	b := openTab(t)
 	b.carry(house, "")
 	b.scripts(false)
-	b.visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
-	b.decide("#allow")
-	b.until("document.getElementById('send')")
+	b.Visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
+	b.Decide("#allow")
+	b.Until("document.getElementById('send')")
 	l.nothing(t)
-	b.click("#send")
+	b.Click("#send")
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
 	}
@@ -322,11 +324,11 @@ func TestAnotherOriginNeverGetsAnAnswerWithoutAClick(t *testing.T) {
 				b.expect("BounceTrackingIssue") // of the page that leaves by itself
 				b.carry(house, "")
 				to := strings.ReplaceAll(l.ask(house, "target", l.address), "&", "&amp;")
-				b.visit(other.serve(t, fmt.Sprintf(test.page, to)))
+				b.Visit(other.serve(t, fmt.Sprintf(test.page, to)))
 				if strings.Contains(test.page, "id=go") {
-					b.click("#go")
+					b.Click("#go")
 				}
-				b.until("document.getElementById('question')")
+				b.Until("document.getElementById('question')")
 				l.nothing(t)
 				noHandOver(t, house)
 			})
@@ -340,7 +342,7 @@ func TestTheQuestionIsOpenedByAProgramWithoutAClick(t *testing.T) {
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")
-	b.visit(l.ask(house, "target", l.address))
+	b.Visit(l.ask(house, "target", l.address))
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
 	}
@@ -357,8 +359,8 @@ func TestAFormOfAnotherOriginDecidesNothing(t *testing.T) {
 			b.expect("403 (Forbidden)", "WarnSameSiteUnspecifiedLaxAllowUnsafe") // the refusal; the session, which came along
 			b.carry(house, "")
 			to := strings.ReplaceAll(l.ask(house, "target", l.address), "&", "&amp;")
-			b.visit(other.serve(t, fmt.Sprintf(`<form method=post action="%s"><input type=hidden name=decision value=allow><button id=go>Go</button></form>`, to)))
-			b.click("#go")
+			b.Visit(other.serve(t, fmt.Sprintf(`<form method=post action="%s"><input type=hidden name=decision value=allow><button id=go>Go</button></form>`, to)))
+			b.Click("#go")
 			b.at(house.Gateway)
 			l.nothing(t)
 			noHandOver(t, house)
@@ -378,7 +380,7 @@ func TestWhatAnotherOriginLoadsGetsNothing(t *testing.T) {
 			b := openTab(t)
 			b.expect("") // the browser says at length what it blocks
 			b.carry(house, "")
-			b.visit(other.serve(t, "<p>Looking for tokens"))
+			b.Visit(other.serve(t, "<p>Looking for tokens"))
 			for _, target := range []string{house.Gateway + "/token", house.Gateway + "/", l.ask(house, "target", l.address)} {
 				if got := eval[string](b, fmt.Sprintf(loot, target)); got != "" {
 					t.Errorf("%s: got %s", target, got)
@@ -436,17 +438,17 @@ func TestASecondClickDecidesNothing(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		finger bool
-		click  func(b *tab, at spot)
+		click  func(b *tab, at browser.Spot)
 	}{
-		{"while the pointer rests", false, func(b *tab, at spot) { b.clickAt(at, 2) }},
-		{"when the pointer stirs", false, func(b *tab, at spot) { b.move(at); b.clickAt(at, 2) }},
-		{"when the pointer comes from nearby", false, func(b *tab, at spot) {
-			b.move(spot{at.X, at.Y - 30})
-			b.until(`document.querySelector(".decide").matches(":hover")`)
-			b.move(at)
-			b.clickAt(at, 1)
+		{"while the pointer rests", false, func(b *tab, at browser.Spot) { b.ClickAt(at, 2) }},
+		{"when the pointer stirs", false, func(b *tab, at browser.Spot) { b.Move(at); b.ClickAt(at, 2) }},
+		{"when the pointer comes from nearby", false, func(b *tab, at browser.Spot) {
+			b.Move(browser.Spot{X: at.X, Y: at.Y - 30})
+			b.Until(`document.querySelector(".decide").matches(":hover")`)
+			b.Move(at)
+			b.ClickAt(at, 1)
 		}},
-		{"by finger", true, func(b *tab, at spot) { b.tap(at) }},
+		{"by finger", true, func(b *tab, at browser.Spot) { b.tap(at) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -457,19 +459,19 @@ func TestASecondClickDecidesNothing(t *testing.T) {
 			b.carry(house, "")
 			b.slow(100)
 			question := l.ask(house, "target", l.address)
-			b.visit(question)
-			at := b.spot("#allow")
-			b.visit(others()[0].serve(t, fmt.Sprintf(`<body data-to="%s" onpointerdown="location = this.dataset.to" style="height: 100vh">
+			b.Visit(question)
+			at := b.Spot("#allow")
+			b.Visit(others()[0].serve(t, fmt.Sprintf(`<body data-to="%s" onpointerdown="location = this.dataset.to" style="height: 100vh">
 				Double-click here!`, strings.ReplaceAll(question, "&", "&amp;"))))
 			if test.finger {
 				b.touch()
 				b.tap(at)
 			} else {
-				b.move(at)
-				b.clickAt(at, 1)
+				b.Move(at)
+				b.ClickAt(at, 1)
 			}
 			b.at(house.Gateway)
-			if got := b.spot("#allow"); got != at {
+			if got := b.Spot("#allow"); got != at {
 				t.Fatalf("Allow came to be at %v, want it under the pointer at %v", got, at)
 			}
 			eval[chromedp.Void](b, `window.sent = 0; addEventListener("submit", () => { sent++; })`)
@@ -478,7 +480,7 @@ func TestASecondClickDecidesNothing(t *testing.T) {
 				t.Error("the second click decided")
 			}
 			b.slow(1)
-			b.decide("#allow")
+			b.Decide("#allow")
 			if form := l.answer(t); form.Get("response") == "" {
 				t.Errorf("got the fields %v, want the sealed token", form)
 			}
@@ -493,13 +495,13 @@ func TestWhoClicksOnAndOnDecidesNothing(t *testing.T) {
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")
-	b.visit(l.ask(house, "target", l.address))
+	b.Visit(l.ask(house, "target", l.address))
 	b.slow(4) // two seconds
 	eval[chromedp.Void](b, `window.sent = 0; addEventListener("submit", () => { sent++; })`)
-	at := b.spot("#allow")
-	b.move(at)
+	at := b.Spot("#allow")
+	b.Move(at)
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		b.clickAt(at, 1)
+		b.ClickAt(at, 1)
 	}
 	if !eval[bool](b, "window.sent === 0") {
 		t.Error("a click decided")
@@ -525,9 +527,9 @@ func TestTheQuestionWaitsHalfASecond(t *testing.T) {
 			if test.touch {
 				b.touch()
 			}
-			b.visit(l.ask(house, "target", l.address))
+			b.Visit(l.ask(house, "target", l.address))
 			if !test.touch {
-				b.move(b.spot("#unasked"))
+				b.Move(b.Spot("#unasked"))
 			}
 			const waits = `[...document.querySelectorAll(".decide .button")].map((button) => {
 				const [wait] = button.getAnimations();
@@ -536,7 +538,7 @@ func TestTheQuestionWaitsHalfASecond(t *testing.T) {
 			if got, want := eval[string](b, waits), "deny none 500,allow none 500"; got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
-			b.do(chromedp.Focus(chromedp.CSS("#allow"))) // keys need not wait
+			b.Do(chromedp.Focus(chromedp.CSS("#allow"))) // keys need not wait
 			b.press(kb.Enter)
 			if form := l.answer(t); form.Get("response") == "" {
 				t.Errorf("got the fields %v, want the sealed token", form)
@@ -553,13 +555,13 @@ func TestASignInOnAnotherSiteEndsAtTheQuestion(t *testing.T) {
 	b := openTab(t)
 	b.trust()
 	b.expect("403 (Forbidden)")
-	b.visit(strings.Replace(l.ask(house, "target", l.address), house.Gateway, gate, 1))
-	b.click("main button")
-	b.until(`location.hostname === "login.example"`)
-	b.click(`button[value="ada.analyst"]`)
-	b.until("document.getElementById('question')")
+	b.Visit(strings.Replace(l.ask(house, "target", l.address), house.Gateway, gate, 1))
+	b.Click("main button")
+	b.Until(`location.hostname === "login.example"`)
+	b.Click(`button[value="ada.analyst"]`)
+	b.Until("document.getElementById('question')")
 	l.nothing(t)
-	b.decide("#allow")
+	b.Decide("#allow")
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
 	}

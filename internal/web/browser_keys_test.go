@@ -16,7 +16,7 @@ import (
 func (b *tab) press(keys ...string) {
 	b.t.Helper()
 	for _, key := range keys {
-		b.do(chromedp.KeyEvent(key))
+		b.Do(chromedp.KeyEvent(key))
 	}
 }
 
@@ -94,7 +94,7 @@ func TestThePageIsUsedByKeyboardAlone(t *testing.T) {
 		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
 	}
 	b.press(kb.Tab, " ")
-	b.until("document.getElementById('token').dataset.look === 'shown'")
+	b.Until("document.getElementById('token').dataset.look === 'shown'")
 	b.press(kb.Tab, kb.Tab, kb.Enter)
 	b.state("deleted")
 	if got := b.focused(); got != "reload" {
@@ -102,10 +102,10 @@ func TestThePageIsUsedByKeyboardAlone(t *testing.T) {
 	}
 	b.press(kb.Enter)
 	b.state("ready")
-	b.do(chromedp.Focus(chromedp.CSS("#auto-delete")))
+	b.Do(chromedp.Focus(chromedp.CSS("#auto-delete")))
 	b.press(" ")
 	b.says("#pending-text", "It is deleted in ")
-	b.do(chromedp.Focus(chromedp.CSS("#keep")))
+	b.Do(chromedp.Focus(chromedp.CSS("#keep")))
 	b.press(kb.Enter)
 	b.says("#status", "Kept.")
 	if got := b.focused(); got != "copy" {
@@ -118,7 +118,7 @@ func TestArrowsChooseAmongTheExamples(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.front(house)
-	b.do(chromedp.Focus(chromedp.CSS("#tab-curl")))
+	b.Do(chromedp.Focus(chromedp.CSS("#tab-curl")))
 	for _, test := range []struct{ key, want string }{
 		{kb.ArrowRight, "tab-httpie"}, {kb.ArrowLeft, "tab-curl"}, {kb.ArrowLeft, "tab-token2go"},
 		{kb.ArrowRight, "tab-curl"}, {kb.End, "tab-token2go"}, {kb.Home, "tab-curl"},
@@ -137,7 +137,7 @@ func TestTheQuestionIsAnsweredByKeyboardAndNotByAccident(t *testing.T) {
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.carry(house, "")
-	b.visit(l.ask(house, "target", l.address))
+	b.Visit(l.ask(house, "target", l.address))
 	b.press(kb.Enter, " ") // of somebody who was typing when the page came
 	if !eval[bool](b, "document.getElementById('question') && document.activeElement === document.body") {
 		t.Error("a key that was pressed unawares does something")
@@ -147,7 +147,7 @@ func TestTheQuestionIsAnsweredByKeyboardAndNotByAccident(t *testing.T) {
 	if got := b.walk(); !slices.Equal(got, want) {
 		t.Errorf("Tab stops at %q, want %q", got, want)
 	}
-	b.do(chromedp.Focus(chromedp.CSS("#allow")))
+	b.Do(chromedp.Focus(chromedp.CSS("#allow")))
 	b.press(kb.Enter)
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
@@ -173,14 +173,14 @@ func TestWhatHappensIsSaidAloud(t *testing.T) {
 	clipboard.Lock()
 	for range 2 {
 		before := eval[int](b, "heard.length")
-		b.click("#copy")
-		b.until(fmt.Sprintf("heard.length > %d", before))
+		b.Click("#copy")
+		b.Until(fmt.Sprintf("heard.length > %d", before))
 	}
 	clipboard.Unlock()
-	b.click("#auto-delete")
-	b.until(`heard.at(-1) === "Preference kept in this browser."`)
-	b.click("#delete")
-	b.until(`heard.at(-1).startsWith("Deleted from this page.")`)
+	b.Click("#auto-delete")
+	b.Until(`heard.at(-1) === "Preference kept in this browser."`)
+	b.Click("#delete")
+	b.Until(`heard.at(-1).startsWith("Deleted from this page.")`)
 	const want = "Token copied.|Token copied.|Preference kept in this browser.|Deleted from this page. Elsewhere it works until it expires."
 	if got := eval[string](b, `heard.join("|")`); got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -203,11 +203,11 @@ func TestEveryExampleIsCopiedAsItStands(t *testing.T) {
 	}
 	for _, inside := range []bool{false, true} {
 		if inside {
-			b.click("#with-token")
+			b.Click("#with-token")
 		}
 		for _, tool := range tabs {
-			b.click("#" + tool)
-			b.click("#copy-snippet")
+			b.Click("#" + tool)
+			b.Click("#copy-snippet")
 			b.says("#status", "Example copied.")
 			shown := eval[string](b, `document.getElementById("snippet").textContent`)
 			if got := b.pasted(); got != shown || got == "" {
@@ -227,12 +227,12 @@ func TestSwaggerUICallsAnOperation(t *testing.T) {
 	b := openTab(t)
 	b.expect("FormEmptyIdAndNameAttributesForInputError") // of Swagger UI's own inputs
 	b.carry(house, "")
-	b.visit(house.Gateway + "/swagger-ui/")
-	b.until("document.querySelectorAll('.opblock').length > 0")
-	b.click("#operations-operator-health .opblock-summary-control")
-	b.until("document.querySelector('.opblock .execute')")
-	b.click(".opblock .execute")
-	b.until("document.querySelector('.live-responses-table tbody .response-col_status')?.textContent.includes('200')")
+	b.Visit(house.Gateway + "/swagger-ui/")
+	b.Until("document.querySelectorAll('.opblock').length > 0")
+	b.Click("#operations-operator-health .opblock-summary-control")
+	b.Until("document.querySelector('.opblock .execute')")
+	b.Click(".opblock .execute")
+	b.Until("document.querySelector('.live-responses-table tbody .response-col_status')?.textContent.includes('200')")
 	if b.status(house.Gateway+"/health") != http.StatusOK {
 		t.Error("the operation was not called")
 	}

@@ -54,17 +54,17 @@ func TestAPersonSignsInAndSeesTheMaskedToken(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.expect("403 (Forbidden)") // the gateway's answer to who is not signed in
-	b.visit(house.Gateway + "/")
-	b.click("main button")
+	b.Visit(house.Gateway + "/")
+	b.Click("main button")
 	b.at(house.Gateway + "/provider/sign_in")
-	b.click(`button[value="omar.operator"]`)
+	b.Click(`button[value="omar.operator"]`)
 	b.at(house.Gateway + "/")
 	b.state("ready")
-	if got := b.text("#person"); got != "omar.operator" {
+	if got := b.Text("#person"); got != "omar.operator" {
 		t.Errorf("got %q signed in, want omar.operator", got)
 	}
 	secret := b.held()
-	if got := b.text("#token"); !strings.HasPrefix(got, "••••") || strings.Contains(got, "eyJ") {
+	if got := b.Text("#token"); !strings.HasPrefix(got, "••••") || strings.Contains(got, "eyJ") {
 		t.Errorf("got %q in the token's place, want it masked", got)
 	}
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
@@ -80,7 +80,7 @@ func TestATokenIsCopiedWithoutBeingShown(t *testing.T) {
 	b.front(house)
 	clipboard.Lock()
 	defer clipboard.Unlock()
-	b.click("#copy")
+	b.Click("#copy")
 	b.says("#status", "Token copied.")
 	if got, want := b.pasted(), b.held(); got != want {
 		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
@@ -95,14 +95,14 @@ func TestATokenIsShownAndHidden(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.front(house)
-	b.click("#show")
+	b.Click("#show")
 	if got, want := eval[string](b, "document.getElementById('token').textContent"), b.held(); got != want {
 		t.Errorf("got %d characters shown, want the token's %d", len(got), len(want))
 	}
-	if got := b.text("#show"); got != "Hide" {
+	if got := b.Text("#show"); got != "Hide" {
 		t.Errorf("got a button that says %q, want Hide", got)
 	}
-	b.click("#show")
+	b.Click("#show")
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, b.held()) {
 		t.Error("the hidden token is still in the document")
 	}
@@ -114,9 +114,9 @@ func TestADeletedTokenIsGoneUntilItIsReloaded(t *testing.T) {
 	b := openTab(t)
 	b.front(house)
 	secret := b.held()
-	b.click("#show")
-	b.click("#with-token")
-	b.click("#delete")
+	b.Click("#show")
+	b.Click("#with-token")
+	b.Click("#delete")
 	b.state("deleted")
 	b.says("#status", "Deleted from this page.")
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
@@ -125,7 +125,7 @@ func TestADeletedTokenIsGoneUntilItIsReloaded(t *testing.T) {
 	if got := eval[string](b, "['copy', 'show', 'delete'].filter((id) => !document.getElementById(id).disabled).join()"); got != "" {
 		t.Errorf("the buttons %s still work, want them switched off", got)
 	}
-	b.click("#reload")
+	b.Click("#reload")
 	b.state("ready")
 }
 
@@ -136,12 +136,12 @@ func TestPreferencesSurviveAReload(t *testing.T) {
 	b.front(house)
 	clipboard.Lock()
 	defer clipboard.Unlock()
-	b.click("#auto-copy")
-	b.click("#auto-delete")
-	b.click(`#theme label:has([value="dark"])`)
-	b.click("#tab-gdal")
-	b.do(chromedp.Reload())
-	b.until("document.getElementById('app').dataset.state !== 'loading'")
+	b.Click("#auto-copy")
+	b.Click("#auto-delete")
+	b.Click(`#theme label:has([value="dark"])`)
+	b.Click("#tab-gdal")
+	b.Do(chromedp.Reload())
+	b.Until("document.getElementById('app').dataset.state !== 'loading'")
 	const kept = `[document.getElementById("auto-copy").checked, document.getElementById("auto-delete").checked,
 		document.documentElement.dataset.theme, document.querySelector("[role=tab][aria-selected=true]").id].join()`
 	if got, want := eval[string](b, kept), "true,true,dark,tab-gdal"; got != want {
@@ -158,7 +158,7 @@ func TestAutoCopyCopiesWhereTheBrowserLetsIt(t *testing.T) {
 	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
 	clipboard.Lock()
 	defer clipboard.Unlock()
-	b.do(chromedp.Reload())
+	b.Do(chromedp.Reload())
 	b.says("#status", "Token copied.")
 	if got, want := b.pasted(), b.held(); got != want {
 		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
@@ -172,7 +172,7 @@ func TestAutoCopySaysThatTheBrowserWantsAClick(t *testing.T) {
 	b.permit(copyUnasked, "denied")
 	b.front(house)
 	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
-	b.do(chromedp.Reload())
+	b.Do(chromedp.Reload())
 	b.says("#status", "Not copied: the browser wants a click on this page first.")
 	if eval[bool](b, `"done" in document.getElementById("copy").dataset`) {
 		t.Error("the button says that it has copied")
@@ -184,14 +184,14 @@ func TestAutoDeleteCountsDownAndCanBeStopped(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.front(house)
-	b.click("#auto-delete")
+	b.Click("#auto-delete")
 	b.says("#pending-text", "It is deleted in ")
-	b.click("#keep")
+	b.Click("#keep")
 	b.says("#status", "Kept.")
 	b.pass(time.Minute)
-	b.until("!document.getElementById('pending').checkVisibility()")
+	b.Until("!document.getElementById('pending').checkVisibility()")
 	b.state("ready")
-	b.click("#reload")
+	b.Click("#reload")
 	b.says("#pending-text", "It is deleted in ")
 	b.pass(11 * time.Second)
 	b.state("deleted")
@@ -209,15 +209,15 @@ func TestColoursFollowTheSystemUnlessChosen(t *testing.T) {
 	if light == dark {
 		t.Errorf("got the ground %s both light and dark", light)
 	}
-	b.click(`#theme label:has([value="light"])`)
+	b.Click(`#theme label:has([value="light"])`)
 	if got := eval[string](b, ground); got != light {
 		t.Errorf("got the ground %s where light was chosen, want %s", got, light)
 	}
-	b.visit(house.Gateway + "/echo")
+	b.Visit(house.Gateway + "/echo")
 	if got := eval[string](b, ground); got != light {
 		t.Errorf("got the ground %s on the next page, want %s", got, light)
 	}
-	b.click(`#theme label:has([value="system"])`)
+	b.Click(`#theme label:has([value="system"])`)
 	if got := eval[string](b, ground); got != dark {
 		t.Errorf("got the ground %s where the system was chosen, want %s", got, dark)
 	}
@@ -233,7 +233,7 @@ func TestTheLifetimeCountsDownWarnsAndEnds(t *testing.T) {
 	if !strings.HasPrefix(first, "04:") && first != "05:00" {
 		t.Errorf("got %q left of five minutes", first)
 	}
-	b.until(left + " !== " + fmt.Sprintf("%q", first))
+	b.Until(left + " !== " + fmt.Sprintf("%q", first))
 	b.pass(4*time.Minute + 5*time.Second)
 	b.state("warning")
 	b.says("#status", "expires soon")
@@ -252,20 +252,20 @@ func TestAnEndedSessionIsCalledThat(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{Web: withSignIn})
 	b := openTab(t)
 	b.front(house)
-	b.click("#show")
+	b.Click("#show")
 	secret := b.held()
 	b.expect(unauthorized)
 	eval[chromedp.Void](b, `fetch("/oauth2/sign_out", {redirect: "manual"})`)
-	b.click("#reload")
+	b.Click("#reload")
 	b.state("ended")
-	if got := b.text("#problem-title"); got != "Your session ended" {
+	if got := b.Text("#problem-title"); got != "Your session ended" {
 		t.Errorf("got %q, want Your session ended", got)
 	}
 	b.says("#status", "Your session ended.")
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
 		t.Error("the token outlived the session on the page")
 	}
-	b.click("#sign-in")
+	b.Click("#sign-in")
 	b.at(house.Gateway + "/oauth2/sign_in")
 }
 
@@ -275,13 +275,13 @@ func TestAPageWithoutATokenSaysWhatToMend(t *testing.T) {
 	b := openTab(t)
 	b.front(house)
 	b.state("failed")
-	if got := b.text("#problem-fix"); !strings.Contains(got, "--pass-access-token") {
+	if got := b.Text("#problem-fix"); !strings.Contains(got, "--pass-access-token") {
 		t.Errorf("got the advice %q, want oauth2-proxy's flag in it", got)
 	}
 	served := eval[string](b, "document.getElementById('problem-body').innerText")
 	b.expect(unauthorized)
-	b.click("#retry")
-	b.until("document.getElementById('reload').getAttribute('aria-busy') === null && performance.getEntriesByType('resource').some((r) => r.name.endsWith('/token'))")
+	b.Click("#retry")
+	b.Until("document.getElementById('reload').getAttribute('aria-busy') === null && performance.getEntriesByType('resource').some((r) => r.name.endsWith('/token'))")
 	b.state("failed")
 	if got := eval[string](b, "document.getElementById('problem-wanted').innerText"); !strings.Contains(served, got) {
 		t.Errorf("the script lists %q, the server %q", got, served)
@@ -308,7 +308,7 @@ func TestClaimsAreReadInTheBrowser(t *testing.T) {
 		"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(49 * time.Hour).Unix(), "custom": map[string]any{"deep": true},
 	})
 	b := openTab(t)
-	b.visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": token}) + "/")
+	b.Visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": token}) + "/")
 	b.state("ready")
 	for _, test := range []struct{ claim, want string }{
 		{"iss", "https://issuer.example"},
@@ -318,16 +318,16 @@ func TestClaimsAreReadInTheBrowser(t *testing.T) {
 		{"iat", "2 hours ago"},
 		{"exp", "in 2 days"},
 	} {
-		got := b.text(fmt.Sprintf(`[data-claim="%s"] dd`, test.claim))
+		got := b.Text(fmt.Sprintf(`[data-claim="%s"] dd`, test.claim))
 		if strings.Join(strings.Fields(got), " ") != test.want && !strings.HasPrefix(got, test.want+" ") {
 			t.Errorf("%s: got %q, want %q", test.claim, got, test.want)
 		}
 	}
-	b.click("#claims-raw summary")
-	if got := b.text("#claims-json"); !strings.Contains(got, `"deep": true`) {
+	b.Click("#claims-raw summary")
+	if got := b.Text("#claims-json"); !strings.Contains(got, `"deep": true`) {
 		t.Errorf("got %q, want every claim in it", got)
 	}
-	if got := b.text("#left"); !strings.HasPrefix(got, "2\u00a0d") {
+	if got := b.Text("#left"); !strings.HasPrefix(got, "2\u00a0d") {
 		t.Errorf("got %q left, want two days and some", got)
 	}
 }
@@ -336,7 +336,7 @@ func TestAnOpaqueTokenIsCalledThat(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"}) + "/")
+	b.Visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"}) + "/")
 	b.state("ready")
 	b.says("#claims-note", "opaque")
 	b.says("#lifetime", "Lifetime unknown")
@@ -360,13 +360,13 @@ func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
 	gate := strings.Replace(front(t, house, map[string]string{"X-Forwarded-Access-Token": "a.token-to.copy"}), "127.0.0.1", "t2g.example", 1)
 	b := openTab(t)
 	b.expect("Cross-Origin-Opener-Policy header has been ignored")
-	b.visit(gate + "/")
+	b.Visit(gate + "/")
 	b.state("ready")
 	clipboard.Lock()
 	defer clipboard.Unlock()
-	b.click("#copy")
+	b.Click("#copy")
 	b.says("#status", "Token copied, the old way: this page is not served over https.")
-	b.visit(house.Direct + "/health") // a secure context, which may read the clipboard
+	b.Visit(house.Direct + "/health") // a secure context, which may read the clipboard
 	if got := b.pasted(); got != "a.token-to.copy" {
 		t.Errorf("the clipboard holds %q, want the token", got)
 	}
@@ -378,11 +378,11 @@ func TestWithoutScriptsThePageSaysWhereTheTokenIs(t *testing.T) {
 	b := openTab(t)
 	b.carry(house, "")
 	b.scripts(false)
-	b.visit(house.Gateway + "/")
+	b.Visit(house.Gateway + "/")
 	if !b.visible("#noscript a") || b.visible("#ticket") || b.visible("#theme") {
 		t.Error("want the explanation alone, without what needs scripts")
 	}
-	b.click("#noscript a")
+	b.Click("#noscript a")
 	b.at(house.Gateway + "/token")
 	if got := eval[string](b, "document.body.innerText"); !strings.Contains(got, `"secret"`) {
 		t.Errorf("got %q, want the token as JSON", got)
@@ -394,10 +394,10 @@ func TestTheTokenDoesNotStayInAPageThatWasLeft(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.front(house)
-	b.click("#show")
+	b.Click("#show")
 	before := eval[string](b, "document.getElementById('token').textContent")
 	eval[chromedp.Void](b, `addEventListener("pagehide", () => sessionStorage.setItem("left", document.body.textContent))`)
-	b.visit(house.Gateway + "/echo")
+	b.Visit(house.Gateway + "/echo")
 	if left := eval[string](b, `sessionStorage.getItem("left")`); left == "" || strings.Contains(left, before) {
 		t.Error("the page that was left still holds the token")
 	}
@@ -430,9 +430,9 @@ func TestSwaggerUIListsEveryOperation(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.carry(house, "")
-	b.visit(house.Gateway + "/swagger-ui/")
+	b.Visit(house.Gateway + "/swagger-ui/")
 	want := len(t2gtest.NewContract(t).Operations())
-	b.until(fmt.Sprintf("document.querySelectorAll('.opblock').length === %d", want))
+	b.Until(fmt.Sprintf("document.querySelectorAll('.opblock').length === %d", want))
 	b.stayed(house.Gateway)
 }
 
@@ -457,7 +457,7 @@ func TestThePageIsLight(t *testing.T) {
 	b := openTab(t)
 	b.front(house)
 	b.state("ready")
-	b.until("performance.getEntriesByType('resource').every((r) => r.responseEnd > 0)")
+	b.Until("performance.getEntriesByType('resource').every((r) => r.responseEnd > 0)")
 	asked := b.requests()
 	for _, part := range []string{house.Gateway + "/", "/token", ".css", ".js"} {
 		if !slices.ContainsFunc(asked, func(address string) bool { return strings.HasSuffix(address, part) }) {
@@ -480,7 +480,7 @@ func BenchmarkFirstRender(b *testing.B) {
 	var paints []float64
 	for b.Loop() {
 		call(window, network.ClearBrowserCache, cdp.Empty{})
-		window.visit(house.Gateway + "/")
+		window.Visit(house.Gateway + "/")
 		paints = append(paints, eval[float64](window, `new Promise((done) => new PerformanceObserver((seen) => {
 			for (const paint of seen.getEntriesByName("first-contentful-paint")) done(paint.startTime);
 		}).observe({type: "paint", buffered: true}))`))

@@ -14,6 +14,7 @@ import (
 	"token2go/internal/demo"
 	"token2go/internal/flow"
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 	"token2go/internal/web"
 )
 
@@ -46,13 +47,13 @@ func scenes() []scene {
 		{name: "operators HTML", web: operatorsWords, stage: atFront()},
 		{name: "long names", web: longNames, stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			behind("/", longPerson(t))(t, b, house)
-			b.click("#show")
+			b.Click("#show")
 		}},
 		{name: "opaque", stage: behind("/", map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"})},
 		{name: "without scripts", stage: func(_ *testing.T, b *tab, house *t2gtest.House) {
 			b.carry(house, "")
 			b.scripts(false)
-			b.visit(house.Gateway + "/")
+			b.Visit(house.Gateway + "/")
 		}},
 		{name: "question", web: always, stage: asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")},
 		{name: "question without a name", web: always, stage: asked("port", "41234", "path", "callback")},
@@ -61,8 +62,8 @@ func scenes() []scene {
 		{name: "question of a page", stage: asked("client", "Notebook", "responseMode", "page")},
 		{name: "paste", stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			asked("client", "Notebook", "responseMode", "page")(t, b, house)
-			b.decide("#allow")
-			b.until("document.getElementById('sealed')")
+			b.Decide("#allow")
+			b.Until("document.getElementById('sealed')")
 		}},
 		{name: "form without scripts", stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			b.scripts(false)
@@ -75,21 +76,21 @@ func scenes() []scene {
 		{name: "doctor", stage: signedIn("/echo?room=7")},
 		{name: "doctor with findings", stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			behind("/echo?code=abc", findings(t))(t, b, house)
-			b.click(".verdict details summary")
+			b.Click(".verdict details summary")
 		}},
 		{name: "doctor without a token", demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }, stage: signedIn("/echo")},
-		{name: "demo gateway", stage: func(_ *testing.T, b *tab, house *t2gtest.House) { b.visit(house.Gateway + "/") }, expects: []string{"403"}},
+		{name: "demo gateway", stage: func(_ *testing.T, b *tab, house *t2gtest.House) { b.Visit(house.Gateway + "/") }, expects: []string{"403"}},
 		{name: "demo provider", stage: func(_ *testing.T, b *tab, house *t2gtest.House) {
-			b.visit(house.Gateway + "/")
-			b.click("main button")
+			b.Visit(house.Gateway + "/")
+			b.Click("main button")
 			b.at(house.Gateway + "/provider/sign_in")
 		}, expects: []string{"403"}},
 		{name: "demo stale", stage: func(_ *testing.T, b *tab, house *t2gtest.House) {
-			b.visit(house.Gateway + "/provider/sign_in?state=old")
+			b.Visit(house.Gateway + "/provider/sign_in?state=old")
 		}, expects: []string{"400"}},
 		{name: "API", stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			signedIn("/swagger-ui/")(t, b, house)
-			b.until("document.querySelectorAll('.opblock').length > 0")
+			b.Until("document.querySelectorAll('.opblock').length > 0")
 		}, turned: true},
 	}
 }
@@ -99,7 +100,7 @@ func atFront(clicks ...string) func(*testing.T, *tab, *t2gtest.House) {
 	return func(_ *testing.T, b *tab, house *t2gtest.House) {
 		b.front(house)
 		for _, selector := range clicks {
-			b.click(selector)
+			b.Click(selector)
 		}
 	}
 }
@@ -115,22 +116,22 @@ func after(d time.Duration, state string) func(*testing.T, *tab, *t2gtest.House)
 func sessionEnded(_ *testing.T, b *tab, house *t2gtest.House) {
 	b.front(house)
 	eval[chromedp.Void](b, `fetch("/oauth2/sign_out", {redirect: "manual"})`)
-	b.click("#reload")
+	b.Click("#reload")
 	b.state("ended")
 }
 
 func signedIn(path string) func(*testing.T, *tab, *t2gtest.House) {
 	return func(_ *testing.T, b *tab, house *t2gtest.House) {
 		b.carry(house, "")
-		b.visit(house.Gateway + path)
+		b.Visit(house.Gateway + path)
 	}
 }
 
 // behind opens a page behind a gateway that sends these headers.
 func behind(path string, headers map[string]string) func(*testing.T, *tab, *t2gtest.House) {
 	return func(t *testing.T, b *tab, house *t2gtest.House) {
-		b.visit(front(t, house, headers) + path)
-		b.until("document.getElementById('app')?.dataset.state !== 'loading'")
+		b.Visit(front(t, house, headers) + path)
+		b.Until("document.getElementById('app')?.dataset.state !== 'loading'")
 	}
 }
 
@@ -138,7 +139,7 @@ func behind(path string, headers map[string]string) func(*testing.T, *tab, *t2gt
 func asked(more ...string) func(*testing.T, *tab, *t2gtest.House) {
 	return func(t *testing.T, b *tab, house *t2gtest.House) {
 		b.carry(house, "")
-		b.visit(await(t, "127.0.0.1").ask(house, more...))
+		b.Visit(await(t, "127.0.0.1").ask(house, more...))
 	}
 }
 
@@ -203,7 +204,7 @@ func TestEveryStateIsForEverybody(t *testing.T) {
 	t.Parallel()
 	axe, err := os.ReadFile(os.Getenv("T2G_TEST_AXE"))
 	if err != nil {
-		missing(t, fmt.Sprintf("T2G_TEST_AXE names no axe-core: %v", err))
+		process.Missing(t, fmt.Sprintf("T2G_TEST_AXE names no axe-core: %v", err))
 	}
 	for _, s := range scenes() {
 		t.Run(s.name, func(t *testing.T) {
@@ -284,7 +285,7 @@ func (b *tab) picture(name string) {
 	if folder == "" {
 		return
 	}
-	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	png, err := chromedp.Run(b.Context, chromedp.FullScreenshot(100))
 	b.must(err)
 	b.must(os.WriteFile(filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+".png"), png, 0o600))
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"token2go/internal/flow"
+	"token2go/internal/t2gtest/process"
 	"token2go/internal/web"
 )
 
@@ -121,7 +122,7 @@ func checkLandings(t *testing.T, landings []landing) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(program(t, "T2G_TEST_NODE", "node"), "-e", parser)
+	command := exec.Command(process.Need(t, "T2G_TEST_NODE", "node"), "-e", parser)
 	command.Stdin, command.Stderr = bytes.NewReader(input), os.Stderr
 	output, err := command.Output()
 	if err != nil {
