@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,21 +13,30 @@ const apacheRecipe = "deploy/gateways/apache/token2go.conf"
 
 // apache is mod_auth_openidc with our recipe, in which strings are replaced, in pairs.
 func apache(pairs ...string) gateway {
-	return gateway{header: "OIDC_access_token", start: func(t testing.TB, s *stand) { startApache(t, s, pairs) }}
+	return gateway{header: "OIDC_access_token", start: func(t testing.TB, s *stand) {
+		startApache(t, s, apacheHost(t, s, apacheRecipe, append(pairs, "http://127.0.0.1:8080/", "http://"+s.server+"/")))
+	}}
 }
 
-func startApache(t testing.TB, s *stand, pairs []string) {
+// apacheHost writes a recipe for this computer, and returns where.
+func apacheHost(t testing.TB, s *stand, recipe string, pairs []string) string {
+	t.Helper()
+	n, name := world(t), filepath.Base(recipe)
+	host := strings.TrimSuffix(strings.Replace(name, "token2go", "token", 1), ".conf") + ".example.org"
+	pairs = append(pairs,
+		"<VirtualHost *:443>", "<VirtualHost "+s.front+">",
+		"/etc/ssl/"+host+".pem", n.certificate,
+		"/etc/ssl/"+host+".key", n.key,
+		"/etc/apache2/oidc-client-secret.conf", write(t, s.folder, "oidc-client-secret.conf", "OIDCClientSecret for-tests-only\n"),
+		"/etc/apache2/oidc-crypto-passphrase", write(t, s.folder, "oidc-crypto-passphrase", "for-tests-only"))
+	return write(t, s.folder, name, adapted(t, read(t, recipe), pairs...))
+}
+
+// startApache starts it with hosts that are written down in files.
+func startApache(t testing.TB, s *stand, hosts ...string) {
 	t.Helper()
 	program := need(t, "T2G_TEST_APACHE", "apache2", "/usr/sbin/apache2")
 	n := world(t)
-	pairs = append(pairs,
-		"<VirtualHost *:443>", "<VirtualHost "+s.front+">",
-		"/etc/ssl/token.example.org.pem", n.certificate,
-		"/etc/ssl/token.example.org.key", n.key,
-		"/etc/apache2/oidc-client-secret.conf", write(t, s.folder, "oidc-client-secret.conf", "OIDCClientSecret for-tests-only\n"),
-		"/etc/apache2/oidc-crypto-passphrase", write(t, s.folder, "oidc-crypto-passphrase", "for-tests-only"),
-		"http://127.0.0.1:8080/", "http://"+s.server+"/")
-	recipe := write(t, s.folder, "token2go.conf", adapted(t, read(t, apacheRecipe), pairs...))
 
 	// What Debian's own files set, and where this computer has the names.
 	config := "ServerRoot /usr/lib/apache2\n"
@@ -40,7 +50,7 @@ func startApache(t testing.TB, s *stand, pairs []string) {
 		// To the browser, the port is 443.
 		"OIDCXForwardedHeaders X-Forwarded-Port\nRequestHeader set X-Forwarded-Port 443 early\n" +
 		"OIDCCABundlePath " + n.certificate + "\nOIDCOutgoingProxy " + strings.TrimPrefix(n.proxy, "http://") + "\n"
-	main := write(t, s.folder, "apache.conf", config+"Include "+recipe+"\n")
+	main := write(t, s.folder, "apache.conf", config+"Include "+strings.Join(hosts, "\nInclude ")+"\n")
 	// One process, which can be ended.
 	s.run(t, exec.Command(program, "-X", "-f", main), func() bool { return s.answers(t) })
 }

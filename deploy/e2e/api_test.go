@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 const apiPassage = "An API that checks the token itself"
@@ -63,7 +61,6 @@ func TestThePageShowsTheMapperOfTheRealm(t *testing.T) {
 func TestAnAPIChecksTheTokenItself(t *testing.T) {
 	stands(t, apache(), read(t, apacheRecipe))
 	api(t)
-	short := granted(t, ofAda("brief")...).Access
 	b := signedIn(t, ada)
 	good := b.token().Secret
 
@@ -72,20 +69,16 @@ func TestAnAPIChecksTheTokenItself(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
-	time.Sleep(time.Until(time.Unix(inside(t, short).Expires+1, 0)))
-	for _, test := range []struct{ name, token, reason string }{
-		{"of another audience", granted(t, ofAda("elsewhere")...).Access, "expected audience"},
-		{"that has ended", short, "token is expired"},
-		{"that was changed", changed(t, good), "failed to verify signature"},
-		{"that nobody signed", unsigned(good), "unexpected signature algorithm"},
-		{"that is no JWT", "opaque", "malformed jwt"},
-		{"that is an ID token", granted(t, ofAda("token2go")...).ID, "expected audience"},
-	} {
-		t.Run("a token "+test.name+" is refused", func(t *testing.T) {
-			got := curl(t, append(bearer(test.token), "https://api.example.org/things")...)
+	reasons := map[string]string{
+		"of another audience": "expected audience", "that has ended": "token is expired", "that was changed": "failed to verify signature",
+		"that nobody signed": "unexpected signature algorithm", "that is no JWT": "malformed jwt", "that is an ID token": "expected audience",
+	}
+	for _, m := range append(misfits(t, good), misfit{"that is an ID token", granted(t, ofAda("token2go")...).ID}) {
+		t.Run("a token "+m.name+" is refused", func(t *testing.T) {
+			got := curl(t, append(bearer(m.token), "https://api.example.org/things")...)
 			said := got.header.Get("WWW-Authenticate")
 			if got.status != http.StatusUnauthorized || !strings.HasPrefix(said, `Bearer error="invalid_token", error_description="`) ||
-				!strings.Contains(said, test.reason) {
+				reasons[m.name] == "" || !strings.Contains(said, reasons[m.name]) {
 				t.Errorf("got %d, %q: %s", got.status, said, got.body)
 			}
 		})
@@ -95,22 +88,4 @@ func TestAnAPIChecksTheTokenItself(t *testing.T) {
 			t.Errorf("got %d, %q", got.status, got.header)
 		}
 	})
-}
-
-// changed is a token that says something else than what was signed.
-func changed(t testing.TB, token string) string {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts[1] = base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(claims), ada.name, "eve", 1)))
-	return strings.Join(parts, ".")
-}
-
-// unsigned is a token that says itself that it has no signature.
-func unsigned(token string) string {
-	parts := strings.Split(token, ".")
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
 }

@@ -3,17 +3,33 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 )
 
-const usePage = "docs/using-the-token.md"
+const (
+	usePage = "docs/using-the-token.md"
+	things  = "https://app.example.org/things" // of an app behind a gateway
+)
+
+const besidePassage = "The same gateway, beside the cookie"
 
 // block is one that a page shows between fences, under a heading.
 type block struct{ heading, language, text string }
@@ -48,6 +64,8 @@ func TestEveryBlockOfThePageIsRun(t *testing.T) {
 		{heading: apiPassage, language: "json"},
 		{heading: apiPassage, language: "go"},
 		{heading: apiPassage, language: "sh"},
+		{heading: besidePassage, language: "sh"},
+		{heading: "Apache", language: "apache"},
 	}
 	shown := blocks(t)
 	for i := range shown {
@@ -127,4 +145,149 @@ func ofAda(client string) []string {
 		"grant_type", "password", "username", ada.name, "password", ada.name,
 		"client_id", client, "client_secret", "for-tests-only", "scope", "openid",
 	}
+}
+
+// misfit is a token that nothing should take.
+type misfit struct{ name, token string }
+
+func misfits(t testing.TB, good string) []misfit {
+	t.Helper()
+	return []misfit{
+		{"of another audience", granted(t, ofAda("elsewhere")...).Access},
+		{"that has ended", ended(t)},
+		{"that was changed", changed(t, good)},
+		{"that nobody signed", unsigned(good)},
+		{"that is no JWT", "opaque"},
+	}
+}
+
+// ended is a token that has ended, the same for all tests.
+func ended(t testing.TB) string {
+	t.Helper()
+	endedOnce.Do(func() { endedOnce.token = granted(t, ofAda("brief")...).Access })
+	time.Sleep(time.Until(time.Unix(inside(t, endedOnce.token).Expires+1, 0)))
+	return endedOnce.token
+}
+
+var endedOnce struct {
+	sync.Once
+	token string
+}
+
+// changed is a token that says something else than what was signed.
+func changed(t testing.TB, token string) string {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts[1] = base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(claims), ada.name, "eve", 1)))
+	return strings.Join(parts, ".")
+}
+
+// unsigned is a token that says itself that it has no signature.
+func unsigned(token string) string {
+	parts := strings.Split(token, ".")
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
+}
+
+// app is one that believes its gateway. It answers with the headers that it was sent.
+func app(t testing.TB) (address string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(r.Header)
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// sees are the headers that the app was sent, by its answer.
+func sees(t testing.TB, body string) (header http.Header) {
+	t.Helper()
+	decode(t, body, &header)
+	return header
+}
+
+// entrance is how an app behind a gateway is told of somebody who brings a token.
+type entrance struct {
+	name     string // header that says who it is
+	token    string // header that holds the token, beside Authorization
+	refuses  int    // status for a token that is not good
+	idTokens bool   // whether an ID token of the gateway's own client gets in
+}
+
+// suite is what every gateway is asked that lets tokens in beside its cookie.
+func (e entrance) suite(t *testing.T) {
+	b := signedIn(t, ada)
+	good := b.token().Secret
+	t.Run("curl gets in with the token of token2go get", func(t *testing.T) {
+		got := sees(t, b.shell(under(t, besidePassage, "sh")))
+		if who := got.Get(e.name); who != ada.name {
+			t.Errorf("the app is told that it is %q: %v", who, got)
+		}
+		if token := got.Get(e.token); token == "" || got.Get("Authorization") != "Bearer "+token || accepts(t, token) != ada.name {
+			t.Errorf("the app does not get the token: %v", got)
+		}
+	})
+	t.Run("a browser gets in with its cookie", func(t *testing.T) {
+		b.visit(things)
+		if got := sees(t, eval[string](b, "document.body.innerText")); got.Get(e.name) != ada.name {
+			t.Errorf("the app is told that it is %q: %v", got.Get(e.name), got)
+		}
+	})
+	t.Run("nobody makes up who they are", func(t *testing.T) {
+		made := []string{"-H", e.name + ": eve", "-H", e.token + ": made-up"}
+		got := curl(t, slices.Concat(bearer(good), made, []string{things})...)
+		if header := sees(t, got.body); len(header.Values(e.name)) != 1 || header.Get(e.name) != ada.name || header.Get(e.token) != good {
+			t.Errorf("the app is told that it is %q: %v", header.Values(e.name), header)
+		}
+		if got := curl(t, slices.Concat(asScript(), made, []string{things})...); got.status != http.StatusUnauthorized {
+			t.Errorf("got %d without a token, want 401", got.status)
+		}
+	})
+	for _, m := range misfits(t, good) {
+		t.Run("a token "+m.name+" is refused", func(t *testing.T) {
+			if got := curl(t, slices.Concat(bearer(m.token), asScript(), []string{things})...); got.status != e.refuses {
+				t.Errorf("got %d, want %d: %s", got.status, e.refuses, got.body)
+			}
+		})
+	}
+	t.Run("an ID token is no access token", func(t *testing.T) {
+		got := curl(t, slices.Concat(bearer(granted(t, ofAda("token2go")...).ID), asScript(), []string{things})...)
+		if in := got.status == http.StatusOK; in != e.idTokens || !in && got.status != e.refuses {
+			t.Errorf("got %d", got.status)
+		}
+	})
+	t.Run("people without a session are led to the sign-in", func(t *testing.T) {
+		if got := curl(t, "-H", "Accept: text/html", things); got.status != http.StatusFound {
+			t.Errorf("got %d, want 302", got.status)
+		}
+	})
+}
+
+// asScript are curl's arguments for being told of an error rather than led to a page.
+func asScript() []string { return []string{"-H", "Accept: application/json"} }
+
+// cookies are curl's arguments for sending the cookies that the browser would send.
+func (b *tab) cookies(where string) []string {
+	b.t.Helper()
+	var pairs []string
+	for _, c := range b.jar(where) {
+		pairs = append(pairs, c.Name+"="+c.Value)
+	}
+	return []string{"--cookie", strings.Join(pairs, "; ")}
+}
+
+func (b *tab) jar(where string) (found []*network.Cookie) {
+	b.t.Helper()
+	b.Do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		got, err := cdp.Call(ctx, target, network.GetCookies, network.GetCookiesParams{URLs: []string{where}})
+		found = got.Cookies
+		return chromedp.Void{}, err
+	})
+	if len(found) == 0 {
+		b.t.Fatalf("the browser has no cookies for %s", where)
+	}
+	return found
 }

@@ -1,0 +1,86 @@
+package e2e_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const apacheAppRecipe = "deploy/gateways/apache/app.conf"
+
+// apacheWithApp is one Apache in front of Token2go and of an app.
+func apacheWithApp(pairs ...string) gateway {
+	return gateway{header: "OIDC_access_token", start: func(t testing.TB, s *stand) {
+		world(t).lead("app.example.org", s.front)
+		startApache(t, s,
+			apacheHost(t, s, apacheRecipe, []string{"http://127.0.0.1:8080/", "http://" + s.server + "/"}),
+			apacheHost(t, s, apacheAppRecipe, append(pairs, "http://127.0.0.1:9000/", "http://"+app(t)+"/")))
+	}}
+}
+
+func TestApacheLetsTokensInBesideTheCookie(t *testing.T) {
+	stands(t, apacheWithApp(), read(t, apacheRecipe))
+	entrance{name: "OIDC_CLAIM_preferred_username", token: "OIDC_access_token", refuses: http.StatusUnauthorized}.suite(t)
+	t.Run("a refused token is told so", func(t *testing.T) {
+		for _, m := range misfits(t, granted(t, ofAda("token2go")...).Access) {
+			said := curl(t, append(bearer(m.token), things)...).header.Get("WWW-Authenticate")
+			if !strings.HasPrefix(said, `Bearer error="invalid_token"`) {
+				t.Errorf("%s: got %q", m.name, said)
+			}
+		}
+	})
+	t.Run("without a rule for tokens, one is not looked at", notLookedAt)
+	t.Run("a copied cookie is the person, at this host, until they sign out", apacheCookie)
+}
+
+func TestThePageShowsTheRuleForApache(t *testing.T) {
+	flat := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	if !strings.Contains(flat(read(t, apacheAppRecipe)), flat(under(t, "Apache", "apache"))) {
+		t.Errorf("%s shows a rule that is not in %s", usePage, apacheAppRecipe)
+	}
+}
+
+// notLookedAt brings a good token to a gateway that has no rule for tokens.
+func notLookedAt(t *testing.T) {
+	good := granted(t, ofAda("token2go")...).Access
+	if got := curl(t, append(bearer(good), address+"/token")...); got.status != http.StatusFound || !strings.HasPrefix(got.header.Get("Location"), provider) {
+		t.Errorf("got %d to %s, want to be led to the sign-in", got.status, got.header.Get("Location"))
+	}
+	if got := curl(t, slices.Concat(bearer(good), asScript(), []string{address + "/token"})...); got.status != http.StatusUnauthorized {
+		t.Errorf("got %d, want 401", got.status)
+	}
+}
+
+func apacheCookie(t *testing.T) {
+	b := signedIn(t, ada)
+	cookie := slices.Concat(b.cookies(address), asScript())
+	if got := curl(t, append(cookie, address+"/token")...); got.status != http.StatusOK {
+		t.Errorf("got %d, want the person's token", got.status)
+	}
+	if got := curl(t, append(cookie, things)...); got.status != http.StatusUnauthorized {
+		t.Errorf("got %d at another host, want 401", got.status)
+	}
+	b.click("#sign-out")
+	b.until(there(form))
+	if got := curl(t, append(cookie, address+"/token")...); got.status != http.StatusUnauthorized {
+		t.Errorf("got %d after signing out, want 401", got.status)
+	}
+}
+
+// The short form has one list of what is required, for sessions and for tokens.
+func TestApacheWithoutAnAudienceTakesEveryTokenOfTheRealm(t *testing.T) {
+	recipe := read(t, apacheAppRecipe)
+	from, to := strings.Index(recipe, "        AuthType"), strings.Index(recipe, "    </Location>")
+	stands(t, apacheWithApp(recipe[from:to], "AuthType auth-openidc\nRequire valid-user\n"), read(t, apacheRecipe))
+	for name, token := range map[string]string{
+		"of another audience": granted(t, ofAda("elsewhere")...).Access, "that is an ID token": granted(t, ofAda("token2go")...).ID,
+	} {
+		if got := curl(t, append(bearer(token), things)...); got.status != http.StatusOK {
+			t.Errorf("a token %s: got %d, want 200", name, got.status)
+		}
+	}
+	if got := curl(t, append(bearer(ended(t)), things)...); got.status != http.StatusUnauthorized {
+		t.Errorf("a token that has ended: got %d, want 401", got.status)
+	}
+}
