@@ -40,7 +40,7 @@ func TestWhatCannotBePutOnRecordIsNotHandedOver(t *testing.T) {
 	if status != http.StatusInternalServerError || strings.Contains(body, secret) {
 		t.Errorf("got %d %s, want 500 without the token", status, body)
 	}
-	if _, metrics := mustGet(t, "http://"+h.ops+"/metrics"); strings.Contains(metrics, handedOver) {
+	if _, metrics := mustGet(t, "http://"+h.ops+"/metrics"); !strings.Contains(metrics, handedOver+" 0\n") {
 		t.Error("the metrics count a hand-over that was none")
 	}
 	if status, _ := mustGet(t, "http://"+h.gateway+"/health"); status != http.StatusOK {

@@ -141,6 +141,9 @@ func scrape(t testing.TB, ops string) series {
 		for _, each := range names {
 			seen.add(each, "", "")
 			for _, metric := range family.GetMetric() {
+				if counter := metric.GetCounter(); counter != nil && counter.GetValue() == 0 {
+					continue // it can be counted, and was not
+				}
 				for _, pair := range metric.GetLabel() {
 					seen.add(each, pair.GetName(), pair.GetValue())
 				}

@@ -46,6 +46,10 @@ func TestEachAlertFiresForItsCauseAlone(t *testing.T) {
 			token2go_handovers_total{job="t",decision="handed_over"} 0+2x120`, true},
 		{"Token2goNoTokens", `token2go_refusals_total{job="t",reason="token_not_found"} 0+1x120
 			token2go_handovers_total{job="t",decision="handed_over"} 0+2x120`, false},
+		{"Token2goNoTokens", `token2go_refusals_total{job="t",reason="token_not_found"} 0+1x120
+			token2go_handovers_total{job="t",decision="handed_over"} 0x120`, true}, // since it was started
+		{"Token2goNoTokens", `token2go_refusals_total{job="t",reason="token_not_found"} 7x112 8 9x10
+			token2go_handovers_total{job="t",decision="handed_over"} 0x120`, false}, // two, at night
 		{"Token2goUnusableTokens", `token2go_refusals_total{job="t",reason="token_unusable"} 0+1x120`, true},
 		{"Token2goUnusableTokens", `token2go_refusals_total{job="t",reason="token_not_found"} 0+9x120`, false},
 		{"Token2goOtherHeader", `token2go_token_header_total{job="t",instance="a",header="Token"} 0+1x120
@@ -54,6 +58,7 @@ func TestEachAlertFiresForItsCauseAlone(t *testing.T) {
 			token2go_token_header_total{job="t",instance="b",header="Token"} 0+1x120
 			token2go_token_header_total{job="t",instance="b",header="Authorization"} 0x120`, false},
 		{"Token2goFallbackToken", `token2go_token_header_total{job="t",header="fallback"} 0+1x120`, true},
+		{"Token2goFallbackToken", `token2go_token_header_total{job="t",header="fallback"} 1x120`, true}, // once, before the first reading
 		{"Token2goFallbackToken", `token2go_token_header_total{job="t",header="Token"} 0+1x120`, false},
 		{"Token2goStrangers", `token2go_refusals_total{job="t",reason="peer_not_allowed"} 0+2x120`, true},
 		{"Token2goStrangers", `token2go_refusals_total{job="t",reason="peer_not_allowed"} 0+1x120`, false},
@@ -71,6 +76,8 @@ func TestEachAlertFiresForItsCauseAlone(t *testing.T) {
 			process_max_fds{job="other",instance="a"} 100x120`, false},
 		{"Token2goRestarts", build + `
 			process_start_time_seconds{job="t",instance="a"} 0+100x120`, true},
+		{"Token2goRestarts", `token2go_build_info{job="t",instance="a"} 1x110 stale
+			process_start_time_seconds{job="t",instance="a"} 1x80 2x5 3x5 4x5 5x5 stale`, true}, // and is down
 		{"Token2goRestarts", build + `
 			process_start_time_seconds{job="t",instance="a"} 100x120`, false},
 	} {

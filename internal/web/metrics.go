@@ -48,10 +48,22 @@ func newMetrics(registry *prometheus.Registry, version string, headers []string)
 	build.Set(1)
 	registry.MustRegister(m.handOvers, m.refusals, m.headers, m.requests, m.durations, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, name := range headers {
-		m.headers.WithLabelValues(name) // so that a name that never serves reads 0
-	}
+	m.begin(headers)
 	return m
+}
+
+// begin puts what is watched for at 0. A header that never serves can be seen so; and of a
+// counter that came into being with its first event, Prometheus would not see the increase.
+func (m *metrics) begin(headers []string) {
+	for _, name := range headers {
+		m.headers.WithLabelValues(name)
+	}
+	for _, way := range []audit.Way{audit.WayToken, audit.WayQuery, audit.WayFormPost, audit.WayPage} {
+		m.handOvers.WithLabelValues(string(way), string(audit.HandedOver))
+	}
+	for _, kind := range problem.Kinds() {
+		m.refusals.WithLabelValues(string(kind))
+	}
 }
 
 func (m *metrics) request(pattern string, status int, spent time.Duration) {

@@ -153,6 +153,22 @@ var label = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
 
 // TestNoLabelComesFromTheCaller sends marks in whatever a caller can choose, and compares
 // every label with the list that it must be from. More of the same makes no more series.
+// TestWhatIsWatchedForBeginsAtZero: of a counter that begins with its first event,
+// Prometheus sees no increase, and no alert.
+func TestWhatIsWatchedForBeginsAtZero(t *testing.T) {
+	t.Parallel()
+	_, body := get(t, http.DefaultClient, open(t).Ops+"/metrics")
+	lines := []string{`token2go_handovers_total{decision="handed_over",way="token"} 0`}
+	for _, kind := range problem.Kinds() {
+		lines = append(lines, `token2go_refusals_total{reason="`+string(kind)+`"} 0`)
+	}
+	for _, want := range lines {
+		if !strings.Contains(body, "\n"+want+"\n") {
+			t.Errorf("a server that was asked nothing does not say %s", want)
+		}
+	}
+}
+
 func TestNoLabelComesFromTheCaller(t *testing.T) {
 	t.Parallel()
 	house := open(t)
