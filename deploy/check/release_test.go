@@ -13,16 +13,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 )
 
+// foreign is a file that has nothing to do with a release, in the folder that it fills.
+const foreign = "somebody-elses"
+
 // release runs the release command into a folder of its own.
 func release(t testing.TB, platforms string, environment ...string) string {
 	t.Helper()
 	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, foreign), []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	c := exec.Command("deploy/release")
 	c.Dir = top
 	c.Env = slices.Concat(os.Environ(), []string{"DIST=" + folder, "PLATFORMS=" + platforms}, environment)
@@ -118,7 +125,7 @@ func within(name string) string {
 func TestAReleaseIsWholeAndTheSameTwice(t *testing.T) {
 	here := runtime.GOOS + "/" + runtime.GOARCH
 	first := release(t, here+" windows/amd64", "TZ=Asia/Tokyo", "LC_ALL=C")
-	second := release(t, here, "TZ=America/Lima", "GOFLAGS=-p=1")
+	second := release(t, here, "TZ=America/Lima", "GOFLAGS=-p=1", "GOAMD64=v3", "GOARM64=v9.0")
 
 	checkSums(t, first)
 	again := names(t, second)
@@ -163,20 +170,33 @@ func checkSums(t *testing.T, folder string) {
 		}
 		listed = append(listed, name)
 	}
-	if want := slices.DeleteFunc(names(t, folder), func(name string) bool { return name == "SHA256SUMS" }); !slices.Equal(listed, want) {
+	want := slices.DeleteFunc(names(t, folder), func(name string) bool { return name == "SHA256SUMS" || name == foreign })
+	if !slices.Equal(listed, want) {
 		t.Errorf("got checksums of %v, want of %v", listed, want)
 	}
+	c := exec.Command("sha256sum", "--strict", "-c", "SHA256SUMS")
+	c.Dir = folder
+	run(t, c)
+	readFrom(t, folder, foreign) // it is still there
 }
 
 func checkArchive(t *testing.T, program string, files map[string]file) {
 	for _, name := range []string{
 		"LICENSE", "README.md", "CHANGELOG.md", "man/man1/" + program + ".1",
 		"completions/" + program + ".bash", "completions/" + program + ".zsh",
-		"completions/" + program + ".fish", "completions/" + program + ".powershell",
+		"completions/" + program + ".fish", "completions/" + program + ".ps1", "LICENSES-OF-OTHERS.txt",
 	} {
 		if len(files[name].content) < 500 {
 			t.Errorf("got %d bytes of %s", len(files[name].content), name)
 		}
+	}
+	for _, library := range []string{"==== Go: LICENSE", "==== github.com/spf13/cobra v", "==== the list of words: NOTICE"} {
+		if !bytes.Contains(files["LICENSES-OF-OTHERS.txt"].content, []byte(library)) {
+			t.Errorf("the licences of others lack %q", library)
+		}
+	}
+	if program == "token2go-server" {
+		checkInstall(t, files)
 	}
 	executable, found := files[program]
 	if !found {
@@ -201,5 +221,30 @@ func checkArchive(t *testing.T, program string, files map[string]file) {
 	}
 	if said := run(t, exec.Command(path, "version")); !strings.HasPrefix(said, program+" ") {
 		t.Errorf("got %q of version", said)
+	}
+}
+
+// checkInstall holds the unit's instructions to what is in the archive.
+func checkInstall(t *testing.T, files map[string]file) {
+	installs := regexp.MustCompile(`(?m)^#   install (?:-D )?-m (\d+) (\S+) (\S+)$`).FindAllSubmatch(files["systemd/token2go-server.service"].content, -1)
+	if len(installs) < 4 {
+		t.Errorf("got %d files to install, want program, unit, variables and manual", len(installs))
+	}
+	for _, install := range installs {
+		from, to := string(install[2]), string(install[3])
+		_, found := files[from]
+		_, exe := files[from+".exe"]
+		if !found && !exe {
+			t.Errorf("%s is to be installed, and is not in the archive", from)
+		}
+		if strings.HasSuffix(to, "/") {
+			to += filepath.Base(from)
+		}
+		if strings.HasPrefix(from, "systemd/") && strings.HasSuffix(from, ".env") && !bytes.Contains(files["systemd/token2go-server.service"].content, []byte("\nEnvironmentFile=-"+to+"\n")) {
+			t.Errorf("the unit does not read %s", to)
+		}
+		if from == "token2go-server" && !bytes.Contains(files["systemd/token2go-server.service"].content, []byte("\nExecStart="+to+"\n")) {
+			t.Errorf("the unit does not start %s", to)
+		}
 	}
 }

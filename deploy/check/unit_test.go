@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const unit = "deploy/systemd/token2go-server.service"
@@ -56,5 +57,14 @@ func TestTheUnitWaitsForTheServerToEnd(t *testing.T) {
 	got := duration(t, seconds+"s")
 	if want := duration(t, config["T2G_DRAIN_DELAY"]) + duration(t, config["T2G_SHUTDOWN_TIMEOUT"]); got < want {
 		t.Errorf("killed after %v, want at least %v", got, want)
+	}
+}
+
+// systemd's own limit, which a unit may set otherwise: five starts in ten seconds.
+func TestTheUnitIsNotGivenUpAtOnce(t *testing.T) {
+	_, after, _ := strings.Cut(string(read(t, unit)), "\nRestartSec=")
+	pause, _, _ := strings.Cut(after, "\n")
+	if got := duration(t, pause); 4*got <= 10*time.Second {
+		t.Errorf("five starts take %v, after which systemd gives up", 4*got)
 	}
 }
