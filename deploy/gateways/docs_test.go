@@ -33,27 +33,31 @@ func TestThePageOfHeadersSaysWhatTheRecipesDo(t *testing.T) {
 			said[recipe[1]] = header[1]
 		}
 	}
-	recipes, err := filepath.Glob("*/*")
-	recipes = slices.DeleteFunc(recipes, func(path string) bool { return strings.HasPrefix(path, "testdata/") })
-	if err != nil || len(recipes) < 9 {
-		t.Fatalf("got %d recipes: %v", len(recipes), err)
+	paths, err := filepath.Glob("*/*")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, path := range recipes {
+	recipes := 0
+	for _, path := range paths {
 		recipe, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		header := setting.FindSubmatch(recipe)
-		if header == nil || said[path] != string(header[1]) {
-			t.Errorf("the page says %q of %s, which says %q", said[path], path, header)
+		if header == nil {
+			continue // not one that has Token2go behind it
+		}
+		recipes++
+		if said[path] != string(header[1]) {
+			t.Errorf("the page says %q of %s, which says %s", said[path], path, header[1])
 		}
 		if !slices.Contains(t2gtest.Names(), said[path]) {
 			t.Errorf("the page says %q of %s, which no server looks at by default", said[path], path)
 		}
 		delete(said, path)
 	}
-	if len(said) > 0 {
-		t.Errorf("the page names recipes that are not there: %v", said)
+	if recipes == 0 || len(said) > 0 {
+		t.Errorf("got %d recipes; the page names others, too: %v", recipes, said)
 	}
 }
 
