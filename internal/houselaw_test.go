@@ -52,7 +52,7 @@ func arrows() map[string][]string {
 		"demo":   {"token", "secret"},
 		"web":    inner,
 
-		"t2gtest":             server,
+		"t2gtest":             append(slices.Clone(server), "t2gtest/process"),
 		"t2gtest/process":     nil,
 		"t2gtest/browser":     {"t2gtest/process"},
 		"cmd/token2go-server": append(slices.Clone(server), "manual"),

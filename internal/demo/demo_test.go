@@ -7,7 +7,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -163,15 +162,6 @@ func location(t *testing.T, response *http.Response) string {
 		t.Fatal(err)
 	}
 	return where.String()
-}
-
-// skip passes over a test for what this machine lacks; under CI nothing may be lacking.
-func skip(t *testing.T, what string, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s: %v", what, err)
-	}
-	t.Skipf("%s: %v", what, err)
 }
 
 func parse(t *testing.T, text string) *url.URL {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"token2go/internal/demo"
+	"token2go/internal/t2gtest/process"
 )
 
 func TestOnlyLoopbackIsListenedOn(t *testing.T) {
@@ -59,7 +60,7 @@ func checkListens(t *testing.T, listener net.Listener, err error, want string) {
 func TestLoopbackOfIPv6IsListenedOn(t *testing.T) {
 	probe, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
-		skip(t, "no IPv6 here", err)
+		process.Missing(t, "no IPv6 here: "+err.Error())
 	}
 	_ = probe.Close()
 	listener, err := demo.Listen("::1", 0)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"token2go/internal/demo"
+	"token2go/internal/t2gtest/process"
 )
 
 func TestTheServerBehindGetsExactlyTheHeadersOfOauth2Proxy(t *testing.T) {
@@ -243,7 +244,7 @@ func TestTheServerBehindMayListenOnAUnixSocket(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
-		skip(t, "no Unix sockets here", err)
+		process.Missing(t, "no Unix sockets here: "+err.Error())
 	}
 	server := &httptest.Server{Listener: listener, Config: &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }),

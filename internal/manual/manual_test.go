@@ -1,7 +1,6 @@
 package manual_test
 
 import (
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"token2go/internal/manual"
+	"token2go/internal/t2gtest/process"
 )
 
 func run(*cobra.Command, []string) {}
@@ -61,13 +61,7 @@ func TestThePageHoldsWhatTheCommandLineSays(t *testing.T) {
 }
 
 func TestManHasNothingToSayAgainstThePage(t *testing.T) {
-	mandoc, err := exec.LookPath("mandoc")
-	switch {
-	case err != nil && os.Getenv("CI") == "true":
-		t.Fatal(err)
-	case err != nil:
-		t.Skipf("NOT TESTED: %v", err)
-	}
+	mandoc := process.Need(t, "T2G_TEST_MANDOC", "mandoc")
 	// That the page has no date is meant: it would make two builds differ.
 	lint := exec.Command(mandoc, "-T", "lint", "-W", "warning")
 	lint.Stdin = strings.NewReader(page(t))

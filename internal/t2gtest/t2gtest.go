@@ -5,19 +5,18 @@
 package t2gtest
 
 import (
-	"bytes"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"token2go/internal/audit"
 	"token2go/internal/demo"
 	"token2go/internal/flow"
 	"token2go/internal/secret"
+	"token2go/internal/t2gtest/process"
 	"token2go/internal/token"
 	"token2go/internal/web"
 )
@@ -42,7 +41,7 @@ type House struct {
 	Direct  string // the server's gateway door, past the pretend gateway
 	Ops     string // the server's ops door
 	Server  *web.Server
-	Output  *Output // everything the server logs
+	Output  *process.Output // everything the server logs
 
 	pretend  *demo.Gateway
 	contract *Contract
@@ -51,7 +50,7 @@ type House struct {
 // Start runs a server and, in front of it, the pretend gateway, until the test ends.
 func Start(t testing.TB, options Options) *House {
 	t.Helper()
-	h := &House{Output: new(Output), contract: NewContract(t)}
+	h := &House{Output: new(process.Output), contract: NewContract(t)}
 	settings := Defaults(h.Output)
 	front := httptest.NewUnstartedServer(nil)
 	h.Gateway = "http://" + front.Listener.Addr().String()
@@ -80,7 +79,7 @@ func Start(t testing.TB, options Options) *House {
 
 // Defaults are the options of a server with the default configuration that logs all to
 // one place.
-func Defaults(output *Output) web.Options {
+func Defaults(output *process.Output) web.Options {
 	handler := slog.NewJSONHandler(output, &slog.HandlerOptions{Level: slog.LevelDebug})
 	return web.Options{
 		Tokens:         token.NewExtractor(Names(), secret.Value{}),
@@ -156,21 +155,3 @@ func (h *House) Session(t testing.TB, username string) *http.Cookie {
 }
 
 func host(address string) string { return strings.TrimPrefix(address, "http://") }
-
-// Output collects what is logged. It is safe for concurrent use.
-type Output struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (o *Output) Write(text []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.Write(text)
-}
-
-func (o *Output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.String()
-}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 	"token2go/internal/web"
 )
 
@@ -16,7 +17,7 @@ import (
 // the contract, none is a failure of ours, a redirect leads to loopback or to our own
 // pages, and the token is in no answer but that of /token.
 func FuzzGateway(f *testing.F) {
-	var output t2gtest.Output
+	var output process.Output
 	settings := t2gtest.Defaults(&output)
 	server, err := web.New(settings)
 	if err != nil {
@@ -81,7 +82,7 @@ func FuzzGateway(f *testing.F) {
 		if written := output.String(); strings.Contains(written, ours) && !strings.Contains(raw, ours) || strings.Contains(written, `"level":"ERROR"`) {
 			t.Fatalf("got on record: %s", written)
 		}
-		output = t2gtest.Output{}
+		output = process.Output{}
 	})
 }
 

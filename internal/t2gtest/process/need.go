@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 )
 
@@ -23,7 +22,7 @@ func Need(t testing.TB, variable string, names ...string) string {
 			return path
 		}
 	}
-	Missing(t, fmt.Sprintf("%s is not here, and %s names none; make setup installs it", strings.Join(names, ", "), variable))
+	Missing(t, fmt.Sprintf("%s names no program, and there is none of %q on PATH; make setup installs it", variable, names))
 	return ""
 }
 

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -56,6 +57,14 @@ func (p *Process) Kill() {
 	<-p.Ended
 }
 
+// Signal sends a signal to the process alone.
+func (p *Process) Signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := p.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Running reports whether the process has not ended.
 func (p *Process) Running() bool {
 	select {
@@ -99,7 +108,7 @@ func (p *Process) wrote() string {
 	}
 	var all strings.Builder
 	for _, writer := range writers {
-		if collected, is := writer.(*Output); is {
+		if collected, is := writer.(fmt.Stringer); is {
 			all.WriteString(collected.String())
 		}
 	}
