@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"token2go/internal/config"
+	"token2go/internal/t2gtest/process"
 )
 
 func TestEachCommandSaysItsPartAndExitsAsItShould(t *testing.T) {
@@ -44,7 +45,7 @@ func TestEachCommandSaysItsPartAndExitsAsItShould(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			p := launch(t, test.arguments)
-			if got := p.code(t); got != test.code {
+			if got := p.Code(t); got != test.code {
 				t.Errorf("got exit code %d, want %d", got, test.code)
 			}
 			for _, stream := range []struct{ name, got, want string }{
@@ -62,13 +63,13 @@ func TestEachCommandSaysItsPartAndExitsAsItShould(t *testing.T) {
 func TestHelpHasEveryVariableAndFitsATerminal(t *testing.T) {
 	t.Parallel()
 	p := launch(t, []string{"--help"})
-	p.code(t)
+	p.Code(t)
 	for _, variable := range config.Variables() {
 		if !strings.Contains(p.stdout.String(), "\n"+variable.Name+"\n") {
 			t.Errorf("--help lacks %s", variable.Name)
 		}
 	}
-	for _, line := range p.stdout.lines() {
+	for _, line := range p.stdout.Lines() {
 		if len(line) > 100 {
 			t.Errorf("got a line of %d columns, want at most 100: %s", len(line), line)
 		}
@@ -80,7 +81,7 @@ func TestConfigPrintsWhatTakesEffectAndNoSecret(t *testing.T) {
 	const secret = "mark-of-a-secret"
 	p := launch(t, []string{"config"},
 		"T2G_SERVER_PORT=9090", "T2G_SERVER_HOST=", "T2G_FLOW_MODES= query , page ", "T2G_FALLBACK_TOKEN="+secret)
-	if got := p.code(t); got != 0 {
+	if got := p.Code(t); got != 0 {
 		t.Errorf("got exit code %d, want 0: %s", got, p.stderr)
 	}
 	for _, want := range []string{
@@ -90,7 +91,7 @@ func TestConfigPrintsWhatTakesEffectAndNoSecret(t *testing.T) {
 			t.Errorf("config lacks %q:\n%s", want, p.stdout)
 		}
 	}
-	if got, want := len(p.stdout.lines()), len(config.Variables()); got != want {
+	if got, want := len(p.stdout.Lines()), len(config.Variables()); got != want {
 		t.Errorf("got %d lines, want one for each of %d variables", got, want)
 	}
 	if !strings.Contains(p.stderr.String(), "warning: T2G_FALLBACK_TOKEN: everyone") {
@@ -117,14 +118,14 @@ func TestABadConfigurationEndsEveryCommandAtOnceWithALineForEachMistake(t *testi
 			t.Parallel()
 			begin := time.Now()
 			p := launch(t, strings.Fields(command), environment...)
-			if got := p.code(t); got != code {
+			if got := p.Code(t); got != code {
 				t.Errorf("got exit code %d, want %d", got, code)
 			}
 			// A second is what is promised. The rest is for a machine that does much else.
 			if spent := time.Since(begin); spent > 10*time.Second {
 				t.Errorf("took %v", spent)
 			}
-			lines := p.stderr.lines()
+			lines := p.stderr.Lines()
 			if command == "healthcheck" {
 				lines = lines[1:]
 			}
@@ -159,7 +160,7 @@ func TestADoorThatIsTakenEndsTheStart(t *testing.T) {
 		"ops":     {"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + port},
 	} {
 		p := launch(t, nil, environment...)
-		if got := p.code(t); got != exitFailed {
+		if got := p.Code(t); got != exitFailed {
 			t.Errorf("%s door: got exit code %d, want %d", door, got, exitFailed)
 		}
 		if want := door + " door: port " + port + " is in use; stop what listens there or choose another port\n"; p.stderr.String() != want {
@@ -171,10 +172,10 @@ func TestADoorThatIsTakenEndsTheStart(t *testing.T) {
 func TestAReportThatDoesNotFitOnTheDiskIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"version", "config", "--help", "demo --help"} {
-		p := &program{stdout: new(text), stderr: new(text), Cmd: exec.Command(os.Args[0], strings.Fields(command)...)}
-		p.Stdout = fullDevice(t)
-		p.begin(t)
-		if got := p.code(t); got != exitFailed || !strings.Contains(p.stderr.String(), "no space left on device") {
+		c := exec.Command(os.Args[0], strings.Fields(command)...)
+		c.Stdout = fullDevice(t)
+		p := started(t, c)
+		if got := p.Code(t); got != exitFailed || !strings.Contains(p.stderr.String(), "no space left on device") {
 			t.Errorf("%s: got exit code %d and %q, want %d and why", command, got, p.stderr, exitFailed)
 		}
 	}
@@ -184,7 +185,7 @@ func fullDevice(t *testing.T) *os.File {
 	t.Helper()
 	file, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("SKIPPED, for want of a full device: ", err)
+		process.Missing(t, "no full device: "+err.Error())
 	}
 	t.Cleanup(func() { _ = file.Close() })
 	return file
@@ -198,10 +199,10 @@ func TestAReaderWhoHasEnoughEndsAReportQuietly(t *testing.T) {
 	}
 	defer writer.Close()
 	_ = reader.Close()
-	p := &program{stdout: new(text), stderr: new(text), Cmd: exec.Command(os.Args[0], "--help")}
-	p.Stdout = writer
-	p.begin(t)
-	p.code(t)
+	c := exec.Command(os.Args[0], "--help")
+	c.Stdout = writer
+	p := started(t, c)
+	p.Code(t)
 	if p.stderr.String() != "" {
 		t.Errorf("got %q, want nothing said", p.stderr)
 	}

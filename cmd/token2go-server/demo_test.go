@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // pretence is a demo that runs, with its two addresses.
@@ -24,10 +26,7 @@ type pretence struct {
 func openDemo(t *testing.T, arguments []string, environment ...string) *pretence {
 	t.Helper()
 	d := &pretence{program: launch(t, append([]string{"demo"}, arguments...), environment...)}
-	wait(t, "the demo says what to open", func() bool {
-		if !d.running() {
-			t.Fatalf("ended at once: %s", d.stderr)
-		}
+	err := d.Await(soon, func() bool {
 		front := regexp.MustCompile(`Through the gateway +(http://\S+)/\n`).FindStringSubmatch(d.stdout.String())
 		straight := regexp.MustCompile(`without it +(http://\S+)/\n`).FindStringSubmatch(d.stdout.String())
 		if front == nil || straight == nil {
@@ -36,6 +35,9 @@ func openDemo(t *testing.T, arguments []string, environment ...string) *pretence
 		d.front, d.straight = front[1], straight[1]
 		return strings.Contains(d.stdout.String(), "Ctrl-C ends the demo")
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return d
 }
 
@@ -109,12 +111,12 @@ func TestADemoLetsAPersonSignInAndHaveAToken(t *testing.T) {
 	if status, body := mustGet(t, d.straight+"/token"); status != http.StatusUnauthorized {
 		t.Errorf("got %d %s past the gateway, want 401", status, body)
 	}
-	wait(t, "the audit line is there", func() bool { return strings.Contains(d.stdout.String(), `"decision":"handed_over"`) })
+	process.Until(t, "the audit line is there", func() bool { return strings.Contains(d.stdout.String(), `"decision":"handed_over"`) })
 	if strings.Contains(d.stdout.String(), got.Secret) {
 		t.Error("the token is printed")
 	}
-	d.signal(t, syscall.SIGINT)
-	if code := d.code(t); code != 0 || d.stderr.String() != "" {
+	d.Signal(t, syscall.SIGINT)
+	if code := d.Code(t); code != 0 || d.stderr.String() != "" {
 		t.Errorf("got exit code %d and %q, want a quiet end", code, d.stderr)
 	}
 }
@@ -190,8 +192,8 @@ func TestADemoWorksAmongVariablesOfARealServer(t *testing.T) {
 	if got := browser.page(t, d.front+"/"); got.status != http.StatusOK || !strings.Contains(got.body, `href="/oauth2/sign_out"`) {
 		t.Errorf("got %d, want the page with the demo's own sign-out", got.status)
 	}
-	d.signal(t, syscall.SIGINT)
-	if code := d.code(t); code != 0 {
+	d.Signal(t, syscall.SIGINT)
+	if code := d.Code(t); code != 0 {
 		t.Errorf("got exit code %d, want 0: %s", code, d.stderr)
 	}
 }
@@ -204,11 +206,11 @@ func TestADemoThatNobodyReadsEnds(t *testing.T) {
 	}
 	_ = reader.Close()
 	defer writer.Close()
-	p := &program{stdout: new(text), stderr: new(text), Cmd: exec.Command(os.Args[0], "demo", "--port=0", "--server-port=0")}
-	p.Stdout = writer
-	p.begin(t)
+	c := exec.Command(os.Args[0], "demo", "--port=0", "--server-port=0")
+	c.Stdout = writer
+	p := started(t, c)
 	// Nobody could read what to open, so the demo ends as other programs do whose reader is gone.
-	if code := p.code(t); code != exitFailed || !strings.Contains(p.stderr.String(), errUnread.Error()) {
+	if code := p.Code(t); code != exitFailed || !strings.Contains(p.stderr.String(), errUnread.Error()) {
 		t.Errorf("got exit code %d and %q, want %d and why", code, p.stderr, exitFailed)
 	}
 }

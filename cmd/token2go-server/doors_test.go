@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {
@@ -27,7 +29,7 @@ func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {
 	cert, key := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
 	certify(t, cert, key, "token.example.org")
 	socket := filepath.Join(folder, "gateway.sock")
-	port, ops := unusedPort(t), unusedPort(t)
+	port, ops := process.Port(t), process.Port(t)
 	for _, test := range []struct {
 		name        string
 		environment []string
@@ -43,15 +45,15 @@ func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {
 	} {
 		check := func() (int, string) {
 			p := launch(t, []string{"healthcheck"}, test.environment...)
-			return p.code(t), p.stderr.String()
+			return p.Code(t), p.stderr.String()
 		}
 		h := &house{program: launch(t, nil, test.environment...)}
 		h.find(t)
 		if code, stderr := check(); code != 0 {
 			t.Errorf("%s: got exit code %d, want 0: %s", test.name, code, stderr)
 		}
-		h.signal(t, syscall.SIGTERM)
-		if code := h.code(t); code != 0 {
+		h.Signal(t, syscall.SIGTERM)
+		if code := h.Code(t); code != 0 {
 			t.Errorf("%s: the server ended with %d, want 0: %s", test.name, code, h.stderr)
 		}
 		if code, stderr := check(); code != 1 || !strings.HasPrefix(stderr, "not healthy: ") {
@@ -72,7 +74,7 @@ func TestHealthIsNotWhatJustAnyServerSays(t *testing.T) {
 	defer stranger.Close()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	p := launch(t, []string{"healthcheck"}, "T2G_OPS_PORT="+port)
-	if code := p.code(t); code != 1 || !strings.Contains(p.stderr.String(), "got status 404") {
+	if code := p.Code(t); code != 1 || !strings.Contains(p.stderr.String(), "got status 404") {
 		t.Errorf("got exit code %d and %q, want 1 and the status", code, p.stderr)
 	}
 }
@@ -93,11 +95,11 @@ func TestASocketIsForItsOwnerAndGroupAndGoesWithTheServer(t *testing.T) {
 		t.Errorf("got %d by the socket, want 200", got)
 	}
 	second := launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")
-	if code := second.code(t); code != 1 || !strings.Contains(second.stderr.String(), "is in use by another process") {
+	if code := second.Code(t); code != 1 || !strings.Contains(second.stderr.String(), "is in use by another process") {
 		t.Errorf("a second server: got exit code %d and %q, want it refused", code, second.stderr)
 	}
-	h.signal(t, syscall.SIGTERM)
-	h.code(t)
+	h.Signal(t, syscall.SIGTERM)
+	h.Code(t)
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("got %v, want the socket gone with the server", err)
 	}
@@ -108,8 +110,8 @@ func TestASocketLeftOverByAKilledServerIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gateway.sock")
 	first := &house{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
 	first.find(t)
-	first.signal(t, syscall.SIGKILL)
-	first.code(t)
+	first.Signal(t, syscall.SIGKILL)
+	first.Code(t)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("the test leaves no socket behind: %v", err)
 	}
@@ -136,10 +138,10 @@ func TestOfServersThatFindASocketLeftOverOneTakesIt(t *testing.T) {
 			crowd = append(crowd, launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0"))
 		}
 		running := func() int {
-			return len(slices.DeleteFunc(slices.Clone(crowd), func(p *program) bool { return !p.running() }))
+			return len(slices.DeleteFunc(slices.Clone(crowd), func(p *program) bool { return !p.Running() }))
 		}
-		wait(t, "each server serves or has ended", func() bool {
-			return !slices.ContainsFunc(crowd, func(p *program) bool { return p.running() && len(p.lines("serving")) == 0 })
+		process.Until(t, "each server serves or has ended", func() bool {
+			return !slices.ContainsFunc(crowd, func(p *program) bool { return p.Running() && len(p.lines("serving")) == 0 })
 		})
 		if got := running(); got != 1 {
 			t.Errorf("got %d servers at one socket, want 1", got)
@@ -148,7 +150,7 @@ func TestOfServersThatFindASocketLeftOverOneTakesIt(t *testing.T) {
 			t.Errorf("got %d by the socket, want 200", got)
 		}
 		for _, p := range crowd {
-			_ = p.Process.Kill()
+			p.Kill()
 		}
 	}
 }
@@ -176,7 +178,7 @@ func TestASocketWhoseQueueIsFullIsNotTaken(t *testing.T) {
 		defer connection.Close()
 	}
 	p := launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")
-	if code := p.code(t); code != 1 || !strings.Contains(p.stderr.String(), "is in use by another process") {
+	if code := p.Code(t); code != 1 || !strings.Contains(p.stderr.String(), "is in use by another process") {
 		t.Errorf("got exit code %d and %q, want it refused", code, p.stderr)
 	}
 	if _, err := os.Stat(path); err != nil {
@@ -191,7 +193,7 @@ func TestAFileInTheSocketsPlaceStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")
-	if code := p.code(t); code != 2 {
+	if code := p.Code(t); code != 2 {
 		t.Errorf("got exit code %d, want 2: %s", code, p.stderr)
 	}
 	if content, err := os.ReadFile(path); err != nil || string(content) != "precious" {
@@ -235,14 +237,14 @@ func TestACertificateIsReadAgainWhenItsFilesChange(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("half a certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "the unreadable pair is logged", func() bool {
+	process.Until(t, "the unreadable pair is logged", func() bool {
 		if got := h.certificate(t); got != "first.example" {
 			t.Fatalf("got the certificate of %s, want first.example as before", got)
 		}
 		return len(h.lines("certificate not read again, the earlier one stays")) > 0
 	})
 	certify(t, cert, key, "second.example")
-	wait(t, "the second certificate is in use", func() bool { return h.certificate(t) == "second.example" })
+	process.Until(t, "the second certificate is in use", func() bool { return h.certificate(t) == "second.example" })
 
 	// As restored from a backup: with times before those of the files that they replace.
 	certify(t, cert, key, "third.example")
@@ -252,7 +254,7 @@ func TestACertificateIsReadAgainWhenItsFilesChange(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wait(t, "the third certificate is in use", func() bool { return h.certificate(t) == "third.example" })
+	process.Until(t, "the third certificate is in use", func() bool { return h.certificate(t) == "third.example" })
 
 	say(t, kept, "GET /health HTTP/1.1\r\nHost: first.example\r\n\r\n")
 	if got := readReply(t, kept); got.status != http.StatusOK {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 func TestADrainingServerSaysSoFirstAndTakesRequestsMeanwhile(t *testing.T) {
@@ -25,9 +27,9 @@ func TestADrainingServerSaysSoFirstAndTakesRequestsMeanwhile(t *testing.T) {
 	if got := readReply(t, kept); got.closes {
 		t.Error("an answer before the drain closes its connection")
 	}
-	h.signal(t, syscall.SIGTERM)
+	h.Signal(t, syscall.SIGTERM)
 	begin := time.Now()
-	wait(t, "/ready is 503", func() bool {
+	process.Until(t, "/ready is 503", func() bool {
 		status, body := mustGet(t, "http://"+h.ops+"/ready")
 		return status == http.StatusServiceUnavailable && body == `{"status":"draining"}`
 	})
@@ -41,7 +43,7 @@ func TestADrainingServerSaysSoFirstAndTakesRequestsMeanwhile(t *testing.T) {
 	if status, _ := mustGet(t, "http://"+h.ops+"/health"); status != http.StatusOK {
 		t.Errorf("got %d from /health, want 200: to be restarted now would lose requests", status)
 	}
-	if code := h.code(t); code != 0 {
+	if code := h.Code(t); code != 0 {
 		t.Errorf("got exit code %d, want 0: %s", code, h.stderr)
 	}
 	if spent := time.Since(begin); spent < 1500*time.Millisecond {
@@ -71,8 +73,8 @@ func TestTheOpsDoorGoesDownLast(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, "T2G_SHUTDOWN_TIMEOUT=1m")
 	slow := begin(t, h)
-	h.signal(t, syscall.SIGTERM)
-	wait(t, "the gateway door is shut", func() bool {
+	h.Signal(t, syscall.SIGTERM)
+	process.Until(t, "the gateway door is shut", func() bool {
 		connection, err := net.Dial("tcp", h.gateway)
 		if err == nil {
 			_ = connection.Close()
@@ -87,7 +89,7 @@ func TestTheOpsDoorGoesDownLast(t *testing.T) {
 	if got := readReply(t, slow); got.status != http.StatusBadRequest {
 		t.Errorf("got %d for the request that had begun, want 400", got.status)
 	}
-	if code := h.code(t); code != 0 {
+	if code := h.Code(t); code != 0 {
 		t.Errorf("got exit code %d, want 0: %s", code, h.stderr)
 	}
 }
@@ -96,10 +98,10 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		h := openHouse(t, "T2G_DRAIN_DELAY=10m")
-		h.signal(t, syscall.SIGINT)
-		wait(t, "it drains", func() bool { return len(h.lines("draining")) > 0 })
-		h.signal(t, second)
-		if code := h.code(t); code != exitFailed {
+		h.Signal(t, syscall.SIGINT)
+		process.Until(t, "it drains", func() bool { return len(h.lines("draining")) > 0 })
+		h.Signal(t, second)
+		if code := h.Code(t); code != exitFailed {
 			t.Errorf("%v: got exit code %d, want %d", second, code, exitFailed)
 		}
 	}
@@ -116,8 +118,8 @@ func TestConnectionsWithNothingOnThemDoNotHoldUpTheEnd(t *testing.T) {
 		dial(t, h.ops)
 	}
 	begin := time.Now()
-	h.signal(t, syscall.SIGTERM)
-	if code := h.code(t); code != 0 {
+	h.Signal(t, syscall.SIGTERM)
+	if code := h.Code(t); code != 0 {
 		t.Errorf("got exit code %d, want 0: %s", code, h.stderr)
 	}
 	// net/http alone would wait five seconds for those on which nothing was said.
@@ -131,8 +133,8 @@ func TestARequestThatDoesNotEndIsReported(t *testing.T) {
 	h := openHouse(t, "T2G_SHUTDOWN_TIMEOUT=200ms")
 	begin(t, h)
 	begin(t, h)
-	h.signal(t, syscall.SIGTERM)
-	if code := h.code(t); code != exitFailed {
+	h.Signal(t, syscall.SIGTERM)
+	if code := h.Code(t); code != exitFailed {
 		t.Errorf("got exit code %d, want %d", code, exitFailed)
 	}
 	if want := "gateway door: 2 requests were not answered within 200ms\n"; h.stderr.String() != want {
@@ -175,15 +177,15 @@ func TestNoRequestIsLostWhenTheServerEndsUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	wait(t, "the load is there", func() bool { return answered.Load() > 10*clients })
-	h.signal(t, syscall.SIGTERM)
+	process.Until(t, "the load is there", func() bool { return answered.Load() > 10*clients })
+	h.Signal(t, syscall.SIGTERM)
 	group.Wait()
 	for _, err := range errs {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	if code := h.code(t); code != 0 {
+	if code := h.Code(t); code != 0 {
 		t.Errorf("got exit code %d, want 0: %s", code, h.stderr)
 	}
 	handedOver := strings.Count(h.stdout.String(), `"msg":"audit","decision":"handed_over"`)

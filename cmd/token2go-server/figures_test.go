@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // What the program as it is shipped may cost.
@@ -98,7 +100,7 @@ func serveShipped(b *testing.B, path string) *running {
 		b.Fatal(err)
 	}
 	defer output.Close()
-	port, ops := unusedPort(b), unusedPort(b)
+	port, ops := process.Port(b), process.Port(b)
 	child := exec.Command(path)
 	child.Env = []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=" + ops}
 	child.Stdout, child.Stderr = output, os.Stderr

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 func TestHeadersOverTheLimitAreRefusedInOurOwnWords(t *testing.T) {
@@ -129,22 +131,20 @@ func TestRunningOutOfDescriptorsIsLoggedAndPasses(t *testing.T) {
 	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("SKIPPED, for want of a shell: ", err)
+		process.Missing(t, err.Error())
 	}
-	h := &house{program: &program{stdout: new(text), stderr: new(text)}}
-	h.Cmd = exec.Command(shell, "-c", `ulimit -n 48 && exec "$0"`, os.Args[0])
-	h.Stdout = h.stdout
-	h.begin(t, "T2G_SERVER_PORT=0", "T2G_OPS_PORT="+unusedPort(t))
+	h := &house{program: started(t, exec.Command(shell, "-c", `ulimit -n 48 && exec "$0"`, os.Args[0]),
+		"T2G_SERVER_PORT=0", "T2G_OPS_PORT="+process.Port(t))}
 	h.find(t)
 	var crowd []net.Conn
 	for range 80 {
 		crowd = append(crowd, dial(t, h.gateway))
 	}
-	wait(t, "the lack is logged", func() bool { return len(h.lines("connections are not taken")) > 0 })
+	process.Until(t, "the lack is logged", func() bool { return len(h.lines("connections are not taken")) > 0 })
 	for _, connection := range crowd {
 		_ = connection.Close()
 	}
-	wait(t, "it answers again", func() bool {
+	process.Until(t, "it answers again", func() bool {
 		status, _, err := get("http://" + h.gateway + "/health")
 		return err == nil && status == http.StatusOK
 	})
@@ -159,7 +159,7 @@ func TestTheGatewayDoorAnswersOnlyTheGateway(t *testing.T) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	connection, err := dialer.Dial("tcp", h.gateway)
 	if err != nil {
-		t.Skip("SKIPPED, for want of a second loopback address: ", err)
+		process.Missing(t, "no second loopback address: "+err.Error())
 	}
 	defer connection.Close()
 	say(t, connection, "GET /token HTTP/1.1\r\nHost: t\r\n"+tokenHeader+": opaque-and-good\r\n\r\n")

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 func TestMemoryIsGivenBackWhenAllIsQuiet(t *testing.T) {
@@ -16,7 +18,7 @@ func TestMemoryIsGivenBackWhenAllIsQuiet(t *testing.T) {
 	}
 	runtime.KeepAlive(garbage)
 	go giveBack(50*time.Millisecond, done)
-	wait(t, "the garbage is given back", func() bool { return keptFromSystem() < before+(16<<20) })
+	process.Until(t, "the garbage is given back", func() bool { return keptFromSystem() < before+(16<<20) })
 }
 
 // keptFromSystem is how many bytes the heap holds, used or not.

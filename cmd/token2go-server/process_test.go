@@ -1,20 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // asProgram makes this test program be token2go-server, so that tests run the real
@@ -29,70 +28,37 @@ func TestMain(m *testing.M) {
 }
 
 // soon is far longer than anything here takes on a machine with nothing else to do.
-const soon = 60 * time.Second
+const soon = process.Soon
 
 // program is token2go-server, running.
 type program struct {
-	*exec.Cmd
-	stdout, stderr *text
-	ended          chan struct{}
+	*process.Process
+	stdout, stderr *process.Output
 }
 
 // launch starts token2go-server with nothing in its environment but what is given.
 func launch(t testing.TB, arguments []string, environment ...string) *program {
 	t.Helper()
-	p := &program{stdout: new(text), stderr: new(text)}
-	p.Cmd = exec.Command(os.Args[0], arguments...)
-	p.Stdout = p.stdout
-	p.begin(t, environment...)
-	return p
+	return started(t, exec.Command(os.Args[0], arguments...), environment...)
 }
 
-// begin starts the process, which ends with the test at the latest.
-func (p *program) begin(t testing.TB, environment ...string) {
+// started is launch for a command that leads to the program, its standard output
+// collected where it has no other place for it.
+func started(t testing.TB, c *exec.Cmd, environment ...string) *program {
 	t.Helper()
-	p.Stderr = p.stderr
-	p.Env = append([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=" + os.Getenv("GORACE")}, environment...)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
+	p := &program{stdout: new(process.Output), stderr: new(process.Output)}
+	if c.Stdout == nil {
+		c.Stdout = p.stdout
 	}
-	p.ended = make(chan struct{})
-	go func() { defer close(p.ended); _ = p.Wait() }()
-	t.Cleanup(func() {
-		_ = p.Process.Kill()
-		<-p.ended
+	c.Stderr = p.stderr
+	c.Env = append([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=" + os.Getenv("GORACE")}, environment...)
+	t.Cleanup(func() { // once it has ended
 		if strings.Contains(p.stderr.String(), "DATA RACE") {
 			t.Error(p.stderr)
 		}
 	})
-}
-
-// code waits for the end and returns the exit code, -1 for an end by a signal.
-func (p *program) code(t testing.TB) int {
-	t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(soon):
-		t.Fatalf("still running\nstdout: %s\nstderr: %s", p.stdout, p.stderr)
-	}
-	return p.ProcessState.ExitCode()
-}
-
-func (p *program) signal(t testing.TB, s os.Signal) {
-	t.Helper()
-	if err := p.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// running reports whether the process has not ended.
-func (p *program) running() bool {
-	select {
-	case <-p.ended:
-		return false
-	default:
-		return true
-	}
+	p.Process = process.Start(t, c)
+	return p
 }
 
 // house is a server that serves, with the addresses of its doors, host:port.
@@ -104,7 +70,7 @@ type house struct {
 // open starts a server on ports that nobody has, and waits until it serves.
 func openHouse(t testing.TB, environment ...string) *house {
 	t.Helper()
-	h := &house{program: launch(t, nil, append([]string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + unusedPort(t)}, environment...)...)}
+	h := &house{program: launch(t, nil, append([]string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + process.Port(t)}, environment...)...)}
 	h.find(t)
 	return h
 }
@@ -112,13 +78,13 @@ func openHouse(t testing.TB, environment ...string) *house {
 // find reads the addresses of the doors from the lines that the server writes.
 func (h *house) find(t testing.TB) {
 	t.Helper()
-	wait(t, "the server serves", func() bool {
-		if !h.running() {
-			t.Fatalf("ended at once: %s", h.stderr)
-		}
+	err := h.Await(soon, func() bool {
 		h.gateway, h.ops = h.address("gateway"), h.address("ops")
-		return h.gateway != "" && (h.ops != "" || strings.Contains(strings.Join(h.Env, " "), "T2G_OPS_PORT=0"))
+		return h.gateway != "" && (h.ops != "" || slices.Contains(h.Env, "T2G_OPS_PORT=0"))
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (h *house) address(door string) string {
@@ -133,38 +99,13 @@ func (h *house) address(door string) string {
 // lines are those of the log with that message.
 func (p *program) lines(message string) []map[string]any {
 	var found []map[string]any
-	for _, text := range p.stdout.lines() {
+	for _, text := range p.stdout.Lines() {
 		var line map[string]any
 		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == message {
 			found = append(found, line)
 		}
 	}
 	return found
-}
-
-// unusedPort finds a port that nobody has, below those that the system gives to
-// listeners and connections by itself: none of them gets it before it is used.
-func unusedPort(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(10000 + rand.IntN(20000))
-		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
-	t.Fatal("a hundred ports are in use")
-	return ""
-}
-
-// wait polls a condition.
-func wait(t testing.TB, what string, fulfilled func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(soon); !fulfilled(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 // get asks over a connection of its own, with headers in pairs.
@@ -201,28 +142,6 @@ func mustGet(t testing.TB, address string, headers ...string) (status int, body 
 }
 
 const tokenHeader = "X-Forwarded-Access-Token"
-
-// text collects what a process writes. It is safe for concurrent use.
-type text struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (t *text) Write(more []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.Write(more)
-}
-
-func (t *text) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.String()
-}
-
-func (t *text) lines() []string {
-	return strings.Split(strings.TrimSuffix(t.String(), "\n"), "\n")
-}
 
 // dial opens a connection that the test closes, and fails a read that nobody answers.
 func dial(t testing.TB, address string) net.Conn {

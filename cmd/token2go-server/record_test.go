@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 const handedOver = `token2go_handovers_total{decision="handed_over",way="token"}`
@@ -17,18 +19,20 @@ const handedOver = `token2go_handovers_total{decision="handed_over",way="token"}
 // that are known beforehand.
 func recordTo(t *testing.T, stdout *os.File, environment ...string) *house {
 	t.Helper()
-	h := &house{program: &program{stdout: new(text), stderr: new(text), Cmd: exec.Command(os.Args[0])}}
-	port, ops := unusedPort(t), unusedPort(t)
-	h.gateway, h.ops = "127.0.0.1:"+port, "127.0.0.1:"+ops
-	h.Stdout = stdout
-	h.begin(t, append(environment, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops)...)
-	wait(t, "the server serves", func() bool {
-		if !h.running() {
-			t.Fatalf("ended at once: %s", h.stderr)
-		}
+	port, ops := process.Port(t), process.Port(t)
+	c := exec.Command(os.Args[0])
+	c.Stdout = stdout
+	h := &house{
+		program: started(t, c, append(environment, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops)...),
+		gateway: "127.0.0.1:" + port, ops: "127.0.0.1:" + ops,
+	}
+	err := h.Await(soon, func() bool {
 		status, _, err := get("http://" + h.ops + "/ready")
 		return err == nil && status == http.StatusOK
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return h
 }
 
@@ -46,8 +50,8 @@ func TestWhatCannotBePutOnRecordIsNotHandedOver(t *testing.T) {
 	if status, _ := mustGet(t, "http://"+h.gateway+"/health"); status != http.StatusOK {
 		t.Errorf("got %d from /health, want 200: a disk may be emptied", status)
 	}
-	h.signal(t, syscall.SIGTERM)
-	if code := h.code(t); code != 0 {
+	h.Signal(t, syscall.SIGTERM)
+	if code := h.Code(t); code != 0 {
 		t.Errorf("got exit code %d, want 0: %s", code, h.stderr)
 	}
 }
@@ -69,7 +73,7 @@ func TestTheServerEndsWhenNobodyReadsItsRecord(t *testing.T) {
 	if err == nil && (status == http.StatusOK || strings.Contains(body, secret)) {
 		t.Errorf("got %d %s without a reader, want no token", status, body)
 	}
-	if code := h.code(t); code != exitFailed {
+	if code := h.Code(t); code != exitFailed {
 		t.Errorf("got exit code %d, want %d: a reader may come with a new start", code, exitFailed)
 	}
 	if want := errUnread.Error() + "\n"; h.stderr.String() != want {
@@ -109,8 +113,8 @@ func TestAReaderWhoStandsStillCannotKeepTheServerFromEnding(t *testing.T) {
 	if status, _ := mustGet(t, "http://"+h.ops+"/health"); status != http.StatusOK {
 		t.Errorf("got %d at the ops door, want 200", status)
 	}
-	h.signal(t, syscall.SIGTERM)
-	if code := h.code(t); code != exitFailed || !strings.Contains(h.stderr.String(), errStuck.Error()) {
+	h.Signal(t, syscall.SIGTERM)
+	if code := h.Code(t); code != exitFailed || !strings.Contains(h.stderr.String(), errStuck.Error()) {
 		t.Errorf("got exit code %d and %q, want %d and why", code, h.stderr, exitFailed)
 	}
 }
@@ -123,7 +127,7 @@ func TestLinesAreJSONUnlessAskedOtherwise(t *testing.T) {
 		{"text", `level=INFO msg=serving door=gateway`},
 	} {
 		p := launch(t, nil, "T2G_SERVER_PORT=0", "T2G_OPS_PORT=0", "T2G_LOG_FORMAT="+test.format)
-		wait(t, fmt.Sprintf("format %q is %s", test.format, test.want), func() bool { return strings.Contains(p.stdout.String(), test.want) })
+		process.Until(t, fmt.Sprintf("format %q is %s", test.format, test.want), func() bool { return strings.Contains(p.stdout.String(), test.want) })
 	}
 }
 
@@ -134,13 +138,13 @@ func TestTheAuditLineIsWrittenAtEveryLevel(t *testing.T) {
 		access int
 	}{{"info", 1}, {"error", 0}} {
 		// At this level the server does not say where it serves.
-		port, ops := unusedPort(t), unusedPort(t)
+		port, ops := process.Port(t), process.Port(t)
 		h := &house{gateway: "127.0.0.1:" + port, ops: "127.0.0.1:" + ops}
 		h.program = launch(t, nil, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops, "T2G_LOG_LEVEL="+test.level)
-		wait(t, "the server serves", func() bool { _, _, err := get("http://" + h.ops + "/ready"); return err == nil })
+		process.Until(t, "the server serves", func() bool { _, _, err := get("http://" + h.ops + "/ready"); return err == nil })
 		mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good", "X-Forwarded-User", "ada")
-		h.signal(t, syscall.SIGTERM)
-		h.code(t)
+		h.Signal(t, syscall.SIGTERM)
+		h.Code(t)
 		if got := len(h.lines("audit")); got != 1 {
 			t.Errorf("level %s: got %d audit lines, want 1", test.level, got)
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 )
 
 // stand is where the server and the bare handler are measured.
@@ -44,15 +45,15 @@ func newStand(b *testing.B) *stand {
 		b.Fatal(err)
 	}
 	defer output.Close()
-	port := unusedPort(b)
+	port := process.Port(b)
 	s.server.address = "127.0.0.1:" + port
-	s.server.process, s.end = start(b, roleServer, output, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+unusedPort(b), "T2G_OPS_PPROF=true")
+	s.server.process, s.end = start(b, roleServer, output, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+process.Port(b), "T2G_OPS_PPROF=true")
 
 	answer := filepath.Join(folder, "answer")
 	if err := os.WriteFile(answer, s.server.first(b, tokenRequest(), http.StatusOK), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	port = unusedPort(b)
+	port = process.Port(b)
 	s.bare.address = "127.0.0.1:" + port
 	s.bare.process, _ = start(b, roleBare, os.Stderr, benchPort+"="+port, benchBytes+"="+answer)
 	s.bare.first(b, tokenRequest(), http.StatusOK)
