@@ -13,6 +13,7 @@ import (
 
 	"token2go/internal/demo"
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 )
 
 // many starts as many programs at once, and returns what each wrote and ended with.
@@ -139,23 +140,13 @@ func TestManyThatRenewAtOnceOpenOneTab(t *testing.T) {
 	const count = 8
 	kept := func(i int) string { return filepath.Join(s.home, fmt.Sprint("kept", i)) }
 	first := s.runs(t, "token2go get --min-ttl 1s "+house.Gateway+" 2>/dev/null")
-	var all []*exec.Cmd
 	for i := range count {
 		c := exec.Command("token2go", "keep", "--min-ttl", "1s", "--renew", "open", "--file", kept(i), house.Gateway)
 		c.Dir, c.Env = s.home, s.environment
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, c)
+		process.Start(t, c)
 	}
-	t.Cleanup(func() {
-		for _, c := range all {
-			_ = c.Process.Kill()
-			_ = c.Wait()
-		}
-	})
 	for i := range count {
-		wait(t, "a new token is in "+kept(i), func() bool {
+		process.Until(t, "a new token is in "+kept(i), func() bool {
 			text, err := os.ReadFile(kept(i))
 			return err == nil && len(text) > 0 && string(text)+"\n" != first
 		})

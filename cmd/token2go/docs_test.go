@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 )
 
 var shellBlocks = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
@@ -111,11 +112,7 @@ func (r *reader) runs(t *testing.T, block string) {
 // mustHave skips a test where a program is missing, and fails it where it may not be.
 func mustHave(t testing.TB, program string) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
+	if _, err := exec.LookPath(program); err != nil {
+		process.Missing(t, err.Error())
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing", program)
-	}
-	t.Skipf("SKIPPED, for want of %s", program)
 }

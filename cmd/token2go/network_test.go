@@ -17,6 +17,7 @@ import (
 
 	"token2go/clients/go/token2go"
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 )
 
 // A server with a certificate of an authority that the system does not know, reached
@@ -83,7 +84,7 @@ func TestAServerCannotWriteToTheTerminalThroughTheDoctor(t *testing.T) {
 // The flow seals the token, so plain http does not show it; neither may the doctor.
 func TestTheDoctorSendsNoTokenInTheClear(t *testing.T) {
 	t.Parallel()
-	asked, shown := new(text), new(text)
+	asked, shown := new(process.Output), new(process.Output)
 	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = asked.Write([]byte(r.URL.String() + "\n"))
 		_, _ = shown.Write([]byte(r.Header.Get("Authorization")))
@@ -104,7 +105,7 @@ func TestTheDoctorSendsNoTokenInTheClear(t *testing.T) {
 // newProxy passes every connection on to one address, and counts them.
 func newProxy(t *testing.T, to string) (address string, passed func() int) {
 	t.Helper()
-	count := new(text)
+	count := new(process.Output)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {
 			w.WriteHeader(http.StatusMethodNotAllowed)

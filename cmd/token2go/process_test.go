@@ -17,6 +17,7 @@ import (
 
 	"token2go/internal/demo"
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 )
 
 // The test program is token2go and the browser, too: as processes of their own, under
@@ -38,7 +39,7 @@ func (t tests) Run() int {
 }
 
 // soon is far longer than anything here takes on a machine with nothing else to do.
-const soon = 60 * time.Second
+const soon = process.Soon
 
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script", t2gtest.Options{}) }
 

@@ -12,16 +12,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"token2go/internal/demo"
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 )
 
 // A token of this size is sealed into a text far longer than what a terminal in line
@@ -80,7 +79,7 @@ func TestAnInterruptPutsTheTerminalBack(t *testing.T) {
 			house := t2gtest.Start(t, t2gtest.Options{})
 			s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
 			s.find(t, `(Ctrl-C ends it)`)
-			wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+			process.Until(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
 			s.types(t, key)
 			s.ends(t, 130)
 			s.mustBeAsBefore(t)
@@ -97,18 +96,16 @@ func TestASuspendedProgramHandsTheTerminalBack(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
 	s.find(t, `(Ctrl-C ends it)`)
-	wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+	process.Until(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
 	s.types(t, "\x1a")
-	wait(t, "it is stopped", func() bool {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Process.Pid))
+	process.Until(t, "it is stopped", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
 		return err == nil && bytes.Contains(status, []byte(") T "))
 	})
 	s.flush(t)
 	s.mustBeAsBefore(t)
-	if err := s.Process.Signal(unix.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	wait(t, "the terminal hands over bytes again", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+	s.Signal(t, unix.SIGCONT)
+	process.Until(t, "the terminal hands over bytes again", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
 	s.types(t, "\x03")
 	s.ends(t, 130)
 	s.mustBeAsBefore(t)
@@ -124,7 +121,7 @@ func TestNothingIsPromptedForWhereStdinIsNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	s.Stdin = null
+	s.command.Stdin = null
 	s.begin(t)
 	s.ends(t, 4)
 	s.mustBeAsBefore(t)
@@ -135,31 +132,32 @@ func TestNothingIsPromptedForWhereStdinIsNoTerminal(t *testing.T) {
 
 // sitting is token2go at a terminal, with stdout in a pipe as $(…) has it.
 type sitting struct {
-	*exec.Cmd
+	*process.Process
+	command           *exec.Cmd // which begin starts
 	outside, terminal *os.File
 	before            unix.Termios
-	seen, stdout      *text
+	seen, stdout      *process.Output
 	home              string
-	ended             chan struct{}
 }
 
 // sit starts token2go as a person does who sits at a terminal.
 func sit(t *testing.T, house *t2gtest.House, arguments []string, environment ...string) *sitting {
 	t.Helper()
 	s := seat(t, house, arguments, environment...)
-	s.Stdin = s.terminal
+	s.command.Stdin = s.terminal
 	s.begin(t)
 	return s
 }
 
 func seat(t *testing.T, house *t2gtest.House, arguments []string, environment ...string) *sitting {
 	t.Helper()
-	s := &sitting{Cmd: exec.Command("token2go", arguments...), seen: new(text), stdout: new(text), home: t.TempDir(), ended: make(chan struct{})}
-	s.outside, s.terminal = openTerminal(t)
+	c := exec.Command("token2go", arguments...)
+	s := &sitting{command: c, seen: new(process.Output), stdout: new(process.Output), home: t.TempDir()}
+	s.outside, s.terminal = process.Terminal(t)
 	s.before = *s.state(t)
-	s.Stdout, s.Stderr = s.stdout, s.terminal
-	s.Env = append(personal(t, s.home), environment...)
-	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
+	c.Stdout, c.Stderr = s.stdout, s.terminal
+	c.Env = append(personal(t, s.home), environment...)
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
 	return s
 }
 
@@ -179,10 +177,7 @@ func personal(t testing.TB, home string) []string {
 
 func (s *sitting) begin(t *testing.T) {
 	t.Helper()
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { defer close(s.ended); _ = s.Wait() }()
+	s.Process = process.Start(t, s.command)
 	go func() {
 		part := make([]byte, 4096)
 		for {
@@ -193,34 +188,26 @@ func (s *sitting) begin(t *testing.T) {
 			}
 		}
 	}()
-	t.Cleanup(func() {
-		_ = s.Process.Kill()
-		<-s.ended
-	})
 }
 
 // find waits for what the terminal shows, and returns the group of the pattern.
 func (s *sitting) find(t *testing.T, pattern string) string {
 	t.Helper()
 	var found []string
-	wait(t, "the terminal shows "+pattern, func() bool {
+	err := s.Await(soon, func() bool {
 		found = regexp.MustCompile(pattern).FindStringSubmatch(s.seen.String())
-		select {
-		case <-s.ended:
-			if found == nil {
-				t.Fatalf("ended without showing %s: %s", pattern, s.seen)
-			}
-		default:
-		}
 		return found != nil
 	})
+	if err != nil {
+		t.Fatalf("the terminal does not show %s: %v%s", pattern, err, s.seen)
+	}
 	return found[1]
 }
 
 // types is what the person types, once the terminal is ready for a paste.
 func (s *sitting) types(t *testing.T, keys string) {
 	t.Helper()
-	wait(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
+	process.Until(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
 	if _, err := s.outside.WriteString(keys); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +216,7 @@ func (s *sitting) types(t *testing.T, keys string) {
 func (s *sitting) ends(t *testing.T, code int) {
 	t.Helper()
 	select {
-	case <-s.ended:
+	case <-s.Ended:
 	case <-time.After(soon):
 		t.Fatalf("still running: %s", s.seen)
 	}
@@ -246,7 +233,7 @@ func (s *sitting) flush(t *testing.T) {
 	if _, err := s.terminal.WriteString(mark); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "all is seen", func() bool { return strings.Contains(s.seen.String(), mark) })
+	process.Until(t, "all is seen", func() bool { return strings.Contains(s.seen.String(), mark) })
 }
 
 // state is what the terminal is set to.
@@ -313,59 +300,6 @@ func (e elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// openTerminal makes a terminal, as both its ends.
-func openTerminal(t *testing.T) (outside, terminal *os.File) {
-	t.Helper()
-	outside, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no terminals: ", err)
-		}
-		t.Skip("SKIPPED, for want of terminals: ", err)
-	}
-	t.Cleanup(func() { _ = outside.Close() })
-	var locked, number int32
-	for request, argument := range map[uintptr]*int32{syscall.TIOCSPTLCK: &locked, syscall.TIOCGPTN: &number} {
-		if _, _, failure := syscall.Syscall(syscall.SYS_IOCTL, outside.Fd(), request, uintptr(unsafe.Pointer(argument))); failure != 0 {
-			t.Fatal(failure)
-		}
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = terminal.Close() })
-	return outside, terminal
-}
-
-// text collects what a process writes. It is safe for concurrent use.
-type text struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (t *text) Write(more []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.Write(more)
-}
-
-func (t *text) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buffer.String()
-}
-
-// wait polls a condition.
-func wait(t testing.TB, what string, fulfilled func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(soon); !fulfilled(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
 // mustLieNowhere: no file below a folder holds a token or a part of one.
 func mustLieNowhere(t *testing.T, folder string) {
 	t.Helper()
@@ -392,7 +326,7 @@ func TestKeysReachTheCommandOfRunOnce(t *testing.T) {
 	const command = `n=0; trap 'n=$((n+1)); echo "interrupted $n"' INT; echo ready; until test $n -ge 2; do sleep 0.1; done; echo over; exit 9`
 	s := sit(t, house, []string{"run", house.Gateway, "--", "sh", "-c", command})
 	waitFor := func(what string) {
-		wait(t, "the command says "+what, func() bool { return strings.Contains(s.stdout.String(), what) })
+		process.Until(t, "the command says "+what, func() bool { return strings.Contains(s.stdout.String(), what) })
 	}
 	waitFor("ready")
 	for _, what := range []string{"interrupted 1", "interrupted 2"} {
@@ -414,14 +348,12 @@ func TestASignalToRunReachesTheCommand(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	s := seat(t, house, []string{"run", house.Gateway, "--", "sh", "-c", `echo $BEARER_TOKEN_FILE; exec sleep 60`})
-	s.SysProcAttr = nil // no terminal: an interrupt is passed on as well
+	s.command.SysProcAttr = nil // no terminal: an interrupt is passed on as well
 	s.begin(t)
-	wait(t, "the command runs", func() bool { return strings.HasSuffix(s.stdout.String(), ".token\n") })
+	process.Until(t, "the command runs", func() bool { return strings.HasSuffix(s.stdout.String(), ".token\n") })
 	time.Sleep(100 * time.Millisecond) // for sleep to take the shell's place
-	if err := s.Process.Signal(unix.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	<-s.ended
+	s.Signal(t, unix.SIGINT)
+	<-s.Ended
 	status, _ := s.ProcessState.Sys().(syscall.WaitStatus)
 	if !status.Signaled() || status.Signal() != unix.SIGINT {
 		t.Errorf("got %v, want an end by the same signal", s.ProcessState)
