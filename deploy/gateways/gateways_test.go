@@ -300,58 +300,39 @@ func (s *stand) adapted(t testing.TB, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(string(content))
 }
 
+// around is a file of testdata, which is what a recipe needs to run here, filled in.
+func (s *stand) around(t testing.TB, name string, pairs ...string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.write(t, name, strings.NewReplacer(pairs...).Replace(string(content)))
+}
+
 func nginx(t testing.TB, s *stand, program string) *exec.Cmd {
 	recipe := s.write(t, "token2go.conf", s.adapted(t,
 		"listen 443 ssl;", "listen "+s.front+" ssl;",
 		"/etc/ssl/token.example.org.pem", s.folder+"/tls.pem",
 		"/etc/ssl/token.example.org.key", s.folder+"/tls.key"))
-	config := s.write(t, "nginx.conf", `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr warn;
-events {}
-http {
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    include `+recipe+`;
-}
-`)
-	return exec.Command(program, "-e", "stderr", "-p", s.folder, "-c", config)
+	return exec.Command(program, "-e", "stderr", "-p", s.folder, "-c", s.around(t, "nginx.conf", "RECIPE", recipe))
 }
 
 func traefik(t testing.TB, s *stand, program string) *exec.Cmd {
-	recipe := s.write(t, "dynamic.yaml", s.adapted(t)+`
-tls:
-  stores:
-    default:
-      defaultCertificate: {certFile: `+s.folder+`/tls.pem, keyFile: `+s.folder+`/tls.key}
-`)
-	return exec.Command(program, "--configFile="+s.write(t, "traefik.yaml", `
-global: {checkNewVersion: false, sendAnonymousUsage: false}
-log: {level: WARN}
-entryPoints: {websecure: {address: "`+s.front+`"}}
-providers: {file: {filename: `+recipe+`, watch: false}}
-`))
+	dynamic := filepath.Join(s.folder, "dynamic")
+	if err := os.MkdirAll(dynamic, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "dynamic/token2go.yaml", s.adapted(t))
+	s.around(t, "dynamic/certificate.yaml", "CERTIFICATE", s.folder+"/tls.pem", "KEY", s.folder+"/tls.key")
+	return exec.Command(program, "--configFile="+s.around(t, "traefik.yaml", "FRONT", s.front, "FOLDER", dynamic))
 }
 
 func caddy(t testing.TB, s *stand, program string) *exec.Cmd {
 	_, port, _ := net.SplitHostPort(s.front)
-	recipe := s.adapted(t, "\ntoken.example.org {", "\ntoken.example.org {\n\tbind 127.0.0.1\n\ttls "+s.folder+"/tls.pem "+s.folder+"/tls.key")
-	config := s.write(t, "Caddyfile", `{
-	admin off
-	persist_config off
-	auto_https disable_redirects
-	https_port `+port+`
-	log {
-		level WARN
-	}
-}
-`+recipe)
+	recipe := s.write(t, "token2go.caddy", s.adapted(t,
+		"\ntoken.example.org {", "\ntoken.example.org {\n\tbind 127.0.0.1\n\ttls "+s.folder+"/tls.pem "+s.folder+"/tls.key"))
+	config := s.around(t, "Caddyfile", "RECIPE", recipe, "PORT", port)
 	return exec.Command(program, "run", "--adapter", "caddyfile", "--config", config)
 }
 
