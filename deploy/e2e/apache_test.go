@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -53,22 +52,6 @@ func startApache(t testing.TB, s *stand, hosts ...string) {
 	main := write(t, s.folder, "apache.conf", config+"Include "+strings.Join(hosts, "\nInclude ")+"\n")
 	// One process, which can be ended.
 	s.run(t, exec.Command(program, "-X", "-f", main), func() bool { return s.answers(t) })
-}
-
-// answers reports whether the gateway sends a person without a session to Keycloak.
-func (s *stand) answers(t testing.TB) bool {
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Accept", "text/html")
-	world(t).lead("token.example.org", s.front)
-	answer, err := world(t).script().Do(r)
-	if err != nil {
-		return false
-	}
-	defer answer.Body.Close()
-	return answer.StatusCode == http.StatusFound && strings.HasPrefix(answer.Header.Get("Location"), provider)
 }
 
 func TestApache(t *testing.T) {

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,24 +26,54 @@ func oauth2Proxy(t testing.TB) string {
 	return path
 }
 
-// direct is oauth2-proxy with the flags of our recipe, which passes requests on to the
-// server by itself.
-func direct() gateway {
+// direct is oauth2-proxy with the flags of our recipe, in which strings are replaced, in
+// pairs. It passes requests on to the server by itself.
+func direct(pairs ...string) gateway {
 	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *stand) {
-		n := world(t)
-		_, block, _ := strings.Cut(read(t, oauth2ProxyRecipe), "oauth2-proxy \\\n")
-		block, _, _ = strings.Cut(block, "```")
-		flags := strings.Fields(adapted(t, strings.NewReplacer("\\\n", " ", "'", "").Replace(block),
-			"--http-address=127.0.0.1:4180", "--http-address=- --https-address="+s.front+
-				" --tls-cert-file="+n.certificate+" --tls-key-file="+n.key,
-			"--upstream=http://127.0.0.1:8080/", "--upstream=http://"+s.server+"/",
-			"/etc/oauth2-proxy/client-secret", write(t, s.folder, "client-secret", "for-tests-only"),
-			"/etc/oauth2-proxy/cookie-secret", write(t, s.folder, "cookie-secret", "for-tests-only-0123456789abcdefg"),
-		))
-		c := exec.Command(oauth2Proxy(t), flags...)
-		c.Env = slices.Concat(os.Environ(), n.environment())
-		s.run(t, c, func() bool { return s.answers(t) })
+		s.run(t, s.oauth2Proxy(t, command(t, read(t, oauth2ProxyRecipe)), append(s.itself(t), pairs...)...),
+			func() bool { return s.answers(t) })
 	}}
+}
+
+// itself makes oauth2-proxy the gateway, with TLS, in pairs.
+func (s *stand) itself(t testing.TB) []string {
+	n := world(t)
+	return []string{
+		"--http-address=127.0.0.1:4180",
+		"--http-address=- --https-address=" + s.front + " --tls-cert-file=" + n.certificate + " --tls-key-file=" + n.key,
+		"--upstream=http://127.0.0.1:8080/", "--upstream=http://" + s.server + "/",
+	}
+}
+
+// oauth2Proxy is a command of a recipe, adapted.
+func (s *stand) oauth2Proxy(t testing.TB, flags string, pairs ...string) *exec.Cmd {
+	t.Helper()
+	flags = adapted(t, flags, append(pairs,
+		"/etc/oauth2-proxy/client-secret", write(t, s.folder, "client-secret", "for-tests-only"),
+		"/etc/oauth2-proxy/cookie-secret", write(t, s.folder, "cookie-secret", "for-tests-only-0123456789abcdefg"),
+	)...)
+	c := exec.Command(oauth2Proxy(t), strings.Fields(flags)...)
+	c.Env = slices.Concat(os.Environ(), world(t).environment())
+	return c
+}
+
+var commands = regexp.MustCompile(`(?m)^(?:#   )?oauth2-proxy (\\\n(?:.*\\\n)*.*|--(?:.*\\\n)*.*)$`)
+
+// command is the first command for oauth2-proxy in a recipe: its flags in one line. What
+// some leave to the reader, as …, is the part that they share with the recipe for oauth2-proxy alone.
+func command(t testing.TB, recipe string) string {
+	t.Helper()
+	found := commands.FindStringSubmatch(recipe)
+	if found == nil {
+		t.Fatal("the recipe has no command for oauth2-proxy")
+	}
+	flags := strings.Join(strings.Fields(strings.NewReplacer("\\\n", " ", "#", " ", "'", "").Replace(found[1])), " ")
+	if before, is := strings.CutSuffix(flags, "…"); is {
+		_, shared, _ := strings.Cut(command(t, read(t, oauth2ProxyRecipe)), "--provider=")
+		shared, _, _ = strings.Cut(shared, "--skip-provider-button")
+		flags = before + "--provider=" + shared
+	}
+	return flags
 }
 
 func TestOAuth2Proxy(t *testing.T) {

@@ -86,6 +86,33 @@ func (s *stand) run(t testing.TB, c *exec.Cmd, ready func() bool) {
 	}
 }
 
+// answers reports whether the gateway leads a person without a session to Keycloak, in
+// two steps at most.
+func (s *stand) answers(t testing.TB) bool {
+	world(t).lead("token.example.org", s.front)
+	at := address + "/"
+	for range 2 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", "text/html")
+		answer, err := world(t).script().Do(r)
+		if err != nil {
+			return false
+		}
+		_ = answer.Body.Close()
+		next, err := answer.Location()
+		if err != nil {
+			return false
+		}
+		if at = next.String(); strings.HasPrefix(at, provider) {
+			return true
+		}
+	}
+	return false
+}
+
 // adapted is a recipe with addresses of this computer in place of its own, in pairs.
 func adapted(t testing.TB, recipe string, pairs ...string) string {
 	t.Helper()
