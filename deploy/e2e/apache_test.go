@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const apacheRecipe = "deploy/gateways/apache/token2go.conf"
@@ -62,25 +61,7 @@ func TestApache(t *testing.T) {
 }
 
 func TestApacheRenewsTheToken(t *testing.T) {
-	stands(t, apache("OIDCClientID            token2go", "OIDCClientID            hasty"), read(t, apacheRecipe))
-	b := signedIn(t, ada)
-	first := b.token()
-	if life := inside(t, first.Secret).life(); life != 65*time.Second {
-		t.Fatalf("the token lives for %s, want 65 seconds: nothing would be renewed soon", life)
-	}
-	second := first
-	for end := time.Now().Add(soon); second == first; second = b.token() {
-		if time.Now().After(end) {
-			t.Fatal("the token is never renewed")
-		}
-		time.Sleep(time.Second)
-	}
-	if who := accepts(t, second.Secret); who != ada.name {
-		t.Errorf("Keycloak says that the renewed token is of %q, want %s", who, ada.name)
-	}
-	if !strings.Contains(second.Expires, "T") || second.Expires <= first.Expires {
-		t.Errorf("the renewed token expires at %s, the first at %s", second.Expires, first.Expires)
-	}
+	stands(t, apache("OIDCClientID            token2go", "OIDCClientID            hasty"), read(t, apacheRecipe)).renewal(t)
 }
 
 // A server that looks at a header which nobody guards hands out what a client made up.
