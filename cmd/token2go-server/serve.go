@@ -90,6 +90,7 @@ func webOptions(s settings, log *slog.Logger, lines *audit.Lines, stdout io.Writ
 		PublicURL:      s.PublicURL,
 		BasePath:       s.BasePath,
 		Hosts:          s.Hosts(),
+		OpsHosts:       s.OpsHosts(),
 		Peers:          peers,
 		MaxHeaderBytes: s.MaxHeaderBytes,
 		Pprof:          s.OpsPprof,

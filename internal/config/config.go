@@ -50,9 +50,10 @@ type Config struct {
 	FlowModes   []string // of query, form_post and page, at least one
 	FlowMaxURL  int      // bytes
 
-	OpsHost  string
-	OpsPort  int // 0 is off
-	OpsPprof bool
+	OpsHost         string
+	OpsPort         int      // 0 is off
+	OpsAllowedHosts []string // as given, in lower case; OpsHosts says what is answered
+	OpsPprof        bool
 
 	LogFormat       string // text, json, or empty: text on a terminal, json otherwise
 	LogLevel        slog.Level
@@ -115,9 +116,10 @@ func (r *reader) config() Config {
 		FlowModes:   parse(r, "T2G_FLOW_MODES", list(oneOf("query", "form_post", "page"), exact)),
 		FlowMaxURL:  parse(r, "T2G_FLOW_MAX_URL", number(512, 65536)),
 
-		OpsHost:  parse(r, "T2G_OPS_HOST", listenHost),
-		OpsPort:  parse(r, "T2G_OPS_PORT", number(0, 65535)),
-		OpsPprof: parse(r, "T2G_OPS_PPROF", boolean),
+		OpsHost:         parse(r, "T2G_OPS_HOST", listenHost),
+		OpsPort:         parse(r, "T2G_OPS_PORT", number(0, 65535)),
+		OpsAllowedHosts: parse(r, "T2G_OPS_ALLOWED_HOSTS", list(hostPattern, strings.ToLower)),
+		OpsPprof:        parse(r, "T2G_OPS_PPROF", boolean),
 
 		LogFormat:       parse(r, "T2G_LOG_FORMAT", oneOf("text", "json")),
 		LogLevel:        parse(r, "T2G_LOG_LEVEL", level),
@@ -161,4 +163,10 @@ func (c Config) Hosts() []string {
 		hosts = append(hosts, bracketed(c.PublicURL.Hostname()))
 	}
 	return hosts
+}
+
+// OpsHosts lists names with a dot by which the ops door may be read, in lower case; "*"
+// among them is every name. Addresses and names without a dot may be used anyway.
+func (c Config) OpsHosts() []string {
+	return append(slices.Clone(c.OpsAllowedHosts), strings.ToLower(c.OpsHost))
 }

@@ -268,6 +268,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 		"T2G_FLOW_MAX_URL":           "1",
 		"T2G_OPS_HOST":               "http://localhost",
 		"T2G_OPS_PORT":               "-1",
+		"T2G_OPS_ALLOWED_HOSTS":      "*.example.org",
 		"T2G_OPS_PPROF":              "perhaps",
 		"T2G_LOG_FORMAT":             "xml",
 		"T2G_LOG_LEVEL":              "loud",

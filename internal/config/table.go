@@ -46,9 +46,10 @@ type variables struct {
 	FlowModes   string `envconfig:"T2G_FLOW_MODES" lines:"true" unset:"query,form_post,page" allowed:"at least one of query, form_post and page, separated by commas" meaning:"Ways in which an answer may reach a program; page is pasting by hand." example:"query,form_post"`
 	FlowMaxURL  string `envconfig:"T2G_FLOW_MAX_URL" unset:"3072" allowed:"a whole number from 512 to 65536" meaning:"Bytes of a redirect's address from which on an answer is posted, where the client left the choice." example:"2048"`
 
-	OpsHost  string `envconfig:"T2G_OPS_HOST" unset:"127.0.0.1" allowed:"an IP address or a host name, without a port" meaning:"Where the ops door listens: metrics, health, readiness." example:"0.0.0.0"`
-	OpsPort  string `envconfig:"T2G_OPS_PORT" unset:"8082" allowed:"a whole number from 0 to 65535, not the gateway door's; 0 switches the door off" meaning:"Port of the ops door." example:"9102"`
-	OpsPprof string `envconfig:"T2G_OPS_PPROF" unset:"false" allowed:"true or false" meaning:"Whether the ops door has Go's profiler, which shows what the program is doing and slows it." example:"true"`
+	OpsHost         string `envconfig:"T2G_OPS_HOST" unset:"127.0.0.1" allowed:"an IP address or a host name, without a port" meaning:"Where the ops door listens: metrics, health, readiness." example:"0.0.0.0"`
+	OpsPort         string `envconfig:"T2G_OPS_PORT" unset:"8082" allowed:"a whole number from 0 to 65535, not the gateway door's; 0 switches the door off" meaning:"Port of the ops door." example:"9102"`
+	OpsAllowedHosts string `envconfig:"T2G_OPS_ALLOWED_HOSTS" lines:"true" otherwise:"addresses, names without a dot, and that of T2G_OPS_HOST" allowed:"host names, each perhaps with a port, separated by commas; * for every name" meaning:"More host names by which metrics and profiles are read; others get 421." example:"token2go.auth.svc,web1.example.org:8082"`
+	OpsPprof        string `envconfig:"T2G_OPS_PPROF" unset:"false" allowed:"true or false" meaning:"Whether the ops door has Go's profiler, which shows what the program is doing and slows it." example:"true"`
 
 	LogFormat       string `envconfig:"T2G_LOG_FORMAT" otherwise:"text on a terminal, json otherwise" allowed:"text or json" meaning:"How log lines are written." example:"json"`
 	LogLevel        string `envconfig:"T2G_LOG_LEVEL" unset:"info" allowed:"debug, info, warn or error" meaning:"The least important lines that are still written." example:"debug"`

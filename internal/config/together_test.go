@@ -240,6 +240,7 @@ func TestRisksAreWarnedOfAndNeverStopTheStart(t *testing.T) {
 		{"two prefixes", []string{"T2G_PUBLIC_URL=https://token.example.org/a", "T2G_BASE_PATH=/b"}, []string{"T2G_BASE_PATH:"}},
 		{"nobody is asked", []string{"T2G_FLOW_CONSENT=never"}, []string{"T2G_FLOW_CONSENT=never:"}},
 		{"no redirect", []string{"T2G_FLOW_MODES=form_post"}, []string{"T2G_FLOW_MODES:"}},
+		{"the ops door for every host", []string{"T2G_OPS_ALLOWED_HOSTS=*"}, []string{"T2G_OPS_ALLOWED_HOSTS=*:"}},
 		{"profiler beyond loopback", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0"}, []string{"T2G_OPS_PPROF: whoever reaches T2G_OPS_HOST=0.0.0.0"}},
 		{"profiler on loopback", []string{"T2G_OPS_PPROF=true"}, nil},
 		{"profiler without its door", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0", "T2G_OPS_PORT=0"}, []string{"T2G_OPS_PPROF: has no effect"}},
@@ -271,5 +272,12 @@ func TestSettingsMaskSecretsAndTellDefaultsApart(t *testing.T) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
+	}
+}
+
+func TestTheOpsDoorGoesByTheNameItListensOn(t *testing.T) {
+	c := loaded(t, "T2G_OPS_HOST=Web1.example.org", "T2G_OPS_ALLOWED_HOSTS=token2go.auth.svc")
+	if got, want := c.OpsHosts(), []string{"token2go.auth.svc", "web1.example.org"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

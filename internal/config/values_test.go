@@ -114,6 +114,7 @@ func TestValuesAreNormalisedOrRefused(t *testing.T) {
 		{"T2G_FLOW_TARGETS", "https://a.example/X,https://a.example/x", "https://a.example/X,https://a.example/x"},
 		{"T2G_FLOW_TARGETS", "https://a.example/\x01", no},
 		{"T2G_OPS_PORT", "0", "0"},
+		{"T2G_OPS_ALLOWED_HOSTS", "Ops.Example.org:8082, ops.example.org:8082", "ops.example.org:8082"},
 		{"T2G_OPS_PPROF", "TRUE", "true"},
 		{"T2G_OPS_PPROF", "0", "false"},
 		{"T2G_OPS_PPROF", "yes", no},

@@ -21,6 +21,7 @@ func (c Config) Warnings() []string {
 		{c.PublicURL != nil && c.BasePath != "" && c.PublicURL.Path != c.BasePath, "T2G_BASE_PATH: differs from the path of T2G_PUBLIC_URL, which links are made from"},
 		{c.FlowConsent == "never", "T2G_FLOW_CONSENT=never: a link from any website makes a signed-in person's token go to a program on that person's computer, unasked"},
 		{len(c.FlowModes) > 0 && !slices.Contains(c.FlowModes, "query"), "T2G_FLOW_MODES: without query, clients that ask for the triple get no token"},
+		{slices.Contains(c.OpsAllowedHosts, "*") && c.OpsPort != 0, "T2G_OPS_ALLOWED_HOSTS=*: a website that rebinds its name to the ops door reads the metrics"},
 		{c.OpsPprof && c.OpsPort != 0 && !loopback(c.OpsHost), fmt.Sprintf("T2G_OPS_PPROF: whoever reaches T2G_OPS_HOST=%s can watch what the program is doing, and slow it", c.OpsHost)},
 		{c.OpsPprof && c.OpsPort == 0, "T2G_OPS_PPROF: has no effect, since T2G_OPS_PORT=0 switches the ops door off"},
 	} {

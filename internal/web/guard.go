@@ -31,7 +31,7 @@ func (s *Server) guard(r *http.Request) error {
 			Fix:    "Sign out and in again to drop old cookies. If tokens are that large here, raise `T2G_MAX_HEADER_BYTES`.",
 		}
 	}
-	if !s.hostAllowed(r.Host) && r.URL.Path != "/health" {
+	if s.Hosts != nil && !named(r.Host, s.Hosts) && r.URL.Path != "/health" {
 		return &problem.Problem{
 			Kind:   problem.HostNotAllowed,
 			Detail: "this server does not answer for the host name of the request",
@@ -53,20 +53,21 @@ func (s *Server) peerAllowed(remote string) bool {
 	return slices.ContainsFunc(s.Peers, func(prefix netip.Prefix) bool { return prefix.Contains(peer) })
 }
 
-// hostAllowed compares the Host header with the names that are served; an entry with a
-// port wants that port, one without takes any.
-func (s *Server) hostAllowed(host string) bool {
-	if s.Hosts == nil {
-		return true
-	}
-	name := host
-	if split, _, err := net.SplitHostPort(host); err == nil {
-		name = split
-	}
-	name = strings.Trim(name, "[]")
-	return slices.ContainsFunc(s.Hosts, func(allowed string) bool {
+// named compares a Host header with the names that are served; an entry with a port wants
+// that port, one without takes any.
+func named(host string, served []string) bool {
+	name := withoutPort(host)
+	return slices.ContainsFunc(served, func(allowed string) bool {
 		return allowed == "*" || strings.EqualFold(allowed, host) || strings.EqualFold(strings.Trim(allowed, "[]"), name)
 	})
+}
+
+// withoutPort is the name or address in a Host header, without brackets.
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.Trim(host, "[]")
 }
 
 // headerBytes is the size of the request line and headers, about as they came.

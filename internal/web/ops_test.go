@@ -71,6 +71,34 @@ func TestTheOpsDoorKnowsNoToken(t *testing.T) {
 	}
 }
 
+func TestNoWebsiteReadsTheOpsDoor(t *testing.T) {
+	t.Parallel()
+	house := open(t, func(o *web.Options) {
+		o.Pprof, o.OpsHosts = true, []string{"token2go.auth.svc", "web1.example.org:9102"}
+	})
+	for host, want := range map[string]int{
+		"127.0.0.1:8082": 200, "10.42.0.7:8082": 200, "[::1]:8082": 200, "[fd00::7]": 200, "localhost:8082": 200,
+		"token2go:8082": 200, "token2go.auth.svc:8082": 200, "Token2go.Auth.SVC": 200, "web1.example.org:9102": 200,
+		"evil.example:8082": 421, "evil.example": 421, "127.0.0.1.evil.example:8082": 421, "localhost.:8082": 421,
+		"web1.example.org:8082": 421, "sub.token2go.auth.svc:8082": 421,
+	} {
+		for _, path := range []string{"/metrics", "/debug/pprof/goroutine", "/debug/pprof/"} {
+			if answer, body := get(t, http.DefaultClient, house.Ops+path, "Host", host); answer.status != want || want != 200 && strings.Contains(body, "go_") {
+				t.Errorf("%s for %s: got %d, want %d", path, host, answer.status, want)
+			}
+		}
+		for _, path := range []string{"/health", "/ready"} {
+			if answer, _ := get(t, http.DefaultClient, house.Ops+path, "Host", host); answer.status != http.StatusOK {
+				t.Errorf("%s for %s: got %d, want probes to be let through", path, host, answer.status)
+			}
+		}
+	}
+	house = open(t, func(o *web.Options) { o.OpsHosts = []string{"*"} })
+	if answer, _ := get(t, http.DefaultClient, house.Ops+"/metrics", "Host", "any.example.org"); answer.status != http.StatusOK {
+		t.Errorf("got %d, want every name to be answered", answer.status)
+	}
+}
+
 func TestProfilesAreThereWhenAsked(t *testing.T) {
 	t.Parallel()
 	house := open(t, func(o *web.Options) { o.Pprof = true })

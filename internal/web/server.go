@@ -40,6 +40,7 @@ type Options struct {
 	PublicURL *url.URL       // nil: not known
 	BasePath  string         // a prefix that the gateway leaves on; "" or such as "/t2g"
 	Hosts     []string       // host names that are answered; nil: all
+	OpsHosts  []string       // names with a dot by which the ops door is read; nil: none, "*": all
 	Peers     []netip.Prefix // addresses that may speak to the gateway door; nil: all
 
 	MaxHeaderBytes int              // required: larger requests get 431
