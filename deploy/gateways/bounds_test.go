@@ -1,8 +1,11 @@
 package gateways_test
 
 import (
+	"bytes"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,6 +17,34 @@ func TestEveryRecipeKeepsTokenAndNameInBounds(t *testing.T) {
 			t.Run("nobody chooses the name that is put on record", s.namesNobodyElse)
 			t.Run("the sign-in's answers hold no token", s.hidesTheToken)
 		})
+	}
+}
+
+// A recipe that names the header of the token names those of the person, too: of the
+// default ones, most can be sent by anybody.
+func TestEveryRecipeSaysWhoNamesThePerson(t *testing.T) {
+	recipes := 0
+	for _, pattern := range []string{"*/*.md", "*/*.conf", "*/*.yaml", "*/Caddyfile"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			recipe, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Contains(recipe, []byte("T2G_TOKEN_HEADER_NAMES=")) {
+				continue
+			}
+			recipes++
+			if !bytes.Contains(recipe, []byte("T2G_IDENTITY_HEADER_NAMES=")) {
+				t.Errorf("%s leaves T2G_IDENTITY_HEADER_NAMES at its default", path)
+			}
+		}
+	}
+	if recipes < 9 {
+		t.Errorf("got %d recipes that name a header, want one for each gateway", recipes)
 	}
 }
 
