@@ -235,6 +235,8 @@ func TestRisksAreWarnedOfAndNeverStopTheStart(t *testing.T) {
 		{"every peer", []string{"T2G_GATEWAY_CIDRS=::/0"}, []string{"T2G_GATEWAY_CIDRS:"}},
 		{"fallback token", []string{"T2G_FALLBACK_TOKEN=x"}, []string{"T2G_FALLBACK_TOKEN:"}},
 		{"fallback token for every host", []string{"T2G_FALLBACK_TOKEN=x", "T2G_ALLOWED_HOSTS=*"}, []string{"T2G_FALLBACK_TOKEN:", "T2G_ALLOWED_HOSTS=*:"}},
+		{"the token's header alone", []string{"T2G_TOKEN_HEADER_NAMES=Token"}, []string{"T2G_IDENTITY_HEADER_NAMES:"}},
+		{"the token's header and the person's", []string{"T2G_TOKEN_HEADER_NAMES=Token", "T2G_IDENTITY_HEADER_NAMES=X-User"}, nil},
 		{"public URL in plain text", []string{"T2G_PUBLIC_URL=http://token.example.org"}, []string{"T2G_PUBLIC_URL:"}},
 		{"public URL on loopback", []string{"T2G_PUBLIC_URL=http://localhost:4180"}, nil},
 		{"two prefixes", []string{"T2G_PUBLIC_URL=https://token.example.org/a", "T2G_BASE_PATH=/b"}, []string{"T2G_BASE_PATH:"}},

@@ -17,6 +17,7 @@ func (c Config) Warnings() []string {
 		{slices.ContainsFunc(c.GatewayCIDRs, wholeInternet), "T2G_GATEWAY_CIDRS: holds a network of every address, which keeps nobody out"},
 		{!c.FallbackToken.Absent(), "T2G_FALLBACK_TOKEN: everyone who reaches the gateway door without a token gets this one"},
 		{!c.FallbackToken.Absent() && slices.Contains(c.AllowedHosts, "*"), "T2G_ALLOWED_HOSTS=*: with a fallback token, a website that rebinds its name to this address reads the token"},
+		{c.given["T2G_TOKEN_HEADER_NAMES"] && !c.given["T2G_IDENTITY_HEADER_NAMES"], "T2G_IDENTITY_HEADER_NAMES: not set, and most of the default headers can be sent by a client, who is then shown and logged by a name of their choice; name those that the gateway sets"},
 		{c.PublicURL != nil && c.PublicURL.Scheme == "http" && !loopback(c.PublicURL.Hostname()), "T2G_PUBLIC_URL: over plain http tokens can be read on the way, and browsers send no fetch metadata"},
 		{c.PublicURL != nil && c.BasePath != "" && c.PublicURL.Path != c.BasePath, "T2G_BASE_PATH: differs from the path of T2G_PUBLIC_URL, which links are made from"},
 		{c.FlowConsent == "never", "T2G_FLOW_CONSENT=never: a link from any website makes a signed-in person's token go to a program on that person's computer, unasked"},
