@@ -159,6 +159,16 @@ func TestAReleaseIsWholeAndTheSameTwice(t *testing.T) {
 	}
 }
 
+// What is wanting is said before anything is built.
+func TestAReleaseWithoutPipIsNotBegun(t *testing.T) {
+	c := exec.Command("deploy/release")
+	c.Dir, c.Env = top, append(os.Environ(), "DIST="+t.TempDir(), "PYTHON=/bin/false")
+	said, err := c.CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "/bin/false has no pip") {
+		t.Errorf("got %v: %s", err, said)
+	}
+}
+
 // checkSums holds the checksums to the files, and that each file has one.
 func checkSums(t *testing.T, folder string) {
 	var listed []string
