@@ -26,6 +26,7 @@ import (
 
 	"token2go/internal/demo"
 	"token2go/internal/t2gtest"
+	"token2go/internal/t2gtest/process"
 )
 
 // The names that the recipes speak of, and the identity provider's.
@@ -35,7 +36,7 @@ const (
 )
 
 // soon is far longer than anything here takes on a machine with nothing else to do.
-const soon = 60 * time.Second
+const soon = process.Soon
 
 // gateway is a recipe, and how to start the program that it is for.
 type gateway struct {
@@ -116,22 +117,13 @@ func (s *stand) begin(t testing.TB) {
 }
 
 // run starts a process that ends with the test at the latest.
-func (s *stand) run(t testing.TB, c *exec.Cmd, record *t2gtest.Record) (ended <-chan struct{}) {
+func (s *stand) run(t testing.TB, c *exec.Cmd, record *t2gtest.Record) *process.Process {
 	t.Helper()
 	c.Dir, c.Stderr = s.folder, record
 	if c.Stdout == nil {
 		c.Stdout = record
 	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	end := make(chan struct{})
-	go func() { defer close(end); _ = c.Wait() }()
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		<-end
-	})
-	return end
+	return process.Start(t, c)
 }
 
 // variable is one of the server's, in a recipe's comment or text.
@@ -199,17 +191,10 @@ func TestMain(m *testing.M) {
 }
 
 // await polls until what was started is ready.
-func (s *stand) await(t testing.TB, ended <-chan struct{}, ready func() bool) {
+func (s *stand) await(t testing.TB, p *process.Process, ready func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(soon); !ready(); time.Sleep(20 * time.Millisecond) {
-		select {
-		case <-ended:
-			t.Fatalf("ended at once: %s%s", s.said, s.lines)
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %s%s", s.said, s.lines)
-		}
+	if err := p.Await(soon, ready); err != nil {
+		t.Fatal(err) // what else was written is logged at the end
 	}
 }
 
@@ -336,36 +321,14 @@ func caddy(t testing.TB, s *stand, program string) *exec.Cmd {
 	return exec.Command(program, "run", "--adapter", "caddyfile", "--config", config)
 }
 
-// need returns the path of a program, from the variable that names it or from PATH. A
-// test for which it is not there is skipped, and fails under CI=true.
+// need returns the path of a program, from the variable that names it or from PATH.
 func need(t testing.TB, program string) string {
 	t.Helper()
-	name := os.Getenv("T2G_TEST_" + strings.ToUpper(program))
-	if name == "" {
-		name = program
-	}
-	path, err := exec.LookPath(name)
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("CI") == "true":
-		t.Fatal(err)
-	default:
-		t.Skipf("NOT TESTED: %v", err)
-	}
-	return ""
+	return process.Need(t, "T2G_TEST_"+strings.ToUpper(program), program)
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
-}
+// freePort is a port that nobody has.
+var freePort = process.Port
 
 func parse(t testing.TB, address string) *url.URL {
 	t.Helper()
