@@ -7,6 +7,11 @@ GOTESTSUM_VERSION := v1.13.0
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
 
+# What `make load` measures, all or one of rates, idle, slow, killed, sigterm,
+# descriptors, clock and requests, and how many requests it asks in a row.
+PART ?= .
+REQUESTS ?= 100000
+
 TOOLS := $(CURDIR)/.cache/bin
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 GOTESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)
@@ -98,8 +103,15 @@ bench: ## Measure speed, start, size and memory, each beside what is wanted.
 	@failed=0; \
 	go test -run '^$$' -bench Ratio -benchtime 100x ./cmd/token2go-server || failed=1; \
 	go test -run '^$$' -bench Program -benchtime 1x -timeout 30m ./cmd/token2go-server || failed=1; \
-	go test -run '^$$' -bench . -skip 'Ratio|Program' ./... | grep -v 'no test files' || failed=1; \
+	go test -run '^$$' -bench . -skip 'Ratio|Program|Load' ./... | grep -v 'no test files' || failed=1; \
 	exit "$$failed"
+
+.PHONY: load
+load: ## Measure load and faults behind the gateway that OAUTH2_PROXY names, or nginx.
+	@source .ci/env || true; \
+	export TOKEN2GO_LOAD_REQUESTS=$(REQUESTS); \
+	go test -run '^$$' -bench 'Load/$(PART)' -benchtime 1x -timeout 0 ./deploy/gateways | \
+	grep -vE '^(Benchmark|(goos|goarch|pkg|cpu):|PASS)'
 
 .PHONY: clean
 clean: ## Remove what was built and installed here.

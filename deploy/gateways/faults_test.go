@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -21,16 +22,20 @@ import (
 // are those of the whole chain.
 func TestFaultsOfTheChainLoseNothing(t *testing.T) {
 	s := open(t, gateways()[0], "T2G_DRAIN_DELAY=3s")
-	client := s.signedIn(t)
-	kept := client.Transport.(*http.Transport)
-	kept.DisableKeepAlives, kept.MaxIdleConnsPerHost = false, members
-	flow := sealedFor(t)
+	client, flow := kept(s.signedIn(t), members), sealedFor(t)
 	t.Run("a crowd is served at /token", func(t *testing.T) { s.servesACrowd(t, client, "/token", http.StatusOK) })
 	t.Run("a crowd is served by the flow", func(t *testing.T) { s.servesACrowd(t, client, flow, http.StatusSeeOther) })
 	again := func() { s.begin(t) } // until the end of all
-	t.Run("the gateway is killed and comes back", func(t *testing.T) { s.outlivesTheGateway(t, client, again) })
+	t.Run("the gateway is killed and comes back", func(t *testing.T) { t.Log(s.outlivesTheGateway(t, client, again)) })
 	t.Run("the clocks of gateway and server part", func(t *testing.T) { s.standsAWrongClock(t, client, flow) })
-	t.Run("SIGTERM under load loses no answer", func(t *testing.T) { s.endsUnderLoad(t, client) })
+	t.Run("SIGTERM under load loses no answer", func(t *testing.T) { t.Log(s.endsUnderLoad(t, client)) })
+}
+
+// kept is the client with connections that it keeps.
+func kept(client *http.Client, connections int) *http.Client {
+	transport := client.Transport.(*http.Transport)
+	transport.DisableKeepAlives, transport.MaxIdleConnsPerHost = false, connections
+	return client
 }
 
 // members is how many of a crowd ask at a time, each anew when it was answered.
@@ -46,8 +51,8 @@ type crowd struct {
 	gone sync.WaitGroup
 }
 
-// gather lets a crowd ask for an address until it is sent away, for ten seconds at most.
-func gather(client *http.Client, where string) *crowd {
+// gather lets so many ask for an address until they are sent away, for ten seconds at most.
+func gather(client *http.Client, where string, members int) *crowd {
 	c := &crowd{got: answers{}, stop: make(chan struct{})}
 	end := time.Now().Add(10 * time.Second)
 	for range members {
@@ -140,7 +145,7 @@ func (s *stand) checkRecord(t testing.TB, before, answers int) {
 
 func (s *stand) servesACrowd(t testing.TB, client *http.Client, where string, want int) {
 	before, begin := s.handedOver(), time.Now()
-	c := gather(client, where)
+	c := gather(client, where, members)
 	time.Sleep(2 * time.Second)
 	got := c.sendAway()
 	rate := float64(got[want]) / time.Since(begin).Seconds()
@@ -151,8 +156,8 @@ func (s *stand) servesACrowd(t testing.TB, client *http.Client, where string, wa
 	t.Logf("%.0f answers a second for %d clients, %d processors", rate, members, runtime.NumCPU())
 }
 
-func (s *stand) outlivesTheGateway(t testing.TB, client *http.Client, again func()) {
-	c := gather(client, "/token")
+func (s *stand) outlivesTheGateway(t testing.TB, client *http.Client, again func()) (seen string) {
+	c := gather(client, "/token", members)
 	time.Sleep(time.Second)
 	if err := s.running.gateway.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -179,7 +184,8 @@ func (s *stand) outlivesTheGateway(t testing.TB, client *http.Client, again func
 	if s.lines.Count(failure) != 0 {
 		t.Error("the server logged errors")
 	}
-	t.Logf("the first answer %v after the restart began; %d requests met no gateway, %d were answered", back.Round(time.Millisecond), got[0], got[http.StatusOK])
+	return fmt.Sprintf("the first answer %v after the restart began; %d requests met no gateway, %d were answered",
+		back.Round(time.Millisecond), got[0], got[http.StatusOK])
 }
 
 // standsAWrongClock moves the clock of the authority, which makes the tokens. To the
@@ -210,9 +216,9 @@ func (s *stand) standsAWrongClock(t testing.TB, client *http.Client, flow string
 	}
 }
 
-func (s *stand) endsUnderLoad(t testing.TB, client *http.Client) {
+func (s *stand) endsUnderLoad(t testing.TB, client *http.Client) (seen string) {
 	before := s.handedOver()
-	c := gather(client, "/token")
+	c := gather(client, "/token", members)
 	time.Sleep(time.Second)
 	if err := s.running.server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -229,5 +235,11 @@ func (s *stand) endsUnderLoad(t testing.TB, client *http.Client) {
 	time.Sleep(200 * time.Millisecond)
 	got := c.sendAway()
 	s.checkRecord(t, before, got[http.StatusOK])
-	t.Logf("%d handed over, each of them arrived; after the door had closed the gateway answered 502 to %d", got[http.StatusOK], got[http.StatusBadGateway])
+	for code := range got {
+		if code != http.StatusOK && code != http.StatusBadGateway {
+			t.Errorf("got %v: no answer may be cut off or be another than the server's 200 and the gateway's 502", got)
+		}
+	}
+	return fmt.Sprintf("%d handed over, each of them arrived; after the door had closed the gateway answered 502 to %d",
+		got[http.StatusOK], got[http.StatusBadGateway])
 }

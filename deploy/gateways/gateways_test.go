@@ -66,6 +66,7 @@ type stand struct {
 	said      *t2gtest.Record // by the gateway
 
 	environment []string // of the server
+	descriptors int      // that the server may have; 0 is no limit of ours
 	running     struct{ server, gateway *exec.Cmd }
 	// ahead is by how much the authority's clock is ahead of the server's, in nanoseconds.
 	ahead atomic.Int64
@@ -77,17 +78,24 @@ func open(t testing.TB, g gateway, environment ...string) *stand {
 	t.Helper()
 	need(t, g.program)
 	s := prepared(t, g)
+	s.complete(t, environment...)
+	return s
+}
+
+// complete starts what is prepared.
+func (s *stand) complete(t testing.TB, environment ...string) {
+	t.Helper()
 	s.server = "127.0.0.1:" + freePort(t)
 	s.configure(t, environment)
 	s.serve(t)
 	s.begin(t)
-	return s
 }
 
 // What is counted of what a server writes.
 const (
 	handedOver = `"decision":"handed_over"`
 	failure    = `"level":"ERROR"`
+	lack       = `"msg":"connections are not taken"`
 )
 
 // prepared is a stand of which nothing runs but the authority.
@@ -95,7 +103,7 @@ func prepared(t testing.TB, g gateway) *stand {
 	t.Helper()
 	s := &stand{
 		gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + freePort(t),
-		lines: t2gtest.NewRecord(handedOver, failure), said: t2gtest.NewRecord(),
+		lines: t2gtest.NewRecord(handedOver, failure, lack), said: t2gtest.NewRecord(),
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -151,6 +159,9 @@ func (s *stand) configure(t testing.TB, environment []string) {
 func (s *stand) serve(t testing.TB) {
 	t.Helper()
 	c := exec.Command(server(t))
+	if s.descriptors > 0 {
+		c = exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, s.descriptors), server(t))
+	}
 	c.Env = s.environment
 	s.running.server = c
 	s.await(t, s.run(t, c, s.lines), s.serves)
@@ -180,6 +191,10 @@ var built = sync.OnceValues(func() (string, error) {
 var scratch string
 
 func TestMain(m *testing.M) {
+	if folder := os.Getenv(asBare); folder != "" {
+		fmt.Fprintln(os.Stderr, serveBare(folder))
+		os.Exit(1)
+	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "token2go-gateways-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
