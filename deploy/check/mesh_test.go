@@ -81,6 +81,9 @@ func TestTheRecipeForIstioIsWhatItTakes(t *testing.T) {
 	if err := understood(found[0], new(mesh.MeshConfig)); err != nil {
 		t.Error(err)
 	}
+	if !bytes.Contains(found[1], []byte(`hosts: [token.example.org, "token.example.org:*"]`)) {
+		t.Error("whoever adds a port to the host's name is not asked for a session")
+	}
 	kinds := map[string]int{}
 	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(found[1])))
 	for {
