@@ -145,10 +145,12 @@ var (
 	grace = person{"grace", "grace@example.org"}
 )
 
+const userinfo = provider + "/protocol/openid-connect/userinfo"
+
 // accepts asks the provider's userinfo endpoint whose the token is.
 func accepts(t testing.TB, token string) string {
 	t.Helper()
-	status, body := ask(t, provider+"/protocol/openid-connect/userinfo", "Authorization", "Bearer "+token)
+	status, body := ask(t, userinfo, "Authorization", "Bearer "+token)
 	if status != http.StatusOK {
 		t.Fatalf("Keycloak answers %d to a token of %d bytes: %s", status, len(token), body)
 	}

@@ -144,7 +144,11 @@ type report struct {
 	Headers map[string][]string
 	Token   struct{ Header string }
 
-	Verdicts []struct{ Level, Title, Text string }
+	Verdicts []struct {
+		Level, Title, Text string
+
+		Fixes []struct{ Gateway, Text, Code string }
+	}
 }
 
 func (b *tab) echo(headers ...string) (r report) {
@@ -155,6 +159,18 @@ func (b *tab) echo(headers ...string) (r report) {
 	}
 	decode(b.t, answer.Body, &r)
 	return r
+}
+
+// fix is what a verdict of that title has to be done at a gateway; empty if there is none.
+func (r report) fix(title, gateway string) (code string) {
+	for _, verdict := range r.Verdicts {
+		for _, one := range verdict.Fixes {
+			if verdict.Title == title && one.Gateway == gateway {
+				return one.Code
+			}
+		}
+	}
+	return ""
 }
 
 // says reports whether a verdict of that level has that title.
