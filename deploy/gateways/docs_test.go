@@ -39,6 +39,9 @@ func TestThePageOfHeadersSaysWhatTheRecipesDo(t *testing.T) {
 	}
 	recipes := 0
 	for _, path := range paths {
+		if strings.HasPrefix(path, "testdata/") {
+			continue // what the recipes need to run here
+		}
 		recipe, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
