@@ -33,7 +33,7 @@ func TestThePageOfHeadersSaysWhatTheRecipesDo(t *testing.T) {
 			said[recipe[1]] = header[1]
 		}
 	}
-	paths, err := filepath.Glob("*/*")
+	paths, err := filepath.Glob("*/*.*")
 	if err != nil {
 		t.Fatal(err)
 	}
