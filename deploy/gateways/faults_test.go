@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// TestFaultsOfTheChainLoseNothing prints with -v what docs/operations.md says of a server
-// behind nginx. Clients, gateway, authority and server share one computer, so its rates
-// are those of the whole chain.
+// TestFaultsOfTheChainLoseNothing stands behind nginx, and prints with -v what it has seen.
+// Clients, gateway, authority and server share one computer, so its rates are those of the
+// whole chain.
 func TestFaultsOfTheChainLoseNothing(t *testing.T) {
 	s := open(t, gateways()[0], "T2G_DRAIN_DELAY=3s")
 	client, flow := kept(s.signedIn(t), members), sealedFor(t)

@@ -67,6 +67,7 @@ type stand struct {
 
 	environment []string // of the server
 	descriptors int      // that the server may have; 0 is no limit of ours
+	variant     string   // path of another server than the one that is delivered
 	running     struct{ server, gateway *exec.Cmd }
 	// ahead is by how much the authority's clock is ahead of the server's, in nanoseconds.
 	ahead atomic.Int64
@@ -158,9 +159,13 @@ func (s *stand) configure(t testing.TB, environment []string) {
 // serve starts the server and waits until it serves.
 func (s *stand) serve(t testing.TB) {
 	t.Helper()
-	c := exec.Command(server(t))
+	program := s.variant
+	if program == "" {
+		program = server(t)
+	}
+	c := exec.Command(program)
 	if s.descriptors > 0 {
-		c = exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, s.descriptors), server(t))
+		c = exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, s.descriptors), program)
 	}
 	c.Env = s.environment
 	s.running.server = c

@@ -33,7 +33,7 @@ func (s *stand) holdsIdlers(b *testing.B) {
 		server, gateway := s.used(b)
 		crowd, err := hold(test.dial, test.request)
 		if err != nil {
-			b.Fatalf("%d connections to %s (`ulimit -n` is to be twice that): %v", idlers, test.name, err)
+			b.Fatalf("%d connections to %s (`ulimit -n` is to be above that): %v", idlers, test.name, err)
 		}
 		answered := delays(b, among, time.Second)
 		full, gatewayFull := s.used(b)
@@ -199,19 +199,4 @@ func runsOut(b *testing.B, g gateway) {
 	row(fmt.Sprintf("`ulimit -n %d` for the server, %d people at a time", limit, people),
 		"%d lines `connections are not taken`; %d answers 200, none else; when the crowd had gone, the next one within %v",
 		s.lines.Count(lack), got[http.StatusOK], back.Round(time.Millisecond))
-}
-
-// jumps moves the clock of whoever makes the tokens: no program at hand moves that of a
-// static one, and to the server it is the same.
-func jumps(b *testing.B, g gateway) {
-	if g.name == "oauth2-proxy" {
-		g = oauth2Proxy(g.program, 5*time.Minute)
-	}
-	s := open(b, g)
-	s.standsAWrongClock(b, kept(s.signedIn(b), members), sealedFor(b))
-	if b.Failed() {
-		return
-	}
-	row("the clock of the tokens' maker and the server's part by an hour, either way, and meet again",
-		"behind: all goes on. Ahead: `/token` hands new tokens over, the flow says `token_expiring`. Right again: at once as before")
 }
