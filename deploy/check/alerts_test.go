@@ -4,18 +4,18 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // series are the metrics of a server: name, label, and the values that were seen.
@@ -24,7 +24,7 @@ type series map[string]map[string][]string
 // observe runs a server, brings about what the alerts are for, and reads its ops door.
 func observe(t testing.TB) series {
 	t.Helper()
-	gateway, ops := freePort(t), freePort(t)
+	gateway, ops := process.Port(t), process.Port(t)
 	stop := serve(t, gateway, ops, "T2G_ALLOWED_HOSTS=127.0.0.1")
 	const header = "X-Forwarded-Access-Token"
 	ask := func(name, value string) {
@@ -78,42 +78,24 @@ func (s series) add(name, label, value string) {
 	}
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
-}
-
 // serve starts the server, waits until it is ready, and returns what ends it.
 func serve(t testing.TB, gateway, ops string, environment ...string) (stop func()) {
 	t.Helper()
-	var lines bytes.Buffer
-	c := exec.Command(server(t))
+	c, lines := exec.Command(server(t)), new(process.Output)
 	c.Env = append([]string{"T2G_SERVER_PORT=" + gateway, "T2G_OPS_PORT=" + ops}, environment...)
-	c.Stdout, c.Stderr = &lines, &lines
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop = func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-	}
-	t.Cleanup(stop)
-	for deadline := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
+	c.Stdout, c.Stderr = lines, lines
+	p := process.Start(t, c)
+	err := p.Await(process.Soon, func() bool {
 		answer, err := http.Get("http://127.0.0.1:" + ops + "/ready")
 		if err == nil {
 			_ = answer.Body.Close()
-			return stop
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v\n%s", err, &lines)
-		}
+		return err == nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return p.Kill
 }
 
 func scrape(t testing.TB, ops string) series {

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"token2go/internal/t2gtest/process"
 )
 
 func TestMain(m *testing.M) {
@@ -42,27 +44,10 @@ func read(t testing.TB, path string) []byte {
 	return content
 }
 
-// need returns the path of a program, from the variable that names it or from PATH. A
-// test for which it is not there is skipped, and fails under CI=true.
+// need returns the path of a program, from the variable that names it or from PATH.
 func need(t testing.TB, program string) string {
 	t.Helper()
-	name := os.Getenv("T2G_TEST_" + strings.ToUpper(strings.ReplaceAll(program, "-", "_")))
-	if name == "" {
-		name = program
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		missing(t, "NOT TESTED: %v", err)
-	}
-	return path
-}
-
-func missing(t testing.TB, format string, arguments ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, arguments...)
-	}
-	t.Skipf(format, arguments...)
+	return process.Need(t, "T2G_TEST_"+strings.ToUpper(strings.ReplaceAll(program, "-", "_")), program)
 }
 
 // run returns what a command printed, and fails the test where the command failed.

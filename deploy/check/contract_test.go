@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // judged are the checks of Schemathesis that an answer must pass: no 5xx, and no status,
@@ -46,7 +48,7 @@ include-name = "GET /swagger-ui/{file}"
 
 func TestAServerAnswersAsTheAPIDocumentSays(t *testing.T) {
 	program := need(t, "schemathesis")
-	gateway, ops := freePort(t), freePort(t)
+	gateway, ops := process.Port(t), process.Port(t)
 	serve(t, gateway, ops)
 	const token = "X-Forwarded-Access-Token: a-token-for-the-contract"
 	for _, test := range []struct {
@@ -90,7 +92,7 @@ func TestAServerAnswersAsTheAPIDocumentSays(t *testing.T) {
 
 func TestAnAnswerThatIsNotInTheAPIDocumentIsFound(t *testing.T) {
 	program := need(t, "schemathesis")
-	gateway, ops := freePort(t), freePort(t)
+	gateway, ops := process.Port(t), process.Port(t)
 	serve(t, gateway, ops)
 	whole := string(read(t, "openapi/openapi.yaml"))
 	for _, test := range []struct{ operation, has, instead, says string }{

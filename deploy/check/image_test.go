@@ -25,6 +25,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"golang.org/x/sys/unix"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // image is what the Dockerfile's last stage says, with its file tree unpacked.
@@ -36,9 +38,6 @@ type image struct {
 	health      *instructions.HealthCheckCommand
 	labels      map[string]string
 }
-
-// soon is far longer than anything here takes on a machine with nothing else to do.
-const soon = 60 * time.Second
 
 func stages(t testing.TB) []instructions.Stage {
 	t.Helper()
@@ -129,7 +128,7 @@ func build(t testing.TB, stage instructions.Stage) string {
 	// The golang images have Debian's certificates, where this computer has its own.
 	const certificates = "/etc/ssl/certs/ca-certificates.crt"
 	if _, err := os.Stat(certificates); err != nil {
-		missing(t, "NOT TESTED: %v", err)
+		process.Missing(t, err.Error())
 	}
 	put(t, certificates, filepath.Join(root, certificates))
 	return root
@@ -266,38 +265,19 @@ func TestTheImageRunsWithoutAnyPower(t *testing.T) {
 		t.Errorf("healthy before the server runs: %s", out)
 	}
 
-	server := i.command(i.entrypoint...)
-	var lines bytes.Buffer
-	server.Stdout, server.Stderr = &lines, &lines
-	if err := server.Start(); err != nil {
+	c, lines := i.command(i.entrypoint...), new(process.Output)
+	c.Stdout, c.Stderr = lines, lines
+	server := process.Start(t, c)
+	if err := server.Await(process.Soon, func() bool { return i.healthcheck().Run() == nil }); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	t.Cleanup(func() { _ = server.Process.Kill() })
-	for deadline := time.Now().Add(soon); ; time.Sleep(20 * time.Millisecond) {
-		out, err := i.healthcheck().CombinedOutput()
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not healthy: %s", out)
-		}
-	}
-	powerless(t, server.Process.Pid)
+	powerless(t, c.Process.Pid)
 	if got := ask(t, "127.0.0.1:8080", "/token"); got != http.StatusUnauthorized {
 		t.Errorf("got %d of /token without a token, want 401", got)
 	}
-	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Errorf("ended with %v: %s", err, &lines)
-		}
-	case <-time.After(soon):
-		t.Error("does not end at SIGTERM")
+	server.Signal(t, syscall.SIGTERM)
+	if code := server.Code(t); code != 0 {
+		t.Errorf("ended with %d: %s", code, lines)
 	}
 }
 
@@ -333,7 +313,7 @@ func ownNetwork(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		missing(t, "NOT TESTED: a network of its own: %v", err)
+		process.Missing(t, "a network of its own: "+err.Error())
 	}
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -359,7 +339,7 @@ func ask(t testing.TB, address, path string) int {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	if err := connection.SetDeadline(time.Now().Add(soon)); err != nil {
+	if err := connection.SetDeadline(time.Now().Add(process.Soon)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(connection, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
