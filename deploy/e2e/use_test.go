@@ -65,7 +65,9 @@ func TestEveryBlockOfThePageIsRun(t *testing.T) {
 		{heading: apiPassage, language: "go"},
 		{heading: apiPassage, language: "sh"},
 		{heading: besidePassage, language: "sh"},
+		{heading: "oauth2-proxy", language: "sh"},
 		{heading: "Apache", language: "apache"},
+		{heading: "Only a session cookie counts", language: "apache"},
 	}
 	shown := blocks(t)
 	for i := range shown {
@@ -192,6 +194,12 @@ func unsigned(token string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
 }
 
+// ofNightly is a token of an account that is no person's.
+func ofNightly(t testing.TB, scope string) string {
+	t.Helper()
+	return granted(t, "grant_type", "client_credentials", "client_id", "nightly", "client_secret", "for-tests-only", "scope", scope).Access
+}
+
 // app is one that believes its gateway. It answers with the headers that it was sent.
 func app(t testing.TB) (address string) {
 	t.Helper()
@@ -212,8 +220,9 @@ func sees(t testing.TB, body string) (header http.Header) {
 // entrance is how an app behind a gateway is told of somebody who brings a token.
 type entrance struct {
 	name     string // header that says who it is
-	token    string // header that holds the token, beside Authorization
-	refuses  int    // status for a token that is not good
+	token    string // header that holds the token
+	refuses  int    // status for a token that is not good, unless the caller wants JSON
+	tells    bool   // whether that comes with the header that RFC 6750 asks for
 	idTokens bool   // whether an ID token of the gateway's own client gets in
 }
 
@@ -222,48 +231,86 @@ func (e entrance) suite(t *testing.T) {
 	b := signedIn(t, ada)
 	good := b.token().Secret
 	t.Run("curl gets in with the token of token2go get", func(t *testing.T) {
-		got := sees(t, b.shell(under(t, besidePassage, "sh")))
-		if who := got.Get(e.name); who != ada.name {
-			t.Errorf("the app is told that it is %q: %v", who, got)
-		}
-		if token := got.Get(e.token); token == "" || got.Get("Authorization") != "Bearer "+token || accepts(t, token) != ada.name {
-			t.Errorf("the app does not get the token: %v", got)
-		}
+		e.knows(t, ada, sees(t, b.shell(under(t, besidePassage, "sh"))))
 	})
 	t.Run("a browser gets in with its cookie", func(t *testing.T) {
 		b.visit(things)
-		if got := sees(t, eval[string](b, "document.body.innerText")); got.Get(e.name) != ada.name {
-			t.Errorf("the app is told that it is %q: %v", got.Get(e.name), got)
+		e.knows(t, ada, sees(t, eval[string](b, "document.body.innerText")))
+	})
+	e.tokens(t, good)
+	t.Run("a session does not vouch for a token that is sent beside it", func(t *testing.T) {
+		got := curl(t, slices.Concat(bearer("made-up"), asScript(), b.cookies(things), []string{things})...)
+		if got.status != http.StatusUnauthorized {
+			e.knows(t, ada, sees(t, got.body))
 		}
 	})
+}
+
+// tokens is what can be asked without a session.
+func (e entrance) tokens(t *testing.T, good string) {
 	t.Run("nobody makes up who they are", func(t *testing.T) {
-		made := []string{"-H", e.name + ": eve", "-H", e.token + ": made-up"}
-		got := curl(t, slices.Concat(bearer(good), made, []string{things})...)
-		if header := sees(t, got.body); len(header.Values(e.name)) != 1 || header.Get(e.name) != ada.name || header.Get(e.token) != good {
-			t.Errorf("the app is told that it is %q: %v", header.Values(e.name), header)
+		made := []string{"-H", e.name + ": eve", things}
+		if e.token != "Authorization" {
+			made = append(made, "-H", e.token+": made-up")
 		}
-		if got := curl(t, slices.Concat(asScript(), made, []string{things})...); got.status != http.StatusUnauthorized {
+		e.knows(t, ada, sees(t, curl(t, append(bearer(good), made...)...).body))
+		if got := curl(t, append(asScript(), made...)...); got.status != http.StatusUnauthorized {
 			t.Errorf("got %d without a token, want 401", got.status)
 		}
 	})
 	for _, m := range misfits(t, good) {
-		t.Run("a token "+m.name+" is refused", func(t *testing.T) {
-			if got := curl(t, slices.Concat(bearer(m.token), asScript(), []string{things})...); got.status != e.refuses {
-				t.Errorf("got %d, want %d: %s", got.status, e.refuses, got.body)
+		t.Run("a token "+m.name+" is refused", func(t *testing.T) { e.refusesIt(t, m.token) })
+	}
+	id := granted(t, ofAda("token2go")...).ID
+	if e.idTokens {
+		t.Run("an ID token of the gateway's client gets in, too", func(t *testing.T) {
+			if got := curl(t, append(bearer(id), things)...); got.status != http.StatusOK {
+				t.Errorf("got %d, want 200", got.status)
 			}
 		})
+	} else {
+		t.Run("an ID token is refused", func(t *testing.T) { e.refusesIt(t, id) })
 	}
-	t.Run("an ID token is no access token", func(t *testing.T) {
-		got := curl(t, slices.Concat(bearer(granted(t, ofAda("token2go")...).ID), asScript(), []string{things})...)
-		if in := got.status == http.StatusOK; in != e.idTokens || !in && got.status != e.refuses {
-			t.Errorf("got %d", got.status)
+	t.Run("a program gets in with an account of its own", func(t *testing.T) {
+		got := sees(t, curl(t, append(bearer(ofNightly(t, "profile")), things)...).body)
+		if who := got.Get(e.name); who != "service-account-nightly" {
+			t.Errorf("the app is told that it is %q: %v", who, got)
 		}
 	})
-	t.Run("people without a session are led to the sign-in", func(t *testing.T) {
-		if got := curl(t, "-H", "Accept: text/html", things); got.status != http.StatusFound {
-			t.Errorf("got %d, want 302", got.status)
+	t.Run("who has neither is led to the sign-in", func(t *testing.T) {
+		for _, accept := range []string{"*/*", "text/html"} {
+			if got := curl(t, "-H", "Accept: "+accept, things); got.status != http.StatusFound {
+				t.Errorf("%s: got %d, want 302", accept, got.status)
+			}
 		}
 	})
+}
+
+// refusesIt sends a token as curl does by itself, and as a script that wants to be told.
+func (e entrance) refusesIt(t *testing.T, token string) {
+	t.Helper()
+	got := curl(t, append(bearer(token), things)...)
+	if got.status != e.refuses {
+		t.Errorf("got %d, want %d: %s", got.status, e.refuses, got.body)
+	}
+	if said := got.header.Get("WWW-Authenticate"); strings.HasPrefix(said, `Bearer error="invalid_token"`) != e.tells {
+		t.Errorf("got WWW-Authenticate %q", said)
+	}
+	if got := curl(t, slices.Concat(bearer(token), asScript(), []string{things})...); got.status != http.StatusUnauthorized {
+		t.Errorf("got %d, want 401: %s", got.status, got.body)
+	}
+}
+
+// knows asks the provider about the token that the app was sent.
+func (e entrance) knows(t *testing.T, who person, header http.Header) {
+	t.Helper()
+	if got := header.Values(e.name); len(got) != 1 || got[0] != who.name {
+		t.Errorf("the app is told that it is %q: %v", got, header)
+	}
+	token := strings.TrimPrefix(header.Get(e.token), "Bearer ")
+	if token == "" || accepts(t, token) != who.name {
+		t.Errorf("the app is not sent the token: %v", header)
+	}
 }
 
 // asScript are curl's arguments for being told of an error rather than led to a page.

@@ -1,0 +1,235 @@
+package e2e_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// appRecipe is the one for an app behind a gateway of that name.
+func appRecipe(name string) string {
+	return "deploy/gateways/" + map[string]string{"nginx": "nginx/app.conf", "Traefik": "traefik/app.yaml", "Caddy": "caddy/app.Caddyfile"}[name]
+}
+
+// withApp is that gateway in front of Token2go and of an app, and one authority for both.
+func (a asking) withApp(authority func(t testing.TB, s *stand, at string)) gateway {
+	return gateway{header: a.header, alone: true, start: func(t testing.TB, s *stand) {
+		n, program, at := world(t), need(t, a.variable, a.program), free(t)
+		n.lead("app.example.org", s.front)
+		authority(t, s, at)
+		host := adapted(t, read(t, appRecipe(a.name)), "127.0.0.1:4180", at, "127.0.0.1:9000", app(t))
+		whole := adapted(t, read(t, a.recipe), "127.0.0.1:4180", at, "127.0.0.1:8080", s.server)
+		switch a.name {
+		case "nginx":
+			whole += adapted(t, host, "/etc/ssl/app.example.org.pem", n.certificate, "/etc/ssl/app.example.org.key", n.key)
+		case "Traefik":
+			if err := os.MkdirAll(filepath.Join(s.folder, "dynamic"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			write(t, s.folder, "dynamic/app.yaml", host)
+		case "Caddy":
+			whole += adapted(t, host, "\napp.example.org {", "\napp.example.org {\n\tbind 127.0.0.1\n\ttls "+n.certificate+" "+n.key)
+		}
+		s.run(t, a.command(t, s, program, whole), func() bool { return s.answers(t) })
+	}}
+}
+
+// entrance is what the app is told behind that gateway.
+func (a asking) entrance() entrance {
+	if a.name == "nginx" {
+		return entrance{name: "X-User", token: "Authorization", refuses: http.StatusUnauthorized, tells: true, idTokens: true}
+	}
+	return entrance{
+		name: "X-Auth-Request-Preferred-Username", token: "X-Auth-Request-Access-Token",
+		refuses: http.StatusUnauthorized, idTokens: true,
+	}
+}
+
+// asked is oauth2-proxy with the flags of an app's recipe, in which strings are replaced,
+// in pairs.
+func (a asking) asked(pairs ...string) func(testing.TB, *stand, string) {
+	return func(t testing.TB, s *stand, at string) {
+		pairs := append(pairs, "127.0.0.1:4180", at, "--redirect-url="+address+"/oauth2/callback", "")
+		s.run(t, s.oauth2Proxy(t, command(t, read(t, appRecipe(a.name))), pairs...), func() bool { return pings(t, at) })
+	}
+}
+
+func TestGatewaysThatAskOAuth2ProxyLetTokensIn(t *testing.T) {
+	oauth2Proxy(t)
+	for _, a := range askings() {
+		t.Run(a.name, func(t *testing.T) {
+			stands(t, a.withApp(a.asked()), read(t, a.recipe))
+			a.entrance().suite(t)
+			t.Run("Token2go hands whoever brings a token that one and no other", func(t *testing.T) {
+				var got handed
+				token := granted(t, ofAda("token2go")...).Access
+				decode(t, curl(t, append(bearer(token), address+"/token")...).body, &got)
+				if got.Secret != token {
+					t.Errorf("got %.20s…", got.Secret)
+				}
+			})
+		})
+	}
+}
+
+// takesTokens is an authority in oauth2-proxy's place where that is not to be had: it
+// answers to tokens at the same path with the same headers, and knows no sessions.
+func takesTokens(t testing.TB, _ *stand, at string) {
+	t.Helper()
+	client := world(t).script()
+	issuer, err := oidc.NewProvider(oidc.ClientContext(context.Background(), client), provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := issuer.Verifier(&oidc.Config{SkipClientIDCheck: true})
+	listener, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: soon, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		token, err := verifier.Verify(r.Context(), raw)
+		if err == nil && (slices.Contains(token.Audience, "token2go") || slices.Contains(token.Audience, "https://app.example.org")) {
+			w.Header().Set("X-Auth-Request-Access-Token", raw)
+			w.Header().Set("X-Auth-Request-Preferred-Username", inside(t, raw).Name)
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		if r.URL.Path == "/oauth2/auth" || r.Header.Get("Accept") == "application/json" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		http.Redirect(w, r, provider, http.StatusFound)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+}
+
+func TestGatewaysThatAskLetTokensIn(t *testing.T) {
+	for _, a := range askings() {
+		t.Run(a.name, func(t *testing.T) {
+			stands(t, a.withApp(takesTokens), read(t, a.recipe))
+			a.entrance().tokens(t, granted(t, ofAda("token2go")...).Access)
+		})
+	}
+}
+
+// directWithApp is one oauth2-proxy in front of Token2go and another in front of an app,
+// with the flags that the page shows, and more.
+func directWithApp(more ...string) gateway {
+	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *stand) {
+		direct().start(t, s)
+		n, front := world(t), free(t)
+		n.lead("app.example.org", front)
+		flags := adapted(t, command(t, read(t, oauth2ProxyRecipe)),
+			"--http-address=127.0.0.1:4180", "--http-address=- --https-address="+front+" --tls-cert-file="+n.certificate+" --tls-key-file="+n.key,
+			"--upstream=http://127.0.0.1:8080/", "", "--redirect-url="+address+"/oauth2/callback", "")
+		_, shown, _ := strings.Cut(under(t, "oauth2-proxy", "sh"), "…")
+		flags += " " + adapted(t, strings.ReplaceAll(shown, "\\\n", " "), "127.0.0.1:9000", app(t)) + " " + strings.Join(more, " ")
+		s.run(t, s.oauth2Proxy(t, flags), func() bool {
+			answer, err := n.script().Get(things)
+			if err != nil {
+				return false
+			}
+			_ = answer.Body.Close()
+			return answer.StatusCode == http.StatusFound
+		})
+	}}
+}
+
+func TestOAuth2ProxyLetsTokensInBesideTheCookie(t *testing.T) {
+	oauth2Proxy(t)
+	stands(t, directWithApp(), read(t, oauth2ProxyRecipe))
+	entrance{
+		name: "X-Forwarded-Preferred-Username", token: "X-Forwarded-Access-Token",
+		refuses: http.StatusFound, idTokens: true,
+	}.suite(t)
+	t.Run("without a rule for tokens, one is not looked at", notLookedAt)
+	t.Run("an account without an address is refused where its token speaks of one", func(t *testing.T) {
+		if got := curl(t, slices.Concat(bearer(ofNightly(t, "email")), asScript(), []string{things})...); got.status != http.StatusUnauthorized {
+			t.Errorf("got %d, want 401", got.status)
+		}
+	})
+	t.Run("a copied cookie outlives signing out here and at Keycloak until it is to be renewed", func(t *testing.T) {
+		b := signedIn(t, ada)
+		cookie := b.cookies(address)
+		b.fetch("/oauth2/sign_out")
+		b.leavesKeycloak()
+		if got := curl(t, append(cookie, address+"/token")...); got.status != http.StatusOK {
+			t.Errorf("got %d, want 200", got.status)
+		}
+	})
+}
+
+func TestOAuth2ProxyTellsABadTokenSo(t *testing.T) {
+	oauth2Proxy(t)
+	stands(t, directWithApp("--bearer-token-login-fallback=false"), read(t, oauth2ProxyRecipe))
+	if got := curl(t, append(bearer(ended(t)), things)...); got.status != http.StatusForbidden {
+		t.Errorf("got %d, want 403", got.status)
+	}
+}
+
+// leavesKeycloak signs the person out of Keycloak.
+func (b *tab) leavesKeycloak() {
+	b.t.Helper()
+	b.visit(provider + "/protocol/openid-connect/logout")
+	b.click("#kc-logout")
+	b.until(there("#kc-info-message"))
+}
+
+// oauth2-proxy keeps a session nowhere but in the cookie, so that signing out
+// takes it from the browser and from nobody who has a copy.
+func TestACopiedCookieOfOAuth2ProxyOutlivesSigningOut(t *testing.T) {
+	oauth2Proxy(t)
+	a := askings()[0]
+	stands(t, a.withApp(a.asked("--cookie-refresh=4m", "--cookie-refresh=1s")), read(t, a.recipe))
+	b := signedIn(t, ada)
+	cookie := slices.Concat(b.cookies(address), asScript())
+	t.Run("the browser keeps it for a week", func(t *testing.T) {
+		for _, c := range b.jar(address) {
+			if left := time.Until(time.Unix(int64(c.Expires), 0)); left < 167*time.Hour || left > 169*time.Hour {
+				t.Errorf("%s ends in %s", c.Name, left)
+			}
+		}
+	})
+	hand := func(t *testing.T) (h handed) {
+		t.Helper()
+		got := curl(t, append(cookie, address+"/token")...)
+		if got.status != http.StatusOK {
+			t.Fatalf("got %d: %s", got.status, got.body)
+		}
+		decode(t, got.body, &h)
+		return h
+	}
+	first := hand(t)
+	t.Run("it opens every app that asks the same oauth2-proxy", func(t *testing.T) {
+		if got := curl(t, append(cookie, things)...); got.status != http.StatusOK || sees(t, got.body).Get("X-User") != ada.name {
+			t.Errorf("got %d: %s", got.status, got.body)
+		}
+	})
+	b.fetch("/oauth2/sign_out")
+	if got := b.fetch("/token"); got.Status != http.StatusUnauthorized {
+		t.Fatalf("got %d in the browser that has signed out, want 401", got.Status)
+	}
+	t.Run("after signing out it gets new tokens", func(t *testing.T) {
+		time.Sleep(2 * time.Second)
+		if next := hand(t); next.Secret == first.Secret || inside(t, next.Secret).Issued <= inside(t, first.Secret).Issued || accepts(t, next.Secret) != ada.name {
+			t.Errorf("got %+v, want a new token", next)
+		}
+	})
+	b.leavesKeycloak()
+	t.Run("after signing out of Keycloak, too, it ends when it is to be renewed", func(t *testing.T) {
+		time.Sleep(2 * time.Second)
+		if got := curl(t, append(cookie, address+"/token")...); got.status != http.StatusUnauthorized {
+			t.Errorf("got %d, want 401", got.status)
+		}
+	})
+}
