@@ -24,6 +24,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	strict "sigs.k8s.io/yaml"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // The server's port that nobody but the gateway may reach, and the one for operators.
@@ -138,13 +140,7 @@ func server(t testing.TB) string {
 }
 
 var built = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(scratch, "token2go-server")
-	build := exec.Command("go", "build", "-o", path, "./cmd/token2go-server")
-	build.Dir = top
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
+	return filepath.Join(scratch, "token2go-server"), process.Build(top, scratch, "./cmd/token2go-server")
 })
 
 // configured is what the server makes of variables: names and values as they take effect.

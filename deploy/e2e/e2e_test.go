@@ -63,17 +63,10 @@ func built(t testing.TB, name string) string {
 	if err := buildOnce(); err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(scratch, "bin", name)
+	return filepath.Join(scratch, name)
 }
 
-var buildOnce = sync.OnceValue(func() error {
-	build := exec.Command("go", "build", "-C", top, "-o", filepath.Join(scratch, "bin")+"/", "./cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	return nil
-})
+var buildOnce = sync.OnceValue(func() error { return process.Build(top, scratch, "./cmd/...") })
 
 // start runs a program in the background. Its standard error goes to lines, and so does
 // its standard output where the command has no other place for it.

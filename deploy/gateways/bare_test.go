@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // asBare makes this test program be a bare upstream, which says the two answers that are
@@ -20,7 +22,7 @@ const asBare = "TOKEN2GO_TEST_AS_BARE"
 func bare(b *testing.B, other *stand, flow string) *stand {
 	b.Helper()
 	s := prepared(b, other.gateway)
-	s.server = "127.0.0.1:" + freePort(b)
+	s.server = "127.0.0.1:" + process.Port(b)
 	s.write(b, "address", s.server)
 	s.write(b, "token", string(other.says(b, "/token")))
 	s.write(b, "flow", string(other.says(b, flow)))

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // TestFaultsOfTheChainLoseNothing stands behind nginx, and prints with -v what it has seen.
@@ -227,11 +229,7 @@ func (s *stand) endsUnderLoad(t testing.TB, client *http.Client) (seen string) {
 	if early := c.soFar(http.StatusBadGateway) + c.soFar(0); early != 0 {
 		t.Errorf("%d requests were refused while the server drained", early)
 	}
-	for deadline := time.Now().Add(soon); s.serves(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the door does not close")
-		}
-	}
+	process.Until(t, "the door closes", func() bool { return !s.serves() })
 	time.Sleep(200 * time.Millisecond)
 	got := c.sendAway()
 	s.checkRecord(t, before, got[http.StatusOK])

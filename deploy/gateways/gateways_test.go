@@ -86,7 +86,7 @@ func open(t testing.TB, g gateway, environment ...string) *stand {
 // complete starts what is prepared.
 func (s *stand) complete(t testing.TB, environment ...string) {
 	t.Helper()
-	s.server = "127.0.0.1:" + freePort(t)
+	s.server = "127.0.0.1:" + process.Port(t)
 	s.configure(t, environment)
 	s.serve(t)
 	s.begin(t)
@@ -103,7 +103,7 @@ const (
 func prepared(t testing.TB, g gateway) *stand {
 	t.Helper()
 	s := &stand{
-		gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + freePort(t),
+		gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + process.Port(t),
 		lines: t2gtest.NewRecord(handedOver, failure, lack), said: t2gtest.NewRecord(),
 	}
 	t.Cleanup(func() {
@@ -183,13 +183,7 @@ func server(t testing.TB) string {
 }
 
 var built = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(scratch, "token2go-server")
-	build := exec.Command("go", "build", "-o", path, "token2go/cmd/token2go-server")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is delivered
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
+	return filepath.Join(scratch, "token2go-server"), process.Build("../..", scratch, "./cmd/token2go-server")
 })
 
 // scratch is a folder for what is built once and serves several tests.
@@ -346,9 +340,6 @@ func need(t testing.TB, program string) string {
 	t.Helper()
 	return process.Need(t, "T2G_TEST_"+strings.ToUpper(program), program)
 }
-
-// freePort is a port that nobody has.
-var freePort = process.Port
 
 func parse(t testing.TB, address string) *url.URL {
 	t.Helper()

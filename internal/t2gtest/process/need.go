@@ -26,6 +26,16 @@ func Need(t testing.TB, variable string, names ...string) string {
 	return ""
 }
 
+// Build builds programs of a module, as they are delivered, into an existing folder.
+func Build(module, folder string, packages ...string) error {
+	c := exec.Command("go", append([]string{"build", "-C", module, "-o", folder}, packages...)...)
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
 // Missing skips a test for want of something, loudly, and fails it under CI=true, where
 // nothing may be left out.
 func Missing(t testing.TB, what string) {
