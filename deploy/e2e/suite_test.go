@@ -25,6 +25,7 @@ func (s *stand) suite(t *testing.T) {
 			t.Run("is told when the person denies it", func(t *testing.T) { s.denied(t, c) })
 		})
 	}
+	t.Run("two programs that start at once both get a token", s.twoAtOnce)
 	t.Run("after signing out nothing is left", s.signsOut)
 }
 
@@ -144,6 +145,30 @@ func (s *stand) known(t *testing.T, c client) {
 	p := c.start(t)
 	b.visit(p.address())
 	s.got(t, b, p)
+}
+
+// twoAtOnce opens two windows of one browser that has no session anywhere. One sign-in is
+// enough: Keycloak's form in the other window goes on by itself.
+func (s *stand) twoAtOnce(t *testing.T) {
+	b := open(t)
+	windows := []*tab{b, {t: t, Tab: b.Another()}}
+	var programs []*program
+	for i, window := range windows {
+		p := clients()[i].start(t)
+		programs = append(programs, p)
+		window.visit(p.address())
+		window.until(there(form))
+	}
+	b.signIn(ada)
+	for i, window := range windows {
+		window.allow(programs[i])
+		// Each window signs in, and so changes the token: what was asked of the one before is asked again.
+		window.until("location.hostname === '127.0.0.1' || " + there("#notice"))
+		if eval[bool](window, "location.hostname !== '127.0.0.1'") {
+			window.allow(programs[i])
+		}
+		s.got(t, window, programs[i])
+	}
 }
 
 // linked is what another site could do: the person is asked first.

@@ -77,7 +77,18 @@ func (c *Chromium) Open(t testing.TB, flags map[string]any) *Tab {
 	if c.err != nil {
 		t.Fatalf("%s does not start: %v", path, c.err)
 	}
-	ctx, stop := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext())
+	return window(c.ctx, t, chromedp.WithNewBrowserContext())
+}
+
+// Another opens a window beside this one: what it is told, both know.
+func (b *Tab) Another() *Tab {
+	b.t.Helper()
+	return window(b.Context, b.t)
+}
+
+func window(parent context.Context, t testing.TB, options ...chromedp.ContextOption) *Tab {
+	t.Helper()
+	ctx, stop := chromedp.NewContext(parent, options...)
 	t.Cleanup(stop)
 	// The window lives as long as the context in which it is first used.
 	if err := chromedp.Do(ctx); err != nil {
