@@ -21,7 +21,11 @@ func apacheWithApp(pairs ...string) gateway {
 
 func TestApacheLetsTokensInBesideTheCookie(t *testing.T) {
 	stands(t, apacheWithApp(), read(t, apacheRecipe))
-	entrance{name: "OIDC_CLAIM_preferred_username", token: "OIDC_access_token", refuses: http.StatusUnauthorized, tells: true}.suite(t)
+	entrance{
+		name: "OIDC_CLAIM_preferred_username", mail: "OIDC_CLAIM_email", token: "OIDC_access_token",
+		refuses: http.StatusUnauthorized, tells: true,
+	}.suite(t)
+	t.Run("a token of the device flow gets in", deviceFlow)
 	t.Run("without a rule for tokens, one is not looked at", notLookedAt)
 	t.Run("a copied cookie is the person, at this host, until they sign out", apacheCookie)
 }
@@ -41,6 +45,25 @@ func notLookedAt(t *testing.T) {
 	}
 	if got := curl(t, slices.Concat(bearer(good), asScript(), []string{address + "/token"})...); got.status != http.StatusUnauthorized {
 		t.Errorf("got %d, want 401", got.status)
+	}
+}
+
+// deviceFlow gets a token for a program that has no browser, with a person who has one.
+func deviceFlow(t *testing.T) {
+	var begun struct {
+		Code    string `json:"device_code"`
+		Address string `json:"verification_uri_complete"`
+	}
+	decode(t, curl(t, "--data", "client_id=desk", provider+"/protocol/openid-connect/auth/device").body, &begun)
+	b := open(t)
+	b.visit(begun.Address)
+	b.signIn(ada)
+	b.until("document.readyState === 'complete' && document.querySelector('[name=accept]')")
+	b.click("[name=accept]")
+	b.until("location.pathname.endsWith('/device/status')")
+	token := granted(t, "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", "desk", "device_code", begun.Code).Access
+	if got := sees(t, curl(t, append(bearer(token), things)...).body).Get("OIDC_CLAIM_preferred_username"); got != ada.name {
+		t.Errorf("the app is told that it is %q", got)
 	}
 }
 

@@ -48,7 +48,7 @@ func (a asking) entrance() entrance {
 		return entrance{name: "X-User", token: "Authorization", refuses: http.StatusUnauthorized, tells: true, idTokens: true}
 	}
 	return entrance{
-		name: "X-Auth-Request-Preferred-Username", token: "X-Auth-Request-Access-Token",
+		name: "X-Auth-Request-Preferred-Username", mail: "X-Auth-Request-Email", token: "X-Auth-Request-Access-Token",
 		refuses: http.StatusUnauthorized, idTokens: true,
 	}
 }
@@ -97,9 +97,17 @@ func takesTokens(t testing.TB, _ *stand, at string) {
 	server := &http.Server{ReadHeaderTimeout: soon, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		token, err := verifier.Verify(r.Context(), raw)
+		var said struct {
+			Name  string `json:"preferred_username"`
+			Email string `json:"email"`
+		}
+		if err == nil {
+			err = token.Claims(&said)
+		}
 		if err == nil && (slices.Contains(token.Audience, "token2go") || slices.Contains(token.Audience, "https://app.example.org")) {
 			w.Header().Set("X-Auth-Request-Access-Token", raw)
-			w.Header().Set("X-Auth-Request-Preferred-Username", inside(t, raw).Name)
+			w.Header().Set("X-Auth-Request-Preferred-Username", said.Name)
+			w.Header().Set("X-Auth-Request-Email", said.Email)
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}
@@ -149,8 +157,8 @@ func TestOAuth2ProxyLetsTokensInBesideTheCookie(t *testing.T) {
 	oauth2Proxy(t)
 	stands(t, directWithApp(), read(t, oauth2ProxyRecipe))
 	entrance{
-		name: "X-Forwarded-Preferred-Username", token: "X-Forwarded-Access-Token",
-		refuses: http.StatusFound, idTokens: true,
+		name: "X-Forwarded-Preferred-Username", mail: "X-Forwarded-Email", token: "X-Forwarded-Access-Token",
+		passes: true, refuses: http.StatusFound, idTokens: true,
 	}.suite(t)
 	t.Run("without a rule for tokens, one is not looked at", notLookedAt)
 	t.Run("an account without an address is refused where its token speaks of one", func(t *testing.T) {

@@ -220,8 +220,10 @@ func sees(t testing.TB, body string) (header http.Header) {
 // entrance is how an app behind a gateway is told of somebody who brings a token.
 type entrance struct {
 	name     string // header that says who it is
+	mail     string // header that says their address, where there is one
 	token    string // header that holds the token
 	refuses  int    // status for a token that is not good, unless the caller wants JSON
+	passes   bool   // whether it sees what comes in Authorization beside a session
 	tells    bool   // whether that comes with the header that RFC 6750 asks for
 	idTokens bool   // whether an ID token of the gateway's own client gets in
 }
@@ -240,8 +242,13 @@ func (e entrance) suite(t *testing.T) {
 	e.tokens(t, good)
 	t.Run("a session does not vouch for a token that is sent beside it", func(t *testing.T) {
 		got := curl(t, slices.Concat(bearer("made-up"), asScript(), b.cookies(things), []string{things})...)
-		if got.status != http.StatusUnauthorized {
-			e.knows(t, ada, sees(t, got.body))
+		if got.status == http.StatusUnauthorized {
+			return
+		}
+		header := sees(t, got.body)
+		e.knows(t, ada, header)
+		if saw := header.Get("Authorization") == "Bearer made-up"; saw != e.passes {
+			t.Errorf("the app sees Authorization %q", header.Get("Authorization"))
 		}
 	})
 }
@@ -306,6 +313,9 @@ func (e entrance) knows(t *testing.T, who person, header http.Header) {
 	t.Helper()
 	if got := header.Values(e.name); len(got) != 1 || got[0] != who.name {
 		t.Errorf("the app is told that it is %q: %v", got, header)
+	}
+	if got := header.Get(e.mail); e.mail != "" && got != who.email {
+		t.Errorf("the app is told that their address is %q", got)
 	}
 	token := strings.TrimPrefix(header.Get(e.token), "Bearer ")
 	if token == "" || accepts(t, token) != who.name {
