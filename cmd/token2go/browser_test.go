@@ -21,6 +21,7 @@ import (
 //   - $TABS is a file that gets a line for each address that is opened
 //   - $DECISION is what to answer a question with; empty: allow; never: it stays open
 //   - $SLOW is how long the person thinks first
+//   - $READY is a file until which the person does nothing; empty: nothing is awaited
 //   - $PERSON is who signs in; empty: the first of the pretend people
 //   - $SEALED is a file that gets the text which a page shows for pasting
 //   - $STUCK is a file that gets the address at which the browser could not go on
@@ -36,12 +37,24 @@ func pretendBrowser() {
 	if slow, parsing := time.ParseDuration(os.Getenv("SLOW")); parsing == nil {
 		time.Sleep(slow)
 	}
+	if ready := os.Getenv("READY"); ready != "" {
+		awaitFile(ready)
+	}
 	if err == nil && os.Getenv("DECISION") != "never" {
 		err = browse(os.Args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "browser:", err)
 		os.Exit(1)
+	}
+}
+
+// awaitFile gives up where the test has ended without making the file.
+func awaitFile(path string) {
+	for deadline := time.Now().Add(soon); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
 	}
 }
 

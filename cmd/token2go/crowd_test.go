@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,28 +15,8 @@ import (
 	"token2go/internal/t2gtest/process"
 )
 
-// many starts as many programs at once, and returns what each wrote and ended with.
-func many(t *testing.T, s *sheller, count int, arguments ...string) (out []string, codes []int) {
-	t.Helper()
-	out, codes = make([]string, count), make([]int, count)
-	var group sync.WaitGroup
-	for i := range count {
-		group.Go(func() {
-			c := exec.Command("token2go", arguments...)
-			c.Dir, c.Env = s.home, s.environment
-			var stdout, stderr bytes.Buffer
-			c.Stdout, c.Stderr = &stdout, &stderr
-			_ = c.Run()
-			out[i], codes[i] = stdout.String(), c.ProcessState.ExitCode()
-			if codes[i] != 0 && codes[i] != 3 {
-				t.Errorf("got %d: %s", codes[i], stderr.String())
-			}
-		})
-	}
-	group.Wait()
-	return out, codes
-}
-
+// A program that begins to wait after an answer shares none, and asks: the person takes
+// as long as all but one need to begin.
 func TestTwentyProgramsThatAskAtOnceOpenOneTab(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
@@ -48,11 +27,28 @@ func TestTwentyProgramsThatAskAtOnceOpenOneTab(t *testing.T) {
 		t.Run(test.decision, func(t *testing.T) {
 			t.Parallel()
 			s := newSheller(t)
-			s.environment = append(s.environment, "DECISION="+test.decision, "SLOW=500ms")
-			out, codes := many(t, s, 20, "get", house.Gateway)
-			for i := range out {
-				if codes[i] != test.code || out[i] != out[0] || (out[i] != "") != (test.code == 0) {
-					t.Errorf("got exit code %d and %.20q, want %d and what the first got", codes[i], out[i], test.code)
+			s.environment = append(s.environment, "DECISION="+test.decision, "READY="+filepath.Join(s.home, "ready"))
+			var programs [20]*process.Process
+			var out, said [len(programs)]process.Output
+			for i := range programs {
+				c := exec.Command("token2go", "get", house.Gateway)
+				c.Dir, c.Env, c.Stdout, c.Stderr = s.home, s.environment, &out[i], &said[i]
+				programs[i] = process.Start(t, c)
+			}
+			process.Until(t, "all but one wait", func() bool {
+				waiting := 0
+				for i := range said {
+					waiting += strings.Count(said[i].String(), "waiting for its answer")
+				}
+				return waiting == len(programs)-1
+			})
+			if err := os.WriteFile(filepath.Join(s.home, "ready"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range programs {
+				got, text := p.Code(t), out[i].String()
+				if got != test.code || text != out[0].String() || (text != "") != (test.code == 0) {
+					t.Errorf("got exit code %d and %.20q, want %d and what the first got: %s", got, text, test.code, &said[i])
 				}
 			}
 			s.mustHaveTabs(t, 1)
