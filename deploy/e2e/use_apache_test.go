@@ -83,6 +83,19 @@ func apacheCookie(t *testing.T) {
 	}
 }
 
+// Apache tells a page's script by what the browser says of it, and curl by nothing.
+func TestApacheTellsScriptsOfAPage(t *testing.T) {
+	stands(t, apache(), read(t, apacheRecipe))
+	b := open(t)
+	b.visit(address + "/redirect_uri?info=json") // a page of that origin that needs no session
+	if got := b.fetch("/token", "accept", "*/*"); got.Status != http.StatusUnauthorized {
+		t.Errorf("a page's script got %d, want 401", got.Status)
+	}
+	if got := curl(t, address+"/token"); got.status != http.StatusFound {
+		t.Errorf("curl got %d, want 302", got.status)
+	}
+}
+
 // A path of its own for programs leaves everything else to sessions.
 func TestApacheTakesTokensAtOnePathAlone(t *testing.T) {
 	recipe := read(t, apacheAppRecipe)
