@@ -116,16 +116,18 @@ def open_notebook(context: Any, lab: Lab) -> Any:
     return page
 
 
-def run_cell(page: Any, code: str) -> None:
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+def run_cell(page: Any, code: str, cell: int = 0, keys: str = "Control+Enter") -> None:
+    editor = page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(cell)
+    editor.click()
     page.keyboard.insert_text(code)
-    prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
+    prompt = page.locator(".jp-CodeCell .jp-InputPrompt").nth(cell)
 
     def runs() -> bool:
         """JupyterLab drops what is run before it has found its kernel, so the keys are pressed again."""
         if re.search(r"[*\d]", prompt.inner_text()):
             return True
-        page.keyboard.press("Control+Enter")
+        editor.click()  # Shift+Enter goes on to the next cell, also when it is dropped
+        page.keyboard.press(keys)
         page.wait_for_timeout(2000)
         return False
 
