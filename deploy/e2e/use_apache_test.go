@@ -70,8 +70,10 @@ func deviceFlow(t *testing.T) {
 func apacheCookie(t *testing.T) {
 	b := signedIn(t, ada)
 	cookie := slices.Concat(b.cookies(address), asScript())
-	if got := curl(t, append(cookie, address+"/token")...); got.status != http.StatusOK {
-		t.Errorf("got %d, want the person's token", got.status)
+	var token handed
+	decode(t, curl(t, append(cookie, address+"/token")...).body, &token)
+	if who := inside(t, token.Secret).Name; who != ada.name {
+		t.Errorf("got a token of %q, want the person's", who)
 	}
 	if got := curl(t, append(cookie, things)...); got.status != http.StatusUnauthorized {
 		t.Errorf("got %d at another host, want 401", got.status)
@@ -80,6 +82,9 @@ func apacheCookie(t *testing.T) {
 	b.until(there(form))
 	if got := curl(t, append(cookie, address+"/token")...); got.status != http.StatusUnauthorized {
 		t.Errorf("got %d after signing out, want 401", got.status)
+	}
+	if got := curl(t, append(bearer(token.Secret), things)...); got.status != http.StatusOK {
+		t.Errorf("the token got %d after signing out, want 200 until it ends", got.status)
 	}
 }
 
