@@ -34,8 +34,8 @@ func askings() []asking {
 func (a asking) with(pairs ...string) gateway {
 	return gateway{header: a.header, alone: true, start: func(t testing.TB, s *stand) {
 		program, recipe, authority := need(t, a.variable, a.program), read(t, a.recipe), free(t)
-		s.run(t, s.oauth2Proxy(t, command(t, recipe), append(pairs, "127.0.0.1:4180", authority)...),
-			func() bool { return pings(t, authority) })
+		s.ready = func() bool { return pings(t, authority) }
+		s.oauth2 = s.run(t, s.oauth2Proxy(t, command(t, recipe), append(pairs, "127.0.0.1:4180", authority)...), s.ready)
 		recipe = adapted(t, recipe, "127.0.0.1:4180", authority, "127.0.0.1:8080", s.server)
 		s.run(t, a.command(t, s, program, recipe), func() bool { return s.answers(t) })
 	}}

@@ -30,8 +30,8 @@ func oauth2Proxy(t testing.TB) string {
 // pairs. It passes requests on to the server by itself.
 func direct(pairs ...string) gateway {
 	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *stand) {
-		s.run(t, s.oauth2Proxy(t, command(t, read(t, oauth2ProxyRecipe)), append(s.itself(t), pairs...)...),
-			func() bool { return s.answers(t) })
+		s.ready = func() bool { return s.answers(t) }
+		s.oauth2 = s.run(t, s.oauth2Proxy(t, command(t, read(t, oauth2ProxyRecipe)), append(s.itself(t), pairs...)...), s.ready)
 	}}
 }
 

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"token2go/internal/t2gtest/process"
 )
 
 // gateway is what is known of a gateway before it is started.
@@ -26,6 +28,10 @@ type stand struct {
 	server string // host:port of the server
 	folder string
 	lines  *text
+
+	// oauth2 is oauth2-proxy, where it is part of the chain, and ready says when it is.
+	oauth2 *process.Process
+	ready  func() bool
 }
 
 // stands starts the whole chain: the server as the recipe says, but for what the
@@ -78,12 +84,14 @@ func (s *stand) serve(t testing.TB, environment []string) {
 }
 
 // run starts a part of the chain and waits until it is ready.
-func (s *stand) run(t testing.TB, c *exec.Cmd, ready func() bool) {
+func (s *stand) run(t testing.TB, c *exec.Cmd, ready func() bool) *process.Process {
 	t.Helper()
 	c.Dir = s.folder
-	if err := start(t, s.lines, c).Await(soon, ready); err != nil {
+	p := start(t, s.lines, c)
+	if err := p.Await(soon, ready); err != nil {
 		t.Fatal(err)
 	}
+	return p
 }
 
 // answers reports whether the gateway leads a person without a session to Keycloak, in

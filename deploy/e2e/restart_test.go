@@ -1,0 +1,37 @@
+package e2e_test
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A program waits, and its person stands before Keycloak's form, when oauth2-proxy goes
+// down. It forgets nothing: what it has to know is in the browser's cookies.
+func TestOAuth2ProxyIsKilledWhileAProgramWaits(t *testing.T) {
+	oauth2Proxy(t)
+	t.Run("oauth2-proxy alone", func(t *testing.T) { survives(t, stands(t, direct(), read(t, oauth2ProxyRecipe))) })
+	for _, a := range askings() {
+		t.Run(a.name, func(t *testing.T) { survives(t, stands(t, a.with(), read(t, a.recipe))) })
+	}
+}
+
+func survives(t *testing.T, s *stand) {
+	p := clients()[0].start(t)
+	b := open(t)
+	b.visit(p.address())
+	b.until(there(form))
+	s.oauth2.Kill()
+	b.signIn(ada)
+	b.until("location.origin !== 'https://id.example.org'") // what comes instead is the gateway's, or the browser's own
+	if !p.Running() {
+		t.Fatalf("the program has given up: %s", p.said)
+	}
+	again := exec.Command(s.oauth2.Path, s.oauth2.Args[1:]...)
+	again.Env = s.oauth2.Env
+	s.oauth2 = s.run(t, again, s.ready)
+	b.Do(chromedp.Reload())
+	b.allow(p)
+	s.got(t, b, p)
+}
