@@ -104,11 +104,12 @@ func runKeycloak(home, port string) (string, error) {
 	})
 }
 
-var introduced sync.Map
+// introduced is the address of the Keycloak that its name leads to.
+var introduced string
 
 // introduce puts TLS in front of Keycloak, under its name.
 func introduce(at string) error {
-	if _, done := introduced.LoadOrStore(at, true); done {
+	if introduced == at {
 		return nil
 	}
 	n, err := known()
@@ -134,6 +135,7 @@ func introduce(at string) error {
 	go func() { _ = server.ServeTLS(listener, n.certificate, n.key) }()
 	endings = append(endings, func() { _ = server.Close() })
 	n.lead("id.example.org", listener.Addr().String())
+	introduced = at
 	return nil
 }
 
