@@ -37,15 +37,23 @@ func Start(t testing.TB, c *exec.Cmd) *Process {
 	return p
 }
 
-// Launch starts a program that serves several tests, until it is killed.
+// Launch starts a program that serves several tests, until it is killed. Its group does
+// not outlive this program, however that ends.
 func Launch(c *exec.Cmd) (*Process, error) {
 	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	release, err := guard(c)
+	if err != nil {
+		kill(c)
+		_ = c.Wait()
 		return nil, err
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = c.Wait() // ProcessState says the same
+		release()
 	}()
 	return &Process{Cmd: c, Ended: ended}, nil
 }

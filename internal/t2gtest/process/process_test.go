@@ -3,6 +3,7 @@
 package process_test
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -25,6 +26,28 @@ func TestALeaderIsKilledWithItsGroup(t *testing.T) {
 	p.Kill() // returns once nobody holds the pipe any more
 	if took := time.Since(began); took > process.Soon || p.Code(t) != -1 {
 		t.Errorf("took %v to an end with exit code %d, want all ended by a signal at once", took, p.Code(t))
+	}
+}
+
+// The test starts itself as the program that is killed.
+func TestAGroupDoesNotOutliveTheProgramThatStartedIt(t *testing.T) {
+	var said process.Output
+	group := exec.Command("sh", "-c", "sleep 600 & echo begun; wait")
+	group.Stdout, group.SysProcAttr = os.Stdout, &syscall.SysProcAttr{Setpgid: true}
+	if os.Getenv("KILLED") != "" {
+		process.Start(t, group).Code(t)
+		return
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Stdout, c.Env = &said, append(os.Environ(), "KILLED=true")
+	p := process.Start(t, c)
+	if err := p.Await(process.Soon, func() bool { return strings.HasSuffix(said.String(), "begun\n") }); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	p.Kill() // returns once nobody holds the pipe any more
+	if took := time.Since(began); took > process.Soon {
+		t.Errorf("the group lived on for %v", took)
 	}
 }
 
