@@ -53,9 +53,12 @@ func (s *stand) oauth2Proxy(t testing.TB, flags string, pairs ...string) *exec.C
 	write(t, s.folder, "cookie-secret", "for-tests-only-0123456789abcdefg")
 	flags = adapted(t, flags, append(pairs, "/etc/oauth2-proxy/", s.folder+"/")...)
 	c := exec.Command(oauth2Proxy(t), strings.Fields(flags)...)
-	c.Env = slices.Concat(os.Environ(), world(t).environment())
+	c.Env = slices.Concat(slices.DeleteFunc(os.Environ(), isFlag), world(t).environment())
 	return c
 }
+
+// isFlag reports whether oauth2-proxy takes a variable for one of its flags.
+func isFlag(variable string) bool { return strings.HasPrefix(variable, "OAUTH2_PROXY_") }
 
 var commands = regexp.MustCompile(`(?m)^(?:#   )?oauth2-proxy (\\\n(?:.*\\\n)*.*|--(?:.*\\\n)*.*)$`)
 
