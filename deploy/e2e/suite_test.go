@@ -232,6 +232,11 @@ func (s *stand) signsOut(t *testing.T) {
 		if got := b.fetch("/token"); got.Status != http.StatusUnauthorized {
 			t.Errorf("got %d after signing out, want 401", got.Status)
 		}
+		b.visit(address + "/")
+		b.ready() // Keycloak asks nothing
+		if who := b.text("#facts"); !strings.Contains(who, ada.name) {
+			t.Errorf("the page says %q, want it to know %s again", who, ada.name)
+		}
 		return
 	}
 	b.click("#sign-out")
