@@ -24,8 +24,9 @@ type gateway struct {
 // stand is a gateway in front of a server, under the recipe's name.
 type stand struct {
 	gateway
-	front  string // host:port of the gateway
-	server string // host:port of the server
+	names  []string // of the headers in which the server looks for a person's name
+	front  string   // host:port of the gateway
+	server string   // host:port of the server
 	folder string
 	lines  *text
 
@@ -71,6 +72,11 @@ func (s *stand) serve(t testing.TB, environment []string) {
 	t.Helper()
 	s.server = free(t)
 	_, port, _ := strings.Cut(s.server, ":")
+	for _, variable := range environment {
+		if names, is := strings.CutPrefix(variable, "T2G_IDENTITY_HEADER_NAMES="); is {
+			s.names = strings.Split(names, ",")
+		}
+	}
 	c := exec.Command(built(t, "token2go-server"))
 	c.Env = append([]string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"}, environment...) // the last one of a name counts
 	s.run(t, c, func() bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,8 @@ func (s *stand) suite(t *testing.T) {
 	t.Run("Keycloak accepts the token of the page", s.handsOver)
 	t.Run("an access token of more than 8 KB is handed over", s.handsOverALongOne)
 	t.Run("the doctor names the header", s.namesTheHeader)
+	t.Run("the gateway names the person, once in each header", s.namesThePerson)
+	t.Run("nobody chooses the name that is put on record", s.namesNobodyElse)
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Run("gets the token through a browser that signs in on the way", func(t *testing.T) { s.fresh(t, c) })
@@ -99,6 +102,58 @@ func (s *stand) namesTheHeader(t *testing.T) {
 	}
 }
 
+func (s *stand) namesThePerson(t *testing.T) {
+	got := signedIn(t, ada).echo()
+	if len(s.names) == 0 {
+		t.Error("the recipe leaves to the server which headers name a person")
+	}
+	for _, name := range s.names {
+		if values := got.Headers[http.CanonicalHeaderKey(name)]; len(values) != 1 || values[0] != ada.name && values[0] != ada.email {
+			t.Errorf("%s arrives as %q, want %s alone", name, values, ada.name)
+		}
+	}
+}
+
+// nameHeaders are the headers in which a server looks for a person's name unless told.
+func nameHeaders() []string {
+	return []string{
+		"X-Forwarded-Preferred-Username", "X-Forwarded-Email", "X-Forwarded-User",
+		"X-Auth-Request-Preferred-Username", "X-Auth-Request-Email", "X-Auth-Request-User",
+		"OIDC_CLAIM_preferred_username", "OIDC_CLAIM_email", "OIDC_CLAIM_sub", "X-User", "X-Email", "Remote-User",
+	}
+}
+
+// namesNobodyElse sends a made-up name in every header in which some server looks for one,
+// and takes a token meanwhile, which is put on record.
+func (s *stand) namesNobodyElse(t *testing.T) {
+	b := signedIn(t, ada)
+	for _, name := range nameHeaders() {
+		for _, sent := range spellings(name) {
+			made := "spoof-by-" + sent
+			b.token(sent, made)
+			page := b.fetch("/", "accept", "text/html", sent, made)
+			if page.Status != http.StatusOK || !strings.Contains(page.Body, `<b id="person">`+ada.name) || strings.Contains(page.Body, made) {
+				t.Errorf("%s: got %d, want a page that knows %s and nobody else", sent, page.Status, ada.name)
+			}
+		}
+	}
+	const named = `"person":"` // by the server: a gateway may tell what it has removed
+	record := s.lines.String()
+	if !strings.Contains(record, named+ada.name) {
+		t.Errorf("the record does not name %s", ada.name)
+	}
+	if _, after, found := strings.Cut(record, named+"spoof-by-"); found {
+		t.Errorf("the record names somebody by %.40q", after)
+	}
+}
+
+// spellings are those that some program takes for the same name of a header.
+func spellings(name string) []string {
+	list := []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // tokenHeaders are the headers in which a server looks for a token unless told.
 func tokenHeaders() []string {
 	return []string{
@@ -117,7 +172,7 @@ func (s *stand) believesNoClient(t *testing.T) {
 	b := signedIn(t, ada)
 	want := b.token()
 	for _, name := range tokenHeaders() {
-		for _, sent := range []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")} {
+		for _, sent := range spellings(name) {
 			if got := b.token(sent, "Bearer spoof"); got != want {
 				t.Errorf("%s: got %.20s… from %s", sent, got.Secret, got.Header)
 			}
