@@ -134,7 +134,8 @@ func (t *tab) load(r *http.Request) (body string, at *url.URL, err error) {
 		read, err := io.ReadAll(answer.Body)
 		_ = answer.Body.Close()
 		if err != nil {
-			return "", nil, err
+			return "", nil, fmt.Errorf("%s %s: %s, %d bytes of %d, then %w",
+				r.Method, r.URL.Path, answer.Status, len(read), answer.ContentLength, err)
 		}
 		next, _ := answer.Location()
 		if next == nil {

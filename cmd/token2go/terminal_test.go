@@ -43,7 +43,7 @@ func TestATokenIsPastedIntoATerminal(t *testing.T) {
 			house := longHouse(t)
 			s := sit(t, house, []string{"get", house.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
 			address := s.find(t, `(?s)open this in a browser, on any computer.*?\s(http\S+responseMode=page\S+)`)
-			s.types(t, test.paste(sealedAt(t, address)))
+			s.types(t, test.paste(sealedAt(t, house, address)))
 			s.ends(t, 0)
 			s.mustHaveToken(t, longToken)
 			s.mustBeAsBefore(t)
@@ -281,11 +281,11 @@ func wrapped(text string, width int) string {
 }
 
 // sealedAt opens an address as a person does, and returns the text that ends it.
-func sealedAt(t *testing.T, address string) string {
+func sealedAt(t *testing.T, house *t2gtest.House, address string) string {
 	t.Helper()
 	sealed, err := newTab().visit(address)
 	if err != nil || !strings.HasPrefix(sealed, "eyJ") || len(sealed) < longToken {
-		t.Fatalf("got %.100q (%d bytes) and %v, want a sealed text", sealed, len(sealed), err)
+		t.Fatalf("got %.100q (%d bytes) and %v, want a sealed text; the server wrote:\n%s", sealed, len(sealed), err, house.Output)
 	}
 	return sealed
 }
