@@ -45,7 +45,7 @@ func (a asking) withApp(authority func(t testing.TB, s *stand, at string)) gatew
 // entrance is what the app is told behind that gateway.
 func (a asking) entrance() entrance {
 	if a.name == "nginx" {
-		return entrance{name: "X-User", token: "Authorization", refuses: http.StatusUnauthorized, tells: true, idTokens: true}
+		return entrance{name: "X-User", mail: "X-Email", token: "Authorization", refuses: http.StatusUnauthorized, tells: true, idTokens: true}
 	}
 	return entrance{
 		name: "X-Auth-Request-Preferred-Username", mail: "X-Auth-Request-Email", token: "X-Auth-Request-Access-Token",

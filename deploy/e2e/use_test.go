@@ -256,7 +256,7 @@ func (e entrance) suite(t *testing.T) {
 // tokens is what can be asked without a session.
 func (e entrance) tokens(t *testing.T, good string) {
 	t.Run("nobody makes up who they are", func(t *testing.T) {
-		made := []string{"-H", e.name + ": eve", things}
+		made := []string{"-H", e.name + ": eve", "-H", e.mail + ": eve@example.org", things}
 		if e.token != "Authorization" {
 			made = append(made, "-H", e.token+": made-up")
 		}
