@@ -23,7 +23,7 @@ func TestApacheLetsTokensInBesideTheCookie(t *testing.T) {
 	stands(t, apacheWithApp(), read(t, apacheRecipe))
 	entrance{
 		name: "OIDC_CLAIM_preferred_username", mail: "OIDC_CLAIM_email", token: "OIDC_access_token",
-		refuses: http.StatusUnauthorized, tells: true,
+		refuses: http.StatusUnauthorized, strict: true, tells: true,
 	}.suite(t)
 	t.Run("a token of the device flow gets in", deviceFlow)
 	t.Run("without a rule for tokens, one is not looked at", notLookedAt)
