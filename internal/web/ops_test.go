@@ -179,8 +179,6 @@ func TestHandOversAreCounted(t *testing.T) {
 
 var label = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
 
-// TestNoLabelComesFromTheCaller sends marks in whatever a caller can choose, and compares
-// every label with the list that it must be from. More of the same makes no more series.
 // TestWhatIsWatchedForBeginsAtZero: of a counter that begins with its first event,
 // Prometheus sees no increase, and no alert.
 func TestWhatIsWatchedForBeginsAtZero(t *testing.T) {
@@ -197,6 +195,8 @@ func TestWhatIsWatchedForBeginsAtZero(t *testing.T) {
 	}
 }
 
+// TestNoLabelComesFromTheCaller sends marks in whatever a caller can choose, and compares
+// every label with the list that it must be from. More of the same makes no more series.
 func TestNoLabelComesFromTheCaller(t *testing.T) {
 	t.Parallel()
 	house := open(t)
