@@ -1,4 +1,4 @@
-module token2go
+module github.com/token2go/token2go
 
 go 1.26.0
 

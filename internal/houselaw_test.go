@@ -26,7 +26,7 @@ import (
 	"testing/fstest"
 )
 
-const module = "token2go"
+const module = "github.com/token2go/token2go"
 
 // arrows says which rooms each room may import. A room is named by its path in the
 // module, without "internal/".
@@ -423,8 +423,8 @@ func baggage(t *testing.T, tree fs.FS) (faults []string) {
 
 func TestTheLawFindsWhatBreaksIt(t *testing.T) {
 	for _, test := range []struct{ name, room, code, want string }{
-		{"an arrow that is not written", "seal", `import "token2go/internal/web"`, "seal imports web; it may import [secret]"},
-		{"an arrow that is written", "seal", `import "token2go/internal/secret"`, ""},
+		{"an arrow that is not written", "seal", `import "github.com/token2go/token2go/internal/web"`, "seal imports web; it may import [secret]"},
+		{"an arrow that is written", "seal", `import "github.com/token2go/token2go/internal/secret"`, ""},
 		{"net/http where no HTTP is spoken", "seal", `import "net/http"`, "seal imports net/http, which it may not know"},
 		{"a name that begins as net/http", "seal", `import "net/httpx"`, ""},
 		{"chi outside web", "flow", `import "github.com/go-chi/chi/v5"`, "flow imports github.com/go-chi/chi/v5, which is for [web]"},
@@ -466,7 +466,7 @@ func TestATestMayReachFurtherThanItsRoom(t *testing.T) {
 		{"a room above its own", "seal", "web", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			source := "package x\nimport \"token2go/internal/" + test.imported + "\""
+			source := "package x\nimport \"github.com/token2go/token2go/internal/" + test.imported + "\""
 			file, err := parser.ParseFile(token.NewFileSet(), "x_test.go", source, 0)
 			if err != nil {
 				t.Fatal(err)

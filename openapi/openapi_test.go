@@ -16,8 +16,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.yaml.in/yaml/v3"
 
-	"token2go/internal/problem"
-	"token2go/openapi"
+	"github.com/token2go/token2go/internal/problem"
+	"github.com/token2go/token2go/openapi"
 )
 
 var update = flag.Bool("update", false, "write openapi.json from openapi.yaml")

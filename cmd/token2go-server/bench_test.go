@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/audit"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // The environment variables of the benchmark. They lack the prefix T2G_, so that the

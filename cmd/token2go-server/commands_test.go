@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/config"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/config"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestEachCommandSaysItsPartAndExitsAsItShould(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"token2go/internal/audit"
-	"token2go/internal/demo"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // banner stands on every page of a demo.

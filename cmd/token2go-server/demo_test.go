@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // pretence is a demo that runs, with its two addresses.

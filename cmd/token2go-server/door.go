@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // door is a listener and what stands behind it.

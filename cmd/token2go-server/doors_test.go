@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestADrainingServerSaysSoFirstAndTakesRequestsMeanwhile(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // What the program as it is shipped may cost.

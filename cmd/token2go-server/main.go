@@ -19,9 +19,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"token2go/internal/config"
-	"token2go/internal/flow"
-	"token2go/internal/manual"
+	"github.com/token2go/token2go/internal/config"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/manual"
 )
 
 // Exit codes: 0 for an orderly end, 1 for what failed while running, 2 for a

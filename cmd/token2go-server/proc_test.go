@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 // work is how long processors have been at work for a process. It is negative where that

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // asProgram makes this test program be token2go-server, so that tests run the real

@@ -7,7 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"token2go/internal/audit"
+	"github.com/token2go/token2go/internal/audit"
 )
 
 // errUnread says that whoever read the lines is gone. There is no record without a

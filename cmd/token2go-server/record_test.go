@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 const handedOver = `token2go_handovers_total{decision="handed_over",way="token"}`

@@ -10,10 +10,10 @@ import (
 	"runtime"
 	"time"
 
-	"token2go/internal/audit"
-	"token2go/internal/flow"
-	"token2go/internal/token"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // Time limits of a connection. The idle one is longer than that of common gateways

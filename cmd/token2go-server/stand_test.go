@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // stand is where the server and the bare handler are measured.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestLinesAreTextOnATerminal(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"token2go/internal/cli"
+	"github.com/token2go/token2go/internal/cli"
 )
 
 // asking are the flags of every command that may ask for a token. One that is given

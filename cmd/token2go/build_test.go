@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 // built is the program as it is handed out: static, stripped.

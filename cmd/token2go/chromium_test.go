@@ -13,9 +13,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/browser"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/browser"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // A person at a desktop, whole: the program opens a real browser, and the person signs

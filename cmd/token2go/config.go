@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"token2go/internal/cli"
+	"github.com/token2go/token2go/internal/cli"
 )
 
 func configCommand(world *cli.World) *cobra.Command {

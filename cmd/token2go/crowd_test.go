@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // A program that begins to wait after an answer shares none, and asks: the person takes

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 var shellBlocks = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"token2go/internal/cli"
+	"github.com/token2go/token2go/internal/cli"
 )
 
 func getCommand(world *cli.World) *cobra.Command {

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 // repository serves a small repository to who has a token, as a host behind a gateway

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/cli"
+	"github.com/token2go/token2go/internal/cli"
 )
 
 func TestEveryCommandHasAHelpWithExamplesThatFitsATerminal(t *testing.T) {

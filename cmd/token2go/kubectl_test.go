@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 func TestKubectlGetsItsTokenFromThePlugin(t *testing.T) {

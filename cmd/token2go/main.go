@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"token2go/internal/cli"
-	"token2go/internal/manual"
+	"github.com/token2go/token2go/internal/cli"
+	"github.com/token2go/token2go/internal/manual"
 )
 
 func main() {

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/clients/go/token2go"
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // A server with a certificate of an authority that the system does not know, reached

@@ -15,9 +15,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // The test program is token2go and the browser, too: as processes of their own, under

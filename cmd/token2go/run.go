@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"token2go/internal/cli"
+	"github.com/token2go/token2go/internal/cli"
 )
 
 const renewals = "\n\nA new token needs your browser. With --renew=ask one line with the address to open comes on stderr\n" +

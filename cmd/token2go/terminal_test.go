@@ -18,9 +18,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // A token of this size is sealed into a text far longer than what a terminal in line

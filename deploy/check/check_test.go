@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestMain(m *testing.M) {

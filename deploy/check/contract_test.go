@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // judged are the checks of Schemathesis that an answer must pass: no 5xx, and no status,

@@ -1,4 +1,4 @@
-module token2go/deploy/check
+module github.com/token2go/token2go/deploy/check
 
 go 1.26.8
 
@@ -9,6 +9,7 @@ require (
 	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.95.2
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/prometheus v0.316.0
+	github.com/token2go/token2go v0.0.0
 	golang.org/x/sys v0.50.0
 	google.golang.org/protobuf v1.36.12
 	helm.sh/helm/v3 v3.22.0
@@ -16,10 +17,9 @@ require (
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2
 	sigs.k8s.io/yaml v1.6.0
-	token2go v0.0.0
 )
 
-replace token2go => ../..
+replace github.com/token2go/token2go => ../..
 
 require (
 	cel.dev/expr v0.25.2 // indirect

@@ -6,7 +6,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"token2go/internal/t2gtest/browser"
+	"github.com/token2go/token2go/internal/t2gtest/browser"
 )
 
 // chromium is the one browser of all tests, started by the first that needs it.

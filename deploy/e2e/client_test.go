@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // program is one of the client programs, as somebody starts it in a terminal.

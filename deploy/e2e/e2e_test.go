@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"testing"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 const (

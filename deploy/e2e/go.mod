@@ -1,4 +1,4 @@
-module token2go/deploy/e2e
+module github.com/token2go/token2go/deploy/e2e
 
 go 1.26.8
 
@@ -6,10 +6,10 @@ require (
 	github.com/chromedp/cdproto v0.159.3
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coreos/go-oidc/v3 v3.21.0
-	token2go v0.0.0
+	github.com/token2go/token2go v0.0.0
 )
 
-replace token2go => ../..
+replace github.com/token2go/token2go => ../..
 
 require (
 	github.com/go-jose/go-jose/v4 v4.1.8 // indirect

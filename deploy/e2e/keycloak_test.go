@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // entitlements is what the realm file leaves out of Grace's account: it makes her access

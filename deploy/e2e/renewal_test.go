@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // renewal is what a gateway is asked that signs people in as the realm's client hasty,

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // gateway is what is known of a gateway before it is started.

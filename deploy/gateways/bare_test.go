@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // asBare makes this test program be a bare upstream, which says the two answers that are

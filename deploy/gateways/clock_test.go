@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // phase is how long the clock of a jumping server is right, an hour ahead, an hour behind,
@@ -57,7 +57,7 @@ func jumping(b *testing.B) (path string) {
 		b.Fatal(err)
 	}
 	path = filepath.Join(folder, "token2go-server")
-	build := exec.Command("go", "build", "-overlay", write("overlay.json", string(overlay)), "-o", path, "token2go/cmd/token2go-server")
+	build := exec.Command("go", "build", "-overlay", write("overlay.json", string(overlay)), "-o", path, "github.com/token2go/token2go/cmd/token2go-server")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 // setting is where docs/gateways.md leads to a recipe, and the header that it says with it.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // TestFaultsOfTheChainLoseNothing stands behind nginx, and prints with -v what it has seen.

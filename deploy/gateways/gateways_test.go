@@ -24,9 +24,9 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // The names that the recipes speak of, and the identity provider's.

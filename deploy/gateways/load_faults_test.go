@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // idlers is how many connections are held on which nothing is asked any more.

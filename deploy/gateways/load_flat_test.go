@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 const (

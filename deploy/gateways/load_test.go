@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // requests is the environment variable with how many are asked in a row.

@@ -24,7 +24,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 // browser is a person's browser that has never been here. It follows no redirect by

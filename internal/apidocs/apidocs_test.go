@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"token2go/internal/apidocs"
+	"github.com/token2go/token2go/internal/apidocs"
 )
 
 const notFound = "answered by the caller's NotFound"

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/audit"
+	"github.com/token2go/token2go/internal/audit"
 )
 
 func TestALineSaysWhatIsKnownAndNothingElse(t *testing.T) {

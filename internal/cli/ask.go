@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // options are what the client package is asked with. What it returns besides puts the

@@ -13,7 +13,7 @@ import (
 	"os"
 	"strings"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // World is what a command sees of the computer that it runs on.

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // Verdicts of the doctor.

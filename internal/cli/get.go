@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // What holds unless the person says otherwise.

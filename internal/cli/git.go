@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // credential is what git says to a credential helper, and the helper to git

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // KeepOptions say which file holds the token.

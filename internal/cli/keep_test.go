@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // As when the disk is full: the old token is in the file, and goes with it.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // Outputs lists the forms in which get hands a token over.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // Tokens are letters and digits as a rule; these are what a gateway could send.

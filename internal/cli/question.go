@@ -12,7 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // questionOpen is how long the address of a renewal is good.

@@ -5,7 +5,7 @@ import (
 	"os/exec"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // pace says when a renewal asks.

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // drawer is where a renewal finds and puts tokens, in time that a test lets pass.

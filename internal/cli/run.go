@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // The variables of WLCG bearer token discovery. The first holds the token itself and

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // Status lists what is kept, of one server or of all.

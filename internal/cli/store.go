@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // obtain returns a token: the one that is kept, or a new one, for which it asks.

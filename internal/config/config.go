@@ -15,7 +15,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // Config is what the operator decided. Load makes one; its fields stand in the

@@ -11,8 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"token2go/internal/config"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/config"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 func TestAnEmptyEnvironmentGivesTheDocumentedDefaults(t *testing.T) {

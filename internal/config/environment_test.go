@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/config"
+	"github.com/token2go/token2go/internal/config"
 )
 
 const marked = "s3cr3t-marked-value"

@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // reader turns texts into values and collects what is wrong.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/config"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/config"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 var update = flag.Bool("update", false, "write the table of variables into README.md")

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"token2go/internal/config"
+	"github.com/token2go/token2go/internal/config"
 )
 
 func TestTheCertificateAndItsKeyComeTogether(t *testing.T) {

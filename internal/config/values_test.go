@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/config"
+	"github.com/token2go/token2go/internal/config"
 )
 
 // value is how the one variable takes effect, or "refused".

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/demo"
+	"github.com/token2go/token2go/internal/demo"
 )
 
 // sight is what the server behind the gateway saw of one request.

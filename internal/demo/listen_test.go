@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestOnlyLoopbackIsListenedOn(t *testing.T) {

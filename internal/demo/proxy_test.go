@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestTheServerBehindGetsExactlyTheHeadersOfOauth2Proxy(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/demo"
+	"github.com/token2go/token2go/internal/demo"
 )
 
 func TestAPersonSignsInByPagesAndReturnsToWhereTheyWere(t *testing.T) {

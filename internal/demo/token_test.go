@@ -11,7 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"token2go/internal/demo"
+	"github.com/token2go/token2go/internal/demo"
 )
 
 const access = "X-Forwarded-Access-Token"

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // Options is what the server knows beside the request.

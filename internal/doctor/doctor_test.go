@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"token2go/internal/doctor"
-	"token2go/internal/secret"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/doctor"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/token"
 )
 
 var (

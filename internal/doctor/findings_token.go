@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // What the token itself tells.

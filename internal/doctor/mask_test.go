@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/doctor"
+	"github.com/token2go/token2go/internal/doctor"
 )
 
 // shown is what the report shows of one header.

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"strings"
 
-	"token2go/internal/secret"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // place is one configured header, looked at alone.

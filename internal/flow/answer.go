@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"token2go/internal/seal"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // Answer is a sealed token on its way to the client.

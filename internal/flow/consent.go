@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // Consent says when the person is asked before a token is handed over.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // opened is a way by which a request reaches the server, with the Fetch Metadata that

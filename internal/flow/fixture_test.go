@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // now is when every test happens.

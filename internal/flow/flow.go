@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/token"
 )
 
 var (

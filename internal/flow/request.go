@@ -9,7 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"token2go/internal/seal"
+	"github.com/token2go/token2go/internal/seal"
 )
 
 // Format is the shape of the envelope.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"token2go/internal/manual"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/manual"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func run(*cobra.Command, []string) {}

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"token2go/internal/problem"
+	"github.com/token2go/token2go/internal/problem"
 )
 
 func TestEveryKindHasAnErrorStatusAndATitle(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 var plain = secret.New(`{"secret":"` + strings.Repeat("x", 2000) + `"}`)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"token2go/internal/seal"
+	"github.com/token2go/token2go/internal/seal"
 )
 
 func FuzzParseKey(f *testing.F) {

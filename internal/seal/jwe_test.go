@@ -21,8 +21,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 const state = "the state of this request"

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	"token2go/internal/seal"
+	"github.com/token2go/token2go/internal/seal"
 )
 
 // made keeps the keys of this test run by size: an RSA key takes a moment to make.

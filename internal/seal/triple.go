@@ -9,7 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // plaintexts are the absent one, a short one, one that is no text, and a long one.

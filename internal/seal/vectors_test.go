@@ -24,9 +24,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/seal"
+	"github.com/token2go/token2go/internal/seal"
 )
 
 func wordList(t *testing.T) []string {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 const marked = "s3cr3t-marked"

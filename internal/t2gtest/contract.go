@@ -14,7 +14,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"token2go/openapi"
+	"github.com/token2go/token2go/openapi"
 )
 
 // Contract is the API document, ready to hold answers against.

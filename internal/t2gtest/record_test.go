@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 func TestARecordCountsMarksHoweverLinesAreCut(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/audit"
-	"token2go/internal/demo"
-	"token2go/internal/flow"
-	"token2go/internal/secret"
-	"token2go/internal/t2gtest/process"
-	"token2go/internal/token"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // Names are the headers in which the server's default configuration looks for a token.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // Document is the JSON that is handed over, by /token in clear and by the redirect flow

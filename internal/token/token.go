@@ -15,7 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 var (

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"token2go/internal/secret"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/token"
 )
 
 var names = []string{"X-Forwarded-Access-Token", "OIDC_access_token", "Token", "Authorization"}

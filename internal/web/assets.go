@@ -15,7 +15,7 @@ import (
 	"strconv"
 	"strings"
 
-	"token2go/static"
+	"github.com/token2go/token2go/static"
 )
 
 // errNotFound says that nothing is served under the name.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/static"
+	"github.com/token2go/token2go/static"
 )
 
 // loaded are the addresses that a page loads by itself: styles, scripts and icons.

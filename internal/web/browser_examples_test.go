@@ -13,9 +13,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/browser"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/browser"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // pretendLibraries stand in for the two Python libraries, as far as the examples call

@@ -23,11 +23,11 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"token2go/internal/demo"
-	"token2go/internal/seal"
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/browser"
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/browser"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // listen serves on a port of 127.0.0.1 until the test ends.

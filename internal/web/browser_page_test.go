@@ -15,9 +15,9 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // clipboard is held by a test that copies: the browser has one clipboard for all tabs.

@@ -11,11 +11,11 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"token2go/internal/demo"
-	"token2go/internal/flow"
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // scene is a page in a state that a person may find it in.

@@ -23,8 +23,8 @@ import (
 	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/browser"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/browser"
 )
 
 // chromium is the one browser of this package's tests, started by the first that needs it.

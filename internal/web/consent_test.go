@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/flow"
-	"token2go/internal/seal"
-	"token2go/internal/secret"
-	"token2go/internal/t2gtest"
-	"token2go/internal/token"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // always asks every time, so that a test gets its question.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 // operations are those of the API document, in order.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"token2go/internal/apidocs"
-	"token2go/openapi"
+	"github.com/token2go/token2go/internal/apidocs"
+	"github.com/token2go/token2go/openapi"
 )
 
 // documented is how long a browser may keep the API document: not without asking.

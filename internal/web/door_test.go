@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // everyRoute calls visit with every operation of the gateway door, and an address

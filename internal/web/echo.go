@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"token2go/internal/doctor"
+	"github.com/token2go/token2go/internal/doctor"
 )
 
 // examine reports on a request as the doctor sees it.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/secret"
-	"token2go/internal/token"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // echoed is the report of /echo; the first three members are those of 1.0.3.

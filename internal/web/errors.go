@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	"token2go/internal/doctor"
-	"token2go/internal/flow"
-	"token2go/internal/problem"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/doctor"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/problem"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // known maps what the rooms refuse to what the caller reads. All else is an opaque 500.

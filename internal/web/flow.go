@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"time"
 
-	"token2go/internal/audit"
-	"token2go/internal/flow"
-	"token2go/internal/problem"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/problem"
 )
 
 // beginFlow answers a program's request for a sealed token, or asks the person.

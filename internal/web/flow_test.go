@@ -16,12 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/audit"
-	"token2go/internal/flow"
-	"token2go/internal/seal"
-	"token2go/internal/secret"
-	"token2go/internal/token"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // ofAda is the token that tests hand over where its content does not matter.

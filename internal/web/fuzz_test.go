@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/t2gtest"
-	"token2go/internal/t2gtest/process"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // FuzzGateway sends whatever net/http can read to the gateway door. Every answer keeps

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"token2go/internal/flow"
-	"token2go/internal/problem"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/problem"
 )
 
 // guard refuses requests that this door does not serve, whatever they ask for.

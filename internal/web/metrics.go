@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"token2go/internal/audit"
-	"token2go/internal/problem"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/problem"
 )
 
 // metrics are what Prometheus reads. Every label comes from a list of ours or of the

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"token2go/internal/problem"
+	"github.com/token2go/token2go/internal/problem"
 )
 
 // Ops is the door for the operator's own tools. It believes the network that it

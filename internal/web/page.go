@@ -4,7 +4,7 @@ import (
 	"html/template"
 	"net/http"
 
-	"token2go/internal/problem"
+	"github.com/token2go/token2go/internal/problem"
 )
 
 // chrome is what the page shows around its content.

@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"token2go/static"
+	"github.com/token2go/token2go/static"
 )
 
 const layout = "layout.html"

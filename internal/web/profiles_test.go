@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // TestProfilesShowNoToken looks for a token in every profile while it is handed over

@@ -15,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/audit"
-	"token2go/internal/secret"
-	"token2go/internal/t2gtest"
-	"token2go/internal/token"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // marks are secrets by the place where they are sent: texts that occur nowhere else.

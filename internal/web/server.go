@@ -19,9 +19,9 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"token2go/internal/audit"
-	"token2go/internal/flow"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/token"
 )
 
 // Options are what a Server needs.

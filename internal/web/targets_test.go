@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/internal/flow"
-	"token2go/internal/t2gtest/process"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // corpus reads the targets of the flow's own tests; the head of the file says how it is

@@ -6,8 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"token2go/internal/audit"
-	"token2go/internal/token"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/token"
 )
 
 const mediaJSON = "application/json"

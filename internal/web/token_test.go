@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/secret"
-	"token2go/internal/t2gtest"
-	"token2go/internal/token"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
 )
 
 func TestAPersonWhoIsSignedInGetsTheToken(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"token2go/internal/seal"
-	"token2go/internal/t2gtest"
-	"token2go/internal/web"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // open runs a server with changed options until the test ends.

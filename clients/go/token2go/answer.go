@@ -11,8 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // verdict is what ends a wait: a token, or the error that the server sent in its place.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 const server = "https://t2g.example.org"

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"time"
 
-	"token2go/internal/seal"
+	"github.com/token2go/token2go/internal/seal"
 )
 
 // call is what one Get asks for: an answer must fit its key, its state and its format.

@@ -30,9 +30,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"token2go/clients/go/token2go"
-	"token2go/internal/seal"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // The shared cases. openapi/vectors/README.md says what each member means.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // openBrowser stands for a person who signs in and says Allow.

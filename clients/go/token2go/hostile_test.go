@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // settled waits until a count is back to what it was.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"token2go/clients/go/token2go"
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 func TestAServerIsProbedBeforeThePersonIsTroubled(t *testing.T) {

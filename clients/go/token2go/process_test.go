@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // childDir names the cache in whose folder a copy of this program asks, in place of

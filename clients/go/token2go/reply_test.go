@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"time"
 
-	"token2go/internal/seal"
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/seal"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // reply is the browser, the gateway and the server in one: it follows the short address

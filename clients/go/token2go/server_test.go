@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"token2go/clients/go/token2go"
-	"token2go/internal/demo"
-	"token2go/internal/t2gtest"
+	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 var (

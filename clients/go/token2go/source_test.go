@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // person counts how often it is asked, and answers each time with what next returns.

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"time"
 
-	"token2go/internal/secret"
+	"github.com/token2go/token2go/internal/secret"
 )
 
 // Token is an access token. It answers fmt, slog and the encoders of the standard

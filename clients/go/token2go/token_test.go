@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 func TestNoPrinterRevealsAToken(t *testing.T) {

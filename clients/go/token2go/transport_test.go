@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"token2go/clients/go/token2go"
+	"github.com/token2go/token2go/clients/go/token2go"
 )
 
 // tokens hands out one after the other: Renew moves on.

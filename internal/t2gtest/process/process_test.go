@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"token2go/internal/t2gtest/process"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 func TestALeaderIsKilledWithItsGroup(t *testing.T) {
