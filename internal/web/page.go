@@ -35,6 +35,8 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
 		Desc1:  template.HTML(s.Texts.Desc1), //nolint:gosec // the operator's own HTML
 		Desc2:  template.HTML(s.Texts.Desc2), //nolint:gosec // the operator's own HTML
 		Misc:   template.HTML(s.Texts.Misc),  //nolint:gosec // the operator's own HTML
+
+		Example: s.Texts.Example,
 	}
 	if s.PublicURL != nil {
 		view.Server = s.PublicURL.String()

@@ -53,6 +53,7 @@ type Texts struct {
 	Target, Title         string // plain
 	Desc1, Desc2, Misc    string // HTML, trusted
 	SignInURL, SignOutURL string // addresses at the gateway; may be empty
+	Example               string // the address that examples call; empty: one that does not exist
 }
 
 // Server is everything behind the two doors. It is safe for concurrent use.

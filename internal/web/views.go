@@ -30,6 +30,7 @@ type indexView struct {
 	Misc    template.HTML
 	Found   bool         // the request for the page held a usable token
 	Problem *problemPart // why it did not
+	Example string       // the address that examples call; empty: one that does not exist
 	Server  string       // this server's address as a person reaches it, for examples; may be empty
 }
 
