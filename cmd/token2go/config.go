@@ -10,7 +10,7 @@ import (
 	"github.com/token2go/token2go/internal/cli"
 )
 
-func configCommand(world *cli.World) *cobra.Command {
+func configCommand(env *cli.Env) *cobra.Command {
 	var keys strings.Builder
 	for _, key := range cli.ProfileKeys() {
 		fmt.Fprintf(&keys, "  %-13s %s\n", key[0], key[1])
@@ -28,11 +28,11 @@ func configCommand(world *cli.World) *cobra.Command {
   token2go config remove work
   token2go config path`,
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return world.ShowConfig() },
+		RunE: func(*cobra.Command, []string) error { return env.ShowConfig() },
 	}
 	c.AddCommand(
 		setting("path", "Print where the file is", cobra.NoArgs, func(path string, _ []string) error {
-			_, err := fmt.Fprintln(world.Stdout, path)
+			_, err := fmt.Fprintln(env.Stdout, path)
 			return err
 		}),
 		setting("set PROFILE KEY VALUE", "Set one key of a profile, which is made where there is none", cobra.ExactArgs(3), func(path string, said []string) error {

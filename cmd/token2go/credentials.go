@@ -10,8 +10,8 @@ import (
 	"github.com/token2go/token2go/internal/cli"
 )
 
-func execCredentialCommand(world *cli.World) *cobra.Command {
-	var a asking
+func execCredentialCommand(env *cli.Env) *cobra.Command {
+	var a requestFlags
 	c := &cobra.Command{
 		Use:   "exec-credential [SERVER]",
 		Short: "Answer kubectl as a credential plugin",
@@ -32,15 +32,15 @@ func execCredentialCommand(world *cli.World) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return world.ExecCredential(c.Context(), request)
+			return env.ExecCredential(c.Context(), request)
 		},
 	}
 	a.add(c)
 	return c
 }
 
-func gitCredentialCommand(world *cli.World) *cobra.Command {
-	var a asking
+func gitCredentialCommand(env *cli.Env) *cobra.Command {
+	var a requestFlags
 	var profile string
 	operations := []string{"get", "store", "erase"}
 	c := &cobra.Command{
@@ -68,7 +68,7 @@ func gitCredentialCommand(world *cli.World) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return world.GitCredential(c.Context(), config, profile, arguments[0], func(p cli.Profile) (cli.Request, error) { return a.over(c, p) })
+			return env.GitCredential(c.Context(), config, profile, arguments[0], func(p cli.Profile) (cli.Request, error) { return a.apply(c, p) })
 		},
 	}
 	a.add(c)

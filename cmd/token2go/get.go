@@ -6,8 +6,8 @@ import (
 	"github.com/token2go/token2go/internal/cli"
 )
 
-func getCommand(world *cli.World) *cobra.Command {
-	var a asking
+func getCommand(env *cli.Env) *cobra.Command {
+	var a requestFlags
 	var options cli.GetOptions
 	c := &cobra.Command{
 		Use:   "get [SERVER]",
@@ -31,7 +31,7 @@ func getCommand(world *cli.World) *cobra.Command {
 			if options.Request, err = a.request(c, first(arguments)); err != nil {
 				return err
 			}
-			return world.Get(c.Context(), options)
+			return env.Get(c.Context(), options)
 		},
 	}
 	a.add(c)

@@ -12,7 +12,7 @@ import (
 func TestEveryCommandHasAHelpWithExamplesThatFitsATerminal(t *testing.T) {
 	t.Parallel()
 	const widest = 110
-	for _, c := range append(command(new(cli.World)).Commands(), command(new(cli.World))) {
+	for _, c := range append(command(new(cli.Env)).Commands(), command(new(cli.Env))) {
 		if slices.Contains([]string{"help", "completion", "manual"}, c.Name()) { // not ours to word
 			continue
 		}
@@ -31,7 +31,7 @@ func TestEveryCommandHasAHelpWithExamplesThatFitsATerminal(t *testing.T) {
 func TestTheExamplesOfTheHelpsParse(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, c := range command(new(cli.World)).Commands() {
+	for _, c := range command(new(cli.Env)).Commands() {
 		for line := range strings.Lines(c.Example) {
 			_, call, is := strings.Cut(strings.TrimRight(line, "\n)\""), "token2go ")
 			if !is || strings.Contains(line, "#") || strings.Contains(line, "!token2go") {
@@ -40,7 +40,7 @@ func TestTheExamplesOfTheHelpsParse(t *testing.T) {
 			call, _, _ = strings.Cut(call, " | ")
 			call, _, _ = strings.Cut(call, " && ")
 			call, _, _ = strings.Cut(call, ")")
-			root := command(new(cli.World))
+			root := command(new(cli.Env))
 			about, rest, err := root.Find(strings.Fields(call))
 			if err == nil {
 				err = about.ParseFlags(rest)

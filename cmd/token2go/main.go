@@ -24,7 +24,7 @@ func main() {
 	err := run(ctx, os.Args[1:])
 	end()
 	code, _ := cli.ExitCode(err)
-	cli.EndAs(err) // a command that a signal ended ends this program likewise
+	cli.ExitLike(err) // a command that a signal ended ends this program likewise
 	os.Exit(code)
 }
 
@@ -47,15 +47,15 @@ func untilSignal() (context.Context, context.CancelFunc) {
 }
 
 func run(ctx context.Context, arguments []string) error {
-	world := &cli.World{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
-	root := command(world)
+	env := &cli.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+	root := command(env)
 	root.SetArgs(arguments)
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
 	err := root.ExecuteContext(ctx)
 	// A command line that cannot be read is reported as it asked to be.
-	world.JSON = world.JSON || slices.Contains(beforeDashes(arguments), "--json")
-	world.Report(err)
+	env.JSON = env.JSON || slices.Contains(beforeDashes(arguments), "--json")
+	env.Report(err)
 	return err
 }
 
@@ -67,7 +67,7 @@ func beforeDashes(arguments []string) []string {
 	return arguments
 }
 
-func command(world *cli.World) *cobra.Command {
+func command(env *cli.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "token2go",
 		Short: "Access tokens from behind an auth gateway",
@@ -86,7 +86,7 @@ func command(world *cli.World) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(manual.Command(manual.Section{Title: "EXIT STATUS", Text: cli.ExitCodes}))
-	root.PersistentFlags().BoolVar(&world.JSON, "json", false, "events as lines of JSON on stderr, in place of sentences")
+	root.PersistentFlags().BoolVar(&env.JSON, "json", false, "events as lines of JSON on stderr, in place of sentences")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; try %s --help", cli.ErrUsage, err, c.CommandPath())
 	})
@@ -94,8 +94,8 @@ func command(world *cli.World) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
-		getCommand(world), runCommand(world), keepCommand(world), execCredentialCommand(world), gitCredentialCommand(world),
-		statusCommand(world), logoutCommand(world), doctorCommand(world), configCommand(world), versionCommand(),
+		getCommand(env), runCommand(env), keepCommand(env), execCredentialCommand(env), gitCredentialCommand(env),
+		statusCommand(env), logoutCommand(env), doctorCommand(env), configCommand(env), versionCommand(),
 	)
 	return root
 }

@@ -15,8 +15,8 @@ const renewals = "\n\nA new token needs your browser. With --renew=ask one line 
 	"before the old token ends, and a notice on the desktop where there is one; open opens the browser by\n" +
 	"itself; never asks nothing. Whatever is said there, a token that another token2go gets is taken over."
 
-func runCommand(world *cli.World) *cobra.Command {
-	var a asking
+func runCommand(env *cli.Env) *cobra.Command {
+	var a requestFlags
 	var options cli.RunOptions
 	c := &cobra.Command{
 		Use:   "run [SERVER] -- COMMAND [ARGUMENT...]",
@@ -56,7 +56,7 @@ func runCommand(world *cli.World) *cobra.Command {
 				return err
 			}
 			options.Command = arguments[dash:]
-			return world.Run(c.Context(), options)
+			return env.Run(c.Context(), options)
 		},
 	}
 	a.add(c)
@@ -66,8 +66,8 @@ func runCommand(world *cli.World) *cobra.Command {
 	return c
 }
 
-func keepCommand(world *cli.World) *cobra.Command {
-	var a asking
+func keepCommand(env *cli.Env) *cobra.Command {
+	var a requestFlags
 	var options cli.KeepOptions
 	c := &cobra.Command{
 		Use:   "keep [SERVER]",
@@ -88,7 +88,7 @@ func keepCommand(world *cli.World) *cobra.Command {
 			if options.Renew, err = renewal(options.Renew, options.Request); err != nil {
 				return err
 			}
-			return world.Keep(c.Context(), options)
+			return env.Keep(c.Context(), options)
 		},
 	}
 	a.add(c)

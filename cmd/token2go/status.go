@@ -8,7 +8,7 @@ import (
 	"github.com/token2go/token2go/internal/cli"
 )
 
-func statusCommand(world *cli.World) *cobra.Command {
+func statusCommand(env *cli.Env) *cobra.Command {
 	output := ""
 	c := &cobra.Command{
 		Use:   "status [SERVER]",
@@ -28,7 +28,7 @@ func statusCommand(world *cli.World) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return world.Status(config, first(arguments), output == "json")
+			return env.Status(config, first(arguments), output == "json")
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "text", "text, or json: a line for each token")
@@ -36,7 +36,7 @@ func statusCommand(world *cli.World) *cobra.Command {
 	return c
 }
 
-func logoutCommand(world *cli.World) *cobra.Command {
+func logoutCommand(env *cli.Env) *cobra.Command {
 	all := false
 	c := &cobra.Command{
 		Use:   "logout [SERVER]",
@@ -58,17 +58,17 @@ func logoutCommand(world *cli.World) *cobra.Command {
 				return err
 			}
 			if all {
-				return world.LogoutAll()
+				return env.LogoutAll()
 			}
-			return world.Logout(config, first(arguments))
+			return env.Logout(config, first(arguments))
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "forget the tokens of all servers")
 	return c
 }
 
-func doctorCommand(world *cli.World) *cobra.Command {
-	var a asking
+func doctorCommand(env *cli.Env) *cobra.Command {
+	var a requestFlags
 	c := &cobra.Command{
 		Use:   "doctor [SERVER]",
 		Short: "Say what is in the way of a token, and what mends it",
@@ -85,7 +85,7 @@ func doctorCommand(world *cli.World) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return world.Doctor(c.Context(), request)
+			return env.Doctor(c.Context(), request)
 		},
 	}
 	a.add(c)

@@ -11,27 +11,27 @@ import (
 	"github.com/cli/browser"
 )
 
-// place is where the person's browser is, and how it opens an address.
-type place struct {
-	here bool // on this computer, so that it reaches a listener on 127.0.0.1
-	why  string
-	open func(address string) error // nil: the person opens the address
+// browserAccess says where the person's browser is, and how it opens an address.
+type browserAccess struct {
+	local  bool                       // on this computer, so that it reaches a listener on 127.0.0.1
+	reason string                     // why none is opened here
+	open   func(address string) error // nil: the person opens the address
 }
 
-// surroundings are what tells where the browser is.
-type surroundings struct {
+// platform are what tells where the browser is.
+type platform struct {
 	system  string // runtime.GOOS
 	getenv  func(string) string
 	look    func(command string) (path string, err error) // exec.LookPath
 	windows bool                                          // Linux inside Windows
 }
 
-func here(getenv func(string) string) surroundings {
-	return surroundings{system: runtime.GOOS, getenv: getenv, look: exec.LookPath, windows: insideWindows(getenv)}
+func currentPlatform(getenv func(string) string) platform {
+	return platform{system: runtime.GOOS, getenv: getenv, look: exec.LookPath, windows: isWSL(getenv)}
 }
 
-// insideWindows reports whether this is the Linux of a Windows computer.
-func insideWindows(getenv func(string) string) bool {
+// isWSL reports whether this is the Linux of a Windows computer.
+func isWSL(getenv func(string) string) bool {
 	if runtime.GOOS != "linux" {
 		return false
 	}
@@ -45,37 +45,37 @@ func insideWindows(getenv func(string) string) bool {
 // browse decides by which program an address is opened. What the person named is used
 // wherever this runs: editors that work on another computer set $BROWSER to a program
 // that reaches the one the person sits at.
-func (s surroundings) browse(named string) (place, error) {
+func (s platform) browse(named string) (browserAccess, error) {
 	remote := s.remote()
 	switch {
 	case named == "none":
-		return place{here: remote == "", why: "as told"}, nil
+		return browserAccess{local: remote == "", reason: "as told"}, nil
 	case named != "":
 		command, err := s.command(named)
 		if err != nil {
-			return place{}, usage("--browser: %v", err)
+			return browserAccess{}, usage("--browser: %v", err)
 		}
-		return place{here: true, open: start(command)}, nil
+		return browserAccess{local: true, open: start(command)}, nil
 	}
 	for alternative := range strings.SplitSeq(s.getenv("BROWSER"), string(os.PathListSeparator)) {
 		if command, err := s.command(alternative); err == nil {
-			return place{here: true, open: start(command)}, nil
+			return browserAccess{local: true, open: start(command)}, nil
 		}
 	}
 	if remote != "" {
-		return place{why: remote}, nil
+		return browserAccess{reason: remote}, nil
 	}
 	if s.windows {
-		return place{here: true, open: s.outside()}, nil
+		return browserAccess{local: true, open: s.windowsBrowser()}, nil
 	}
-	return place{here: true, open: func(address string) error {
+	return browserAccess{local: true, open: func(address string) error {
 		browser.Stdout, browser.Stderr = io.Discard, io.Discard // stdout is for the token alone
 		return browser.OpenURL(address)
 	}}, nil
 }
 
 // remote says why no browser of this computer can be meant; nothing where one can.
-func (s surroundings) remote() string {
+func (s platform) remote() string {
 	for _, name := range []string{"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"} {
 		if s.getenv(name) != "" {
 			return "this is an SSH session"
@@ -92,7 +92,7 @@ func (s surroundings) remote() string {
 
 // command reads a command as $BROWSER has it: words, perhaps with %s where the address
 // goes, else it goes last.
-func (s surroundings) command(text string) ([]string, error) {
+func (s platform) command(text string) ([]string, error) {
 	words := []string{text}
 	if _, err := s.look(text); err != nil { // not a path with spaces in it
 		words = strings.Fields(text)
@@ -122,14 +122,14 @@ func start(command []string) func(string) error {
 			words = append(words, address)
 		}
 		c := exec.Command(words[0], words[1:]...) //nolint:gosec,noctx // the person's own choice, which outlives this program
-		apart(c)
+		detach(c)
 		return c.Run()
 	}
 }
 
 // outside opens an address in the browser of the Windows around this Linux. No command
 // processor sees the address, which holds an ampersand.
-func (s surroundings) outside() func(string) error {
+func (s platform) windowsBrowser() func(string) error {
 	for _, command := range [][]string{{"wslview"}, {"rundll32.exe", "url.dll,FileProtocolHandler"}} {
 		if path, err := s.look(command[0]); err == nil {
 			return start(append([]string{path}, command[1:]...))

@@ -10,8 +10,8 @@ import (
 )
 
 // onComputer is a computer with programs and variables.
-func onComputer(system string, windows bool, programs []string, variables map[string]string) surroundings {
-	return surroundings{
+func onComputer(system string, windows bool, programs []string, variables map[string]string) platform {
+	return platform{
 		system: system, windows: windows,
 		getenv: func(name string) string { return variables[name] },
 		look: func(command string) (string, error) {
@@ -51,8 +51,8 @@ func TestABrowserIsOpenedOnlyWhereOneIsMeant(t *testing.T) {
 			t.Parallel()
 			s := onComputer(test.system, test.windows, []string{"firefox", "editor-helper"}, test.variables)
 			got, err := s.browse(test.named)
-			if err != nil || (got.open != nil) != test.opens || got.here != test.here {
-				t.Errorf("got opened %v, here %v and %v, want %v and %v", got.open != nil, got.here, err, test.opens, test.here)
+			if err != nil || (got.open != nil) != test.opens || got.local != test.here {
+				t.Errorf("got opened %v, here %v and %v, want %v and %v", got.open != nil, got.local, err, test.opens, test.here)
 			}
 		})
 	}
@@ -75,7 +75,7 @@ func TestACommandForTheBrowserIsWordsAndNoShell(t *testing.T) {
 	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	real := surroundings{look: exec.LookPath}
+	real := platform{look: exec.LookPath}
 	for _, test := range []struct{ name, command, want string }{
 		{"a path with a space", program, address + "\n"},
 		{"words before the address", "sh " + shellSafe(t, program) + " --new-tab", "--new-tab\n" + address + "\n"},

@@ -16,8 +16,8 @@ import (
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-// World is what a command sees of the computer that it runs on.
-type World struct {
+// Env is what a command sees of the computer that it runs on.
+type Env struct {
 	Stdin  *os.File // read from only where the command says so
 	Stdout io.Writer
 	Stderr io.Writer
@@ -93,17 +93,19 @@ func usage(format string, values ...any) error {
 	return fmt.Errorf("%w: %w", ErrUsage, fmt.Errorf(format, values...))
 }
 
-// Ended is the error of a command that run started and that did not end with 0.
-type Ended struct {
+// CommandError is the error of a command that run started and that did not end with 0.
+type CommandError struct {
 	Code   int       // 128 and the signal's number where a signal ended it
 	Signal os.Signal // nil: it ended by itself
 }
 
-func (e *Ended) Error() string { return fmt.Sprintf("the command ended with exit code %d", e.Code) }
+func (e *CommandError) Error() string {
+	return fmt.Sprintf("the command ended with exit code %d", e.Code)
+}
 
 // ExitCode is what the program ends with, and the error's name in events.
 func ExitCode(err error) (code int, name string) {
-	ended, passed := errors.AsType[*Ended](err)
+	ended, passed := errors.AsType[*CommandError](err)
 	switch {
 	case err == nil:
 		return 0, ""
@@ -133,22 +135,22 @@ func ExitCodes() string {
 }
 
 // Report says an error on stderr, but for that of a command, which has said its own.
-func (w World) Report(err error) {
+func (e Env) Report(err error) {
 	code, name := ExitCode(err)
 	switch {
 	case err == nil || name == "command" || name == "findings": // which have said it
 		return
-	case w.JSON:
-		w.tell(Event{Event: "error", Error: name, ExitCode: code, Text: oneLine(spoken(err))})
+	case e.JSON:
+		e.emit(Event{Event: "error", Error: name, ExitCode: code, Text: oneLine(message(err))})
 	case name == "interrupted":
-		w.say("interrupted")
+		e.say("interrupted")
 	default:
-		w.say("%s", spoken(err))
+		e.say("%s", message(err))
 	}
 }
 
-// spoken is an error in the words of the command line.
-func spoken(err error) string {
+// message is an error in the words of the command line.
+func message(err error) string {
 	text := err.Error()
 	if errors.Is(err, token2go.ErrOptions) {
 		text = strings.NewReplacer("AllowHTTP", "--allow-http", "MinTTL", "--min-ttl", "Timeout", "--timeout",

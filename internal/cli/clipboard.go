@@ -10,7 +10,7 @@ import (
 // copy puts a text into the clipboard by the platform's own program, through its stdin,
 // since other users can read command lines. Where there is none, the terminal is asked
 // to (OSC 52), which reaches the right clipboard over SSH, too.
-func (w World) copy(s surroundings, text string, terminal bool) error {
+func (e Env) copy(s platform, text string, terminal bool) error {
 	for _, command := range s.clipboards() {
 		path, err := s.look(command[0])
 		if err != nil {
@@ -23,14 +23,14 @@ func (w World) copy(s surroundings, text string, terminal bool) error {
 		}
 	}
 	if terminal {
-		_, err := w.Stderr.Write([]byte("\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte(text)) + "\a"))
+		_, err := e.Stderr.Write([]byte("\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte(text)) + "\a"))
 		return err
 	}
 	return errors.New("no clipboard: install wl-clipboard, xclip or xsel, or do without --copy")
 }
 
 // clipboards lists programs that take a text for the clipboard, the likeliest first.
-func (s surroundings) clipboards() [][]string {
+func (s platform) clipboards() [][]string {
 	switch {
 	case s.system == "darwin":
 		return [][]string{{"pbcopy"}}

@@ -32,9 +32,9 @@ type finding struct {
 
 // Doctor looks at what lies between this computer and a token. Each line goes to stdout
 // as soon as it is known; with JSON, as an object.
-func (w World) Doctor(ctx context.Context, r Request) error {
-	d := &doctor{World: w, request: r}
-	d.surroundings()
+func (e Env) Doctor(ctx context.Context, r Request) error {
+	d := &doctor{Env: e, request: r}
+	d.checkComputer()
 	d.server(ctx)
 	if d.wrong > 0 {
 		return errFindings
@@ -43,7 +43,7 @@ func (w World) Doctor(ctx context.Context, r Request) error {
 }
 
 type doctor struct {
-	World
+	Env
 	request Request
 	client  *http.Client
 	wrong   int
@@ -73,8 +73,8 @@ func printable(said string) string {
 	}, said)
 }
 
-// surroundings are the parts on this computer.
-func (d *doctor) surroundings() {
+// platform are the parts on this computer.
+func (d *doctor) checkComputer() {
 	if entry, err := d.request.cache().Load(d.request.Server); err != nil {
 		d.find(finding{wrong, "cache", err.Error(), ""})
 	} else if entry.Good(0) {
@@ -83,16 +83,16 @@ func (d *doctor) surroundings() {
 		folder, _ := token2go.DefaultCacheDir() // it was found above
 		d.find(finding{well, "cache", "holds no token of this server (" + folder + ")", ""})
 	}
-	where, err := here(d.Getenv).browse(d.request.Browser)
+	where, err := currentPlatform(d.Getenv).browse(d.request.Browser)
 	switch {
 	case err != nil:
 		d.find(finding{wrong, "browser", err.Error(), "name one with --browser, $BROWSER or: token2go config set PROFILE browser COMMAND"})
 	case where.open != nil:
 		d.find(finding{well, "browser", "is opened on this computer", ""})
-	case where.here:
+	case where.local:
 		d.find(finding{note, "browser", "is not opened, as told; you open the address", ""})
 	default:
-		d.find(finding{note, "browser", "is not opened: " + where.why, "open the address anywhere, and paste what the page shows"})
+		d.find(finding{note, "browser", "is not opened: " + where.reason, "open the address anywhere, and paste what the page shows"})
 	}
 }
 
@@ -109,7 +109,7 @@ func (d *doctor) server(ctx context.Context) {
 	err = token2go.Probe(ctx, o)
 	switch {
 	case errors.Is(err, token2go.ErrOptions):
-		d.find(finding{wrong, "address", spoken(err), ""})
+		d.find(finding{wrong, "address", message(err), ""})
 		return
 	case errors.Is(err, token2go.ErrCertificate):
 		d.find(finding{wrong, "certificate", err.Error(), "--ca FILE, or: token2go config set PROFILE ca /path/to/authority.pem"})
@@ -202,7 +202,7 @@ func (d *doctor) clock(answer reply) {
 func (d *doctor) bearer(ctx context.Context) {
 	token, kept := d.request.kept()
 	server, err := url.Parse(d.request.Server)
-	if !kept || err != nil || !(credential{protocol: server.Scheme, host: lower(server.Host)}).safe() {
+	if !kept || err != nil || !(credential{protocol: server.Scheme, host: lower(server.Host)}).encrypted() {
 		return
 	}
 	answer, err := d.ask(ctx, "health", token.Type+" "+token.Reveal())

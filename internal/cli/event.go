@@ -37,35 +37,35 @@ type Event struct {
 }
 
 // tell writes an event, where events are wanted.
-func (w World) tell(e Event) {
-	if !w.JSON {
+func (e Env) emit(event Event) {
+	if !e.JSON {
 		return
 	}
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false) // an address stays one that can be read
-	_ = encoder.Encode(e)        // texts, numbers and times cannot fail
-	_, _ = w.Stderr.Write(line.Bytes())
+	_ = encoder.Encode(event)    // texts, numbers and times cannot fail
+	_, _ = e.Stderr.Write(line.Bytes())
 }
 
 // say writes a sentence, where sentences are wanted. One call is one write, so that the
 // sentences of several programs do not mix.
-func (w World) say(format string, values ...any) {
-	if !w.JSON {
-		_, _ = w.Stderr.Write([]byte("token2go: " + fmt.Sprintf(format, values...) + "\n"))
+func (e Env) say(format string, values ...any) {
+	if !e.JSON {
+		_, _ = e.Stderr.Write([]byte("token2go: " + fmt.Sprintf(format, values...) + "\n"))
 	}
 }
 
 // note is a sentence, as which it also stands in the event.
-func (w World) note(e Event, format string, values ...any) {
-	e.Text = fmt.Sprintf(format, values...)
-	w.tell(e)
-	w.say("%s", e.Text)
+func (e Env) note(event Event, format string, values ...any) {
+	event.Text = fmt.Sprintf(format, values...)
+	e.emit(event)
+	e.say("%s", event.Text)
 }
 
 // plain writes lines as they are, where sentences are wanted.
-func (w World) plain(format string, values ...any) {
-	if !w.JSON {
-		_, _ = w.Stderr.Write(fmt.Appendf(nil, format, values...))
+func (e Env) plain(format string, values ...any) {
+	if !e.JSON {
+		_, _ = e.Stderr.Write(fmt.Appendf(nil, format, values...))
 	}
 }

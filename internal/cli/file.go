@@ -48,7 +48,7 @@ func sweep(folder, prefix string) {
 		if !strings.HasPrefix(entry.Name(), prefix) || entry.Type()&fs.ModeType != 0 {
 			continue
 		}
-		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > leftover && owned(info) {
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > leftover && ownedByUser(info) {
 			_ = os.Remove(filepath.Join(folder, entry.Name()))
 		}
 	}

@@ -30,20 +30,20 @@ type GetOptions struct {
 }
 
 // Get hands over a token.
-func (w World) Get(ctx context.Context, o GetOptions) error {
+func (e Env) Get(ctx context.Context, o GetOptions) error {
 	f, err := parseForm(o.Server, o.Output)
 	if err != nil {
 		return err
 	}
-	token, err := w.obtain(ctx, o.Request)
+	token, err := e.obtain(ctx, o.Request)
 	if err != nil {
 		return err
 	}
 	if o.Copy {
-		if err := w.copy(here(w.Getenv), token.Reveal(), isTerminal(asFile(w.Stderr))); err != nil {
+		if err := e.copy(currentPlatform(e.Getenv), token.Reveal(), isTerminal(asFile(e.Stderr))); err != nil {
 			return err
 		}
-		w.note(Event{Event: "note"}, "the token is in the clipboard, %s", lifetime(token, time.Now()))
+		e.note(Event{Event: "note"}, "the token is in the clipboard, %s", lifetime(token, time.Now()))
 		if o.Output == "" {
 			return nil
 		}
@@ -52,9 +52,9 @@ func (w World) Get(ctx context.Context, o GetOptions) error {
 		if err := writeFile(f.path, []byte(token.Reveal())); err != nil {
 			return err
 		}
-		w.note(Event{Event: "kept", File: f.path, Expires: token.Expires}, "%s holds the token, %s", f.path, lifetime(token, time.Now()))
+		e.note(Event{Event: "kept", File: f.path, Expires: token.Expires}, "%s holds the token, %s", f.path, lifetime(token, time.Now()))
 		return nil
 	}
-	_, err = io.WriteString(w.Stdout, f.text(token))
+	_, err = io.WriteString(e.Stdout, f.text(token))
 	return err
 }

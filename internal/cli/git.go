@@ -72,7 +72,7 @@ func lower(host string) string {
 }
 
 // safe reports whether the way to the host hides what is sent on it.
-func (c credential) safe() bool {
+func (c credential) encrypted() bool {
 	if c.protocol == "https" {
 		return true
 	}
@@ -99,11 +99,11 @@ func (c credential) takesBearer() bool {
 // GitCredential answers git. Without a profile of that name, or with the empty name, it
 // is the first profile that names the host. For any other host it says nothing, so that
 // no clone address is given the token.
-func (w World) GitCredential(ctx context.Context, c Config, profile, operation string, change func(Profile) (Request, error)) error {
+func (e Env) GitCredential(ctx context.Context, c Config, profile, operation string, change func(Profile) (Request, error)) error {
 	if operation != "get" && operation != "erase" {
 		return nil // store, and whatever git thinks of later (gitcredentials(7))
 	}
-	asked, err := readCredential(w.Stdin)
+	asked, err := readCredential(e.Stdin)
 	if err != nil {
 		return err
 	}
@@ -118,14 +118,14 @@ func (w World) GitCredential(ctx context.Context, c Config, profile, operation s
 	if operation == "erase" {
 		return request.forget(asked.secret)
 	}
-	token, err := w.obtain(ctx, request)
+	token, err := e.obtain(ctx, request)
 	if err != nil {
 		if errors.Is(err, token2go.ErrDenied) || errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
-			fmt.Fprintln(w.Stdout, "quit=1") // or git would ask for a password
+			fmt.Fprintln(e.Stdout, "quit=1") // or git would ask for a password
 		}
 		return err
 	}
-	return asked.answer(w.Stdout, found, token)
+	return asked.answer(e.Stdout, found, token)
 }
 
 // forGit is the profile that names the host of a request.
@@ -139,7 +139,7 @@ func (c Config) forGit(profile string, asked credential) (Profile, bool, error) 
 	}
 	for _, name := range candidates {
 		p := c.Profiles[name]
-		if asked.safe() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return lower(host) == asked.host }) {
+		if asked.encrypted() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return lower(host) == asked.host }) {
 			return p, true, nil
 		}
 	}

@@ -39,11 +39,11 @@ func DefaultFile(getenv func(string) string) (string, error) {
 }
 
 // Keep keeps a file fresh until the context ends, which is no error.
-func (w World) Keep(ctx context.Context, o KeepOptions) error {
+func (e Env) Keep(ctx context.Context, o KeepOptions) error {
 	path := o.File
 	if path == "" {
 		var err error
-		if path, err = DefaultFile(w.Getenv); err != nil {
+		if path, err = DefaultFile(e.Getenv); err != nil {
 			return err
 		}
 	}
@@ -55,31 +55,31 @@ func (w World) Keep(ctx context.Context, o KeepOptions) error {
 	if err != nil {
 		return err
 	}
-	held, err := holdFile(folder, path)
+	held, err := lockFile(folder, path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = held.Close() }()
-	token, err := w.obtain(ctx, o.Request)
+	token, err := e.obtain(ctx, o.Request)
 	if err != nil {
 		return err
 	}
-	k := &keeper{World: w, path: path}
+	k := &keeper{Env: e, path: path}
 	if err := k.use(token); err != nil {
 		return err
 	}
 	if !o.Leave {
 		defer k.remove()
 	}
-	if w.Getenv(tokenVariable) != "" {
-		w.note(Event{Event: "warning"}, "%s is set, which tools prefer to the file: unset it", tokenVariable)
+	if e.Getenv(tokenVariable) != "" {
+		e.note(Event{Event: "warning"}, "%s is set, which tools prefer to the file: unset it", tokenVariable)
 	}
-	return w.renewal(o.Request, o.Renew, token, k.use, true).run(ctx)
+	return e.renewal(o.Request, o.Renew, token, k.use, true).run(ctx)
 }
 
 // keeper is the owner of a file.
 type keeper struct {
-	World
+	Env
 	path  string
 	wrote []byte
 }

@@ -16,7 +16,7 @@ func TestKeepRemovesItsFileThoughTheLastTokenWasNotWritten(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{World: World{Stderr: io.Discard}, path: filepath.Join(folder, "token")}
+	k := &keeper{Env: Env{Stderr: io.Discard}, path: filepath.Join(folder, "token")}
 	if err := k.use(token2go.NewToken("first")); err != nil {
 		t.Fatal(err)
 	}

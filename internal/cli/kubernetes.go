@@ -26,23 +26,23 @@ type execStatus struct {
 
 // ExecCredential answers kubectl, and whatever else speaks client-go's protocol for
 // credential plugins.
-func (w World) ExecCredential(ctx context.Context, request Request) error {
-	answer, err := w.execAnswer()
+func (e Env) ExecCredential(ctx context.Context, request Request) error {
+	answer, err := e.execAnswer()
 	if err != nil {
 		return err
 	}
-	token, err := w.obtain(ctx, request)
+	token, err := e.obtain(ctx, request)
 	if err != nil {
 		return err
 	}
 	answer.Status = &execStatus{Token: token.Reveal(), ExpirationTimestamp: token.Expires.UTC().Truncate(time.Second)}
-	return json.NewEncoder(w.Stdout).Encode(answer)
+	return json.NewEncoder(e.Stdout).Encode(answer)
 }
 
 // execAnswer is an answer of the version that the caller speaks.
-func (w World) execAnswer() (execCredential, error) {
+func (e Env) execAnswer() (execCredential, error) {
 	answer := execCredential{APIVersion: execVersion, Kind: "ExecCredential"}
-	said := w.Getenv("KUBERNETES_EXEC_INFO")
+	said := e.Getenv("KUBERNETES_EXEC_INFO")
 	if said == "" {
 		return answer, nil // a person who looks what it prints
 	}

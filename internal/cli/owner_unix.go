@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// foreign reports whether somebody besides this person and root can change a file.
-func foreign(info fs.FileInfo) bool {
+// writableByOthers reports whether somebody besides this person and root can change a file.
+func writableByOthers(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return info.Mode().Perm()&0o022 != 0 || ok && stat.Uid != 0 && int(stat.Uid) != os.Getuid()
 }
 
-// owned reports whether a file is this person's own.
-func owned(info fs.FileInfo) bool {
+// ownedByUser reports whether a file is this person's own.
+func ownedByUser(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Getuid()
 }

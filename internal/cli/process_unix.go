@@ -15,11 +15,11 @@ import (
 )
 
 // apart makes a command outlive what happens at this terminal.
-func apart(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+func detach(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-// attendCommand begins to catch signals for a command. What it returns passes them on
+// forwardSignals begins to catch signals for a command. What it returns passes them on
 // until the command has ended; with nil it only ends the catching.
-func attendCommand() func(*exec.Cmd) error {
+func forwardSignals() func(*exec.Cmd) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
 	return func(command *exec.Cmd) error {
@@ -32,7 +32,7 @@ func attendCommand() func(*exec.Cmd) error {
 		for {
 			select {
 			case err := <-done:
-				return ending(err)
+				return commandError(err)
 			case s := <-signals:
 				if !fromKeys(s) {
 					_ = command.Process.Signal(s)
@@ -56,23 +56,23 @@ func fromKeys(s os.Signal) bool {
 	return foreground(terminal)
 }
 
-// ending says how a command ended, as a shell does.
-func ending(err error) error {
+// commandError says how a command ended, as a shell does.
+func commandError(err error) error {
 	var failed *exec.ExitError
 	if !errors.As(err, &failed) {
 		return err
 	}
 	status, _ := failed.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
-		return &Ended{Code: 128 + int(status.Signal()), Signal: status.Signal()}
+		return &CommandError{Code: 128 + int(status.Signal()), Signal: status.Signal()}
 	}
-	return &Ended{Code: failed.ExitCode()}
+	return &CommandError{Code: failed.ExitCode()}
 }
 
-// EndAs ends this program as its command ended, where that was by a signal that people
+// ExitLike ends this program as its command ended, where that was by a signal that people
 // and shells send: a loop in a script goes on after an exit code, and ends after these.
-func EndAs(err error) {
-	var ended *Ended
+func ExitLike(err error) {
+	var ended *CommandError
 	if !errors.As(err, &ended) || !slices.Contains([]os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}, ended.Signal) {
 		return
 	}

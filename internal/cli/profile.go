@@ -100,7 +100,7 @@ func readConfig(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, usage("configuration: %s is no regular file", path)
 	}
-	if foreign(info) {
+	if writableByOthers(info) {
 		return nil, usage("configuration: others can write to %s; mend it with: chmod go-w %s", path, quoted(path))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, 1<<20))
@@ -358,8 +358,8 @@ func find(mapping *yaml.Node, key string) int {
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // ShowConfig prints the file of profiles as it is understood.
-func (w World) ShowConfig() error {
-	path, err := ConfigPath(w.Getenv)
+func (e Env) ShowConfig() error {
+	path, err := ConfigPath(e.Getenv)
 	if err != nil {
 		return err
 	}
@@ -368,11 +368,11 @@ func (w World) ShowConfig() error {
 		return err
 	}
 	if len(c.Profiles) == 0 {
-		w.say("%s holds no profile; make one with: token2go config set NAME server ADDRESS", path)
+		e.say("%s holds no profile; make one with: token2go config set NAME server ADDRESS", path)
 		return nil
 	}
-	w.say("%s", path)
-	encoder := yaml.NewEncoder(w.Stdout)
+	e.say("%s", path)
+	encoder := yaml.NewEncoder(e.Stdout)
 	encoder.SetIndent(2)
 	return encoder.Encode(c)
 }

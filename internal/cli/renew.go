@@ -163,7 +163,7 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 }
 
 // notify shows a notice on the desktop, where there is one.
-func (s surroundings) notify(text string) {
+func (s platform) notify(text string) {
 	command := []string{"notify-send", "--app-name=Token2go", "Token2go", text}
 	if s.system == "darwin" {
 		command = []string{"osascript", "-e", "on run argv", "-e", "display notification (item 1 of argv) with title \"Token2go\"", "-e", "end run", text}
@@ -173,7 +173,7 @@ func (s surroundings) notify(text string) {
 	}
 	if path, err := s.look(command[0]); err == nil {
 		c := exec.Command(path, command[1:]...) //nolint:gosec,noctx // a fixed name; it is not waited for
-		apart(c)
+		detach(c)
 		if c.Start() == nil {
 			go func() { _ = c.Wait() }()
 		}

@@ -30,8 +30,8 @@ type RunOptions struct {
 }
 
 // Run runs a command with a file that holds a token for as long as the command runs.
-// The error is an *Ended where the command ended with anything but 0.
-func (w World) Run(ctx context.Context, o RunOptions) (err error) {
+// The error is a *CommandError where the command ended with anything but 0.
+func (e Env) Run(ctx context.Context, o RunOptions) (err error) {
 	path, err := findCommand(o.Command[0])
 	if err != nil {
 		return err
@@ -45,16 +45,16 @@ func (w World) Run(ctx context.Context, o RunOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	token, err := w.obtain(ctx, o.Request)
+	token, err := e.obtain(ctx, o.Request)
 	if err != nil {
 		return err
 	}
-	claimed, err := newClaim(folder)
+	file, err := newTokenFile(folder)
 	if err != nil {
 		return err
 	}
-	defer claimed.end()
-	if err := claimed.write(token.Reveal()); err != nil {
+	defer file.end()
+	if err := file.write(token.Reveal()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -63,8 +63,8 @@ func (w World) Run(ctx context.Context, o RunOptions) (err error) {
 	command := exec.Command(path, o.Command[1:]...) //nolint:gosec,noctx // what the person wants to run; signals end it, not a context
 	command.Args[0] = o.Command[0]
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	command.Env = o.environment(os.Environ(), claimed.path, token)
-	ended := attendCommand()
+	command.Env = o.environment(os.Environ(), file.path, token)
+	ended := forwardSignals()
 	if err := command.Start(); err != nil {
 		_ = ended(nil)
 		return fmt.Errorf("%w: %w", errCannotRun, err)
@@ -73,9 +73,9 @@ func (w World) Run(ctx context.Context, o RunOptions) (err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		use := func(t token2go.Token) error { return claimed.write(t.Reveal()) }
-		if err := w.renewal(o.Request, o.Renew, token, use, false).run(renewing); err != nil {
-			w.note(Event{Event: "warning"}, "the token is not renewed any more: %v", err)
+		use := func(t token2go.Token) error { return file.write(t.Reveal()) }
+		if err := e.renewal(o.Request, o.Renew, token, use, false).run(renewing); err != nil {
+			e.note(Event{Event: "warning"}, "the token is not renewed any more: %v", err)
 		}
 	}()
 	err = ended(command)
@@ -116,7 +116,7 @@ func (o RunOptions) environment(given []string, path string, token token2go.Toke
 
 // renewal is how a token of a request is kept fresh. A person who pastes can be asked
 // only where stdin is this program's own.
-func (w World) renewal(r Request, mode string, token token2go.Token, use func(token2go.Token) error, pastes bool) *renewal {
+func (e Env) renewal(r Request, mode string, token token2go.Token, use func(token2go.Token) error, pastes bool) *renewal {
 	ends := func(t token2go.Token) time.Time {
 		if t.Expires.IsZero() {
 			return time.Now().Add(time.Duration(r.UnknownTTL))
@@ -126,8 +126,8 @@ func (w World) renewal(r Request, mode string, token token2go.Token, use func(to
 	return &renewal{
 		pace: usualPace(), mode: mode, server: r.Server, token: token, until: ends(token), ends: ends,
 		use:  use,
-		told: w.note,
+		told: e.note,
 		kept: r.kept,
-		ask:  question{World: w, request: r, mode: mode, pastes: pastes}.ask,
+		ask:  question{Env: e, request: r, mode: mode, pastes: pastes}.ask,
 	}
 }

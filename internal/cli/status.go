@@ -10,7 +10,7 @@ import (
 )
 
 // Status lists what is kept, of one server or of all.
-func (w World) Status(c Config, server string, asJSON bool) error {
+func (e Env) Status(c Config, server string, asJSON bool) error {
 	var entries []token2go.Entry
 	var err error
 	if server == "" {
@@ -18,7 +18,7 @@ func (w World) Status(c Config, server string, asJSON bool) error {
 	} else {
 		var p Profile
 		var entry token2go.Entry
-		if p, err = c.Find(server, w.Getenv); err == nil {
+		if p, err = c.Find(server, e.Getenv); err == nil {
 			entry, err = Request{Profile: p}.cache().Load(p.Server)
 		}
 		if err == nil && !entry.Token.Absent() {
@@ -28,24 +28,24 @@ func (w World) Status(c Config, server string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if err := w.list(entries, asJSON); err != nil {
+	if err := e.list(entries, asJSON); err != nil {
 		return err
 	}
 	switch {
 	case server != "" && (len(entries) == 0 || !entries[0].Good(0)):
 		return fmt.Errorf("%w at %s: token2go get %s", errNotSignedIn, server, quoted(server))
 	case len(entries) == 0:
-		w.say("no token is kept")
+		e.say("no token is kept")
 	}
 	return nil
 }
 
 // list writes what is known of tokens, but for the tokens.
-func (w World) list(entries []token2go.Entry, asJSON bool) error {
+func (e Env) list(entries []token2go.Entry, asJSON bool) error {
 	now := time.Now()
 	if asJSON {
-		encoder := json.NewEncoder(w.Stdout)
-		for _, e := range entries {
+		encoder := json.NewEncoder(e.Stdout)
+		for _, entry := range entries {
 			if err := encoder.Encode(struct {
 				Server      string    `json:"server"`
 				Usable      bool      `json:"usable"`
@@ -54,26 +54,26 @@ func (w World) list(entries []token2go.Entry, asJSON bool) error {
 				Obtained    time.Time `json:"obtained"`
 				Fingerprint string    `json:"fingerprint"`
 				Issuer      string    `json:"issuer,omitempty"`
-			}{e.Server, e.Good(0), e.Token.Expires, e.Until, e.Obtained, e.Token.Fingerprint, e.Token.Issuer}); err != nil {
+			}{entry.Server, entry.Good(0), entry.Token.Expires, entry.Until, entry.Obtained, entry.Token.Fingerprint, entry.Token.Issuer}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(w.Stdout, 0, 0, 2, ' ', 0)
-	for _, e := range entries {
-		said := lifetime(e.Token, now)
-		if e.Token.Expires.IsZero() {
-			said += ", used until " + clock(e.Until, now)
+	table := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
+	for _, entry := range entries {
+		said := lifetime(entry.Token, now)
+		if entry.Token.Expires.IsZero() {
+			said += ", used until " + clock(entry.Until, now)
 		}
-		fmt.Fprintf(table, "%s\t%s\tfingerprint %.12s\n", e.Server, said, e.Token.Fingerprint)
+		fmt.Fprintf(table, "%s\t%s\tfingerprint %.12s\n", entry.Server, said, entry.Token.Fingerprint)
 	}
 	return table.Flush()
 }
 
 // Logout forgets a server's token.
-func (w World) Logout(c Config, server string) error {
-	p, err := c.Find(server, w.Getenv)
+func (e Env) Logout(c Config, server string) error {
+	p, err := c.Find(server, e.Getenv)
 	if err != nil {
 		return err
 	}
@@ -81,23 +81,23 @@ func (w World) Logout(c Config, server string) error {
 		return err
 	}
 	sweepRuns()
-	w.say("forgotten; at the gateway you stay signed in until you sign out there: %s", p.Server)
+	e.say("forgotten; at the gateway you stay signed in until you sign out there: %s", p.Server)
 	return nil
 }
 
 // LogoutAll forgets every token.
-func (w World) LogoutAll() error {
+func (e Env) LogoutAll() error {
 	cache := token2go.Cache{}
 	entries, err := cache.Entries()
 	if err != nil {
 		return err
 	}
 	sweepRuns()
-	for _, e := range entries {
-		if err := cache.Remove(e.Server); err != nil {
+	for _, entry := range entries {
+		if err := cache.Remove(entry.Server); err != nil {
 			return err
 		}
-		w.say("forgotten: %s", e.Server)
+		e.say("forgotten: %s", entry.Server)
 	}
 	return nil
 }

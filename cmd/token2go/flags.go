@@ -10,16 +10,16 @@ import (
 	"github.com/token2go/token2go/internal/cli"
 )
 
-// asking are the flags of every command that may ask for a token. One that is given
-// stands above the profile.
-type asking struct {
+// requestFlags are the flags of every command that may ask for a token. A flag that is
+// given replaces what the profile says.
+type requestFlags struct {
 	browser, ca, format, client                   string
 	minTTL, unknownTTL, timeout                   time.Duration
 	port                                          int
 	noBrowser, paste, noCache, noCheck, allowHTTP bool
 }
 
-func (a *asking) add(c *cobra.Command) {
+func (a *requestFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&a.browser, "browser", "", "command that opens the address; %s in it stands for the address")
 	f.BoolVar(&a.noBrowser, "no-browser", false, "open nothing, only say what to open")
@@ -37,7 +37,7 @@ func (a *asking) add(c *cobra.Command) {
 }
 
 // request is what the command line and the profile say together.
-func (a *asking) request(c *cobra.Command, server string) (cli.Request, error) {
+func (a *requestFlags) request(c *cobra.Command, server string) (cli.Request, error) {
 	config, err := load()
 	if err != nil {
 		return cli.Request{}, err
@@ -46,11 +46,12 @@ func (a *asking) request(c *cobra.Command, server string) (cli.Request, error) {
 	if err != nil {
 		return cli.Request{}, err
 	}
-	return a.over(c, profile)
+	return a.apply(c, profile)
 }
 
-// over lays the flags that were given over a profile.
-func (a *asking) over(c *cobra.Command, p cli.Profile) (cli.Request, error) {
+// apply returns the request for a profile, in which a flag that was given replaces the
+// profile's value.
+func (a *requestFlags) apply(c *cobra.Command, p cli.Profile) (cli.Request, error) {
 	given := c.Flags().Changed
 	for _, text := range []struct {
 		name, value string

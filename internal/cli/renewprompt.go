@@ -22,7 +22,7 @@ const questionOpen = 24 * time.Hour
 // There is one at a time for a server, however many programs want it: whoever holds the
 // lock asks, the others show the same address and share what comes of it.
 type question struct {
-	World
+	Env
 	request Request
 	mode    string // one of Renewals
 	pastes  bool   // stdin is this program's own
@@ -105,7 +105,7 @@ func (q question) put(ctx context.Context, until time.Time, path string) (token2
 		return token2go.Token{}, err
 	}
 	defer end()
-	where, err := here(q.Getenv).browse(r.Browser)
+	where, err := currentPlatform(q.Getenv).browse(r.Browser)
 	if err != nil {
 		return token2go.Token{}, err
 	}
@@ -122,21 +122,21 @@ func (q question) put(ctx context.Context, until time.Time, path string) (token2
 			_ = writeFile(path, []byte(text)) // the others wait all the same
 		}
 		q.note(opening(r, p), "%s", text)
-		if where.here && o.Open == nil {
-			here(q.Getenv).notify(text)
+		if where.local && o.Open == nil {
+			currentPlatform(q.Getenv).notify(text)
 		}
 	}
 	return token2go.Get(ctx, o)
 }
 
 // text is the one line that a person is asked with.
-func (q question) text(p token2go.Prompt, where place, o token2go.Options, until time.Time) string {
+func (q question) text(p token2go.Prompt, where browserAccess, o token2go.Options, until time.Time) string {
 	ends := "the token ends at " + clock(until, time.Now())
 	words := "(words: " + strings.Join(p.Words[:], " ") + ")"
 	switch {
 	case o.Open != nil:
 		return ends + "; your browser is opened for a new one: " + p.ShortURL + " " + words
-	case where.here:
+	case where.local:
 		return ends + "; for a new one open " + p.ShortURL + " " + words
 	case o.Paste != nil:
 		return ends + "; for a new one open this anywhere and paste here what it shows " + words + ": " + p.PasteURL

@@ -11,20 +11,20 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// claim is a token's file that lives as long as this process. The lock beside it tells
+// tokenFile is a token's file that lives as long as this process. The lock beside it tells
 // a live owner from one that was killed: the system drops it with the process.
-type claim struct {
+type tokenFile struct {
 	lock *flock.Flock
 	path string
 }
 
-// newClaim makes a claim in a folder of this person's, and sweeps what killed processes
+// newTokenFile makes a claim in a folder of this person's, and sweeps what killed processes
 // left there.
-func newClaim(folder string) (*claim, error) {
+func newTokenFile(folder string) (*tokenFile, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	sweepClaims(folder)
+	sweepTokenFiles(folder)
 	for {
 		name := make([]byte, 8)
 		_, _ = rand.Read(name) // never returns an error
@@ -34,15 +34,15 @@ func newClaim(folder string) (*claim, error) {
 		if err != nil {
 			return nil, err
 		}
-		if locked && lies(lock) {
-			return &claim{lock: lock, path: path + ".token"}, nil
+		if locked && isCurrent(lock) {
+			return &tokenFile{lock: lock, path: path + ".token"}, nil
 		}
 		_ = lock.Close() // somebody swept it before it was locked
 	}
 }
 
-// lies reports whether a lock's file is still the one under its name.
-func lies(lock *flock.Flock) bool {
+// isCurrent reports whether a lock's file is still the one under its name.
+func isCurrent(lock *flock.Flock) bool {
 	held, err := lock.Stat()
 	if err != nil {
 		return false
@@ -51,13 +51,13 @@ func lies(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(held, named)
 }
 
-func (c *claim) write(token string) error { return writeFile(c.path, []byte(token)) }
+func (c *tokenFile) write(token string) error { return writeFile(c.path, []byte(token)) }
 
 // end removes the file, and then the claim to it.
-func (c *claim) end() { removeClaim(c.lock) }
+func (c *tokenFile) end() { removeTokenFile(c.lock) }
 
-// sweepClaims removes the files whose owners are gone.
-func sweepClaims(folder string) {
+// sweepTokenFiles removes the files whose owners are gone.
+func sweepTokenFiles(folder string) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return
@@ -68,14 +68,14 @@ func sweepClaims(folder string) {
 		}
 		lock := flock.New(filepath.Join(folder, entry.Name()), flock.SetPermissions(0o600))
 		if locked, err := lock.TryLock(); err == nil && locked {
-			removeClaim(lock)
+			removeTokenFile(lock)
 		}
 	}
 }
 
-// removeClaim removes all that belongs to a lock that this process holds. The lock goes
+// removeTokenFile removes all that belongs to a lock that this process holds. The lock goes
 // last, so that whoever is killed on the way leaves something that is swept.
-func removeClaim(lock *flock.Flock) {
+func removeTokenFile(lock *flock.Flock) {
 	folder, name := filepath.Split(strings.TrimSuffix(lock.Path(), ".lock"))
 	entries, _ := os.ReadDir(folder)
 	for _, entry := range entries {
@@ -88,8 +88,8 @@ func removeClaim(lock *flock.Flock) {
 	_ = os.Remove(lock.Path()) // where a file in use cannot be removed
 }
 
-// holdFile takes the right to keep a file, which one process has at a time.
-func holdFile(folder, path string) (*flock.Flock, error) {
+// lockFile takes the right to keep a file, which one process has at a time.
+func lockFile(folder, path string) (*flock.Flock, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}

@@ -16,12 +16,12 @@ import (
 
 // options are what the client package is asked with. What it returns besides puts the
 // terminal back, and is to be called whatever happens.
-func (w World) options(r Request) (token2go.Options, func(), error) {
+func (e Env) options(r Request) (token2go.Options, func(), error) {
 	client, err := httpClient(r.CA)
 	if err != nil {
 		return token2go.Options{}, nil, err
 	}
-	where, err := here(w.Getenv).browse(r.Browser)
+	where, err := currentPlatform(e.Getenv).browse(r.Browser)
 	if err != nil {
 		return token2go.Options{}, nil, err
 	}
@@ -30,23 +30,23 @@ func (w World) options(r Request) (token2go.Options, func(), error) {
 		AllowHTTP:  r.AllowHTTP,
 		Client:     r.Client,
 		Format:     token2go.Format(r.Format),
-		MinTTL:     r.least(),
+		MinTTL:     r.minTTL(),
 		Timeout:    time.Duration(r.Timeout),
 		Port:       r.Port,
 		PasteOnly:  r.Paste,
 		Open:       where.open,
 		HTTPClient: client,
-		Warn:       func(err error) { w.note(Event{Event: "warning"}, "%s", err) },
+		Warn:       func(err error) { e.note(Event{Event: "warning"}, "%s", err) },
 	}
 	end := func() {}
 	switch {
-	case isTerminal(w.Stdin) && foreground(w.Stdin):
-		t := &terminal{file: w.Stdin}
+	case isTerminal(e.Stdin) && foreground(e.Stdin):
+		t := &terminal{file: e.Stdin}
 		o.Paste, end = t.read, t.end
 	case r.Paste:
-		o.Paste = fromLines(w.Stdin)
+		o.Paste = fromLines(e.Stdin)
 	}
-	o.Show = func(p token2go.Prompt) { w.show(r, where, p, o.Paste != nil) }
+	o.Show = func(p token2go.Prompt) { e.show(r, where, p, o.Paste != nil) }
 	return o, end, nil
 }
 
@@ -87,30 +87,30 @@ func opening(r Request, p token2go.Prompt) Event {
 // show tells the person what to do. The address is the shortest that leads there: on
 // this computer one of the listener's, anywhere else the one that ends in a text to
 // paste.
-func (w World) show(r Request, where place, p token2go.Prompt, pastes bool) {
-	w.tell(opening(r, p))
+func (e Env) show(r Request, where browserAccess, p token2go.Prompt, pastes bool) {
+	e.emit(opening(r, p))
 	words, until := strings.Join(p.Words[:], " "), clock(p.Until, time.Now())
 	address := p.ShortURL
-	if !where.here && pastes && p.PasteURL != "" || address == "" {
+	if !where.local && pastes && p.PasteURL != "" || address == "" {
 		address = p.PasteURL
 	}
 	switch {
 	case where.open != nil:
-		w.plain("token2go: opening your browser to sign in at %s\n", r.Server)
-		w.plain("  If none opens, open this on this computer:\n\n    %s\n\n", address)
-	case where.here:
-		w.plain("token2go: open this on this computer to sign in at %s\n\n    %s\n\n", r.Server, address)
+		e.plain("token2go: opening your browser to sign in at %s\n", r.Server)
+		e.plain("  If none opens, open this on this computer:\n\n    %s\n\n", address)
+	case where.local:
+		e.plain("token2go: open this on this computer to sign in at %s\n\n    %s\n\n", r.Server, address)
 	case pastes:
-		w.plain("token2go: open this in a browser, on any computer, to sign in at %s\n\n%s\n\n", r.Server, address)
+		e.plain("token2go: open this in a browser, on any computer, to sign in at %s\n\n%s\n\n", r.Server, address)
 	default:
-		w.plain("token2go: %s, and no terminal to paste into. Best sign in first: token2go get %s\n", where.why, quoted(r.Server))
-		w.plain("  Or open this in a browser on this computer:\n\n    %s\n\n", address)
+		e.plain("token2go: %s, and no terminal to paste into. Best sign in first: token2go get %s\n", where.reason, quoted(r.Server))
+		e.plain("  Or open this in a browser on this computer:\n\n    %s\n\n", address)
 	}
-	w.plain("  A page that asks shows these four words: %s\n", words)
-	if pastes && !where.here {
-		w.plain("  Paste here what the page shows, or the http://127.0.0.1 address that the browser could not reach.\n")
+	e.plain("  A page that asks shows these four words: %s\n", words)
+	if pastes && !where.local {
+		e.plain("  Paste here what the page shows, or the http://127.0.0.1 address that the browser could not reach.\n")
 	}
-	w.plain("  This waits until %s. Ctrl-C ends it.\n", until)
+	e.plain("  This waits until %s. Ctrl-C ends it.\n", until)
 }
 
 func asFile(w io.Writer) *os.File {

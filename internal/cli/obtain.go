@@ -10,17 +10,17 @@ import (
 )
 
 // obtain returns a token: the one that is kept, or a new one, for which it asks.
-func (w World) obtain(ctx context.Context, r Request) (token2go.Token, error) {
+func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 	if !r.NoCache {
 		entry, err := r.cache().Load(r.Server)
 		if err == nil {
 			sweepRuns()
 		}
-		if err == nil && entry.Good(r.least()) {
+		if err == nil && entry.Good(r.minTTL()) {
 			return entry.Token, nil
 		}
 	}
-	o, end, err := w.options(r)
+	o, end, err := e.options(r)
 	if err != nil {
 		return token2go.Token{}, err
 	}
@@ -36,14 +36,14 @@ func (w World) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 	} else {
 		cache := r.cache()
 		cache.Waiting = func() {
-			w.note(Event{Event: "waiting", Server: r.Server}, "another program is asking for this token; waiting for its answer")
+			e.note(Event{Event: "waiting", Server: r.Server}, "another program is asking for this token; waiting for its answer")
 		}
 		token, err = cache.Get(ctx, o)
 	}
 	if err != nil {
 		return token2go.Token{}, err
 	}
-	w.tell(Event{Event: "token", Server: r.Server, Fingerprint: token.Fingerprint, Expires: token.Expires})
+	e.emit(Event{Event: "token", Server: r.Server, Fingerprint: token.Fingerprint, Expires: token.Expires})
 	return token, nil
 }
 
@@ -52,7 +52,7 @@ func (r Request) cache() token2go.Cache {
 }
 
 // least is what MinTTL says; the client package takes 0 for its own default.
-func (r Request) least() time.Duration { return max(time.Duration(r.MinTTL), 1) }
+func (r Request) minTTL() time.Duration { return max(time.Duration(r.MinTTL), 1) }
 
 // kept is what the cache holds and can be used.
 func (r Request) kept() (token2go.Token, bool) {
@@ -77,7 +77,7 @@ func (r Request) runFolder() (string, error) {
 // cache's folder was looked at.
 func sweepRuns() {
 	if folder, err := token2go.DefaultCacheDir(); err == nil {
-		sweepClaims(filepath.Join(folder, "run"))
+		sweepTokenFiles(filepath.Join(folder, "run"))
 	}
 }
 
