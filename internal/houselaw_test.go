@@ -36,13 +36,14 @@ func arrows() map[string][]string {
 	}
 	server := append(slices.Clone(inner), "config", "web", "demo")
 	return map[string][]string{
-		"secret":  nil,
-		"problem": nil,
-		"audit":   nil,
-		"apidocs": nil,
-		"manual":  nil,
-		"static":  nil,
-		"openapi": nil,
+		"secret":     nil,
+		"problem":    nil,
+		"audit":      nil,
+		"apidocs":    nil,
+		"manual":     nil,
+		"atomicfile": nil,
+		"static":     nil,
+		"openapi":    nil,
 
 		"seal":   {"secret"},
 		"token":  {"secret"},
@@ -58,7 +59,7 @@ func arrows() map[string][]string {
 		"cmd/token2go-server": append(slices.Clone(server), "manual"),
 
 		"clients/go/token2go": {"seal", "secret"},
-		"cli":                 {"clients/go/token2go"},
+		"cli":                 {"clients/go/token2go", "atomicfile"},
 		"cmd/token2go":        {"cli", "manual"},
 	}
 }

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/atomicfile"
 )
 
 // What holds unless the person says otherwise.
@@ -35,6 +38,11 @@ func (e Env) Get(ctx context.Context, o GetOptions) error {
 	if err != nil {
 		return err
 	}
+	if f.path != "" {
+		if err := checkFile(f.path); err != nil {
+			return err
+		}
+	}
 	token, err := e.obtain(ctx, o.Request)
 	if err != nil {
 		return err
@@ -49,7 +57,7 @@ func (e Env) Get(ctx context.Context, o GetOptions) error {
 		}
 	}
 	if f.path != "" {
-		if err := writeFile(f.path, []byte(token.Reveal())); err != nil {
+		if err := atomicfile.Write(f.path, []byte(token.Reveal()), 0o600); err != nil {
 			return err
 		}
 		e.note(Event{Event: "kept", File: f.path, Expires: token.Expires}, "%s holds the token, %s", f.path, lifetime(token, time.Now()))
@@ -57,4 +65,16 @@ func (e Env) Get(ctx context.Context, o GetOptions) error {
 	}
 	_, err = io.WriteString(e.Stdout, f.text(token))
 	return err
+}
+
+// checkFile reports why a file cannot be written, before the person is asked for a token.
+func checkFile(path string) error {
+	switch err := atomicfile.Check(path); {
+	case err == nil:
+		return nil
+	case errors.Is(err, atomicfile.ErrNotRegular):
+		return usage("%w; name another file, or redirect stdout", err)
+	default:
+		return fmt.Errorf("%w; name another file", err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/atomicfile"
 )
 
 // KeepOptions say which file holds the token.
@@ -60,6 +61,9 @@ func (e Env) Keep(ctx context.Context, o KeepOptions) error {
 		return err
 	}
 	defer func() { _ = held.Close() }()
+	if err := checkFile(path); err != nil {
+		return err
+	}
 	token, err := e.obtain(ctx, o.Request)
 	if err != nil {
 		return err
@@ -86,8 +90,8 @@ type keeper struct {
 
 func (k *keeper) use(token token2go.Token) error {
 	text := []byte(token.Reveal())
-	if err := writeFile(k.path, text); err != nil {
-		return fmt.Errorf("%w; name another place with --file", err)
+	if err := atomicfile.Write(k.path, text, 0o600); err != nil {
+		return fmt.Errorf("%w; name another file with --file", err)
 	}
 	k.wrote = text // and not before: what lies there otherwise is still the old one, to be removed
 	k.note(Event{Event: "kept", File: k.path, Fingerprint: token.Fingerprint, Expires: token.Expires}, "%s holds the token, %s",
@@ -97,7 +101,11 @@ func (k *keeper) use(token token2go.Token) error {
 
 // remove removes the file, unless somebody else has put another in its place.
 func (k *keeper) remove() {
-	if text, err := os.ReadFile(k.path); err == nil && bytes.Equal(text, k.wrote) && os.Remove(k.path) == nil {
+	target, err := filepath.EvalSymlinks(k.path) // of a link, its file is removed
+	if err != nil {
+		return
+	}
+	if text, err := os.ReadFile(target); err == nil && bytes.Equal(text, k.wrote) && os.Remove(target) == nil {
 		k.note(Event{Event: "removed", File: k.path}, "%s is gone", k.path)
 	}
 }

@@ -4,6 +4,3 @@ import "io/fs"
 
 // writableByOthers is left to the access rules of the person's own folders.
 func writableByOthers(fs.FileInfo) bool { return false }
-
-// ownedByUser likewise.
-func ownedByUser(fs.FileInfo) bool { return true }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/token2go/token2go/internal/atomicfile"
 )
 
 // Config is the file of profiles. The absent file is an empty Config.
@@ -317,7 +319,11 @@ func editConfig(path string, edit func(root *yaml.Node)) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return writeFile(path, changed.Bytes())
+	mode := fs.FileMode(0o600)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	return atomicfile.Write(path, changed.Bytes(), mode)
 }
 
 // child is the mapping under a key, made where there is none.

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/atomicfile"
 )
 
 // questionOpen is how long the address of a renewal is good.
@@ -119,7 +120,7 @@ func (q question) put(ctx context.Context, until time.Time, path string) (token2
 	o.Show = func(p token2go.Prompt) {
 		text := q.text(p, where, o, until)
 		if path != "" {
-			_ = writeFile(path, []byte(text)) // the others wait all the same
+			_ = atomicfile.Write(path, []byte(text), 0o600) // the others wait all the same
 		}
 		q.note(opening(r, p), "%s", text)
 		if where.local && o.Open == nil {

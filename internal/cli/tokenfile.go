@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/token2go/token2go/internal/atomicfile"
 )
 
 // tokenFile is a token's file that lives as long as this process. The lock beside it tells
@@ -51,7 +53,7 @@ func isCurrent(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(held, named)
 }
 
-func (c *tokenFile) write(token string) error { return writeFile(c.path, []byte(token)) }
+func (c *tokenFile) write(token string) error { return atomicfile.Write(c.path, []byte(token), 0o600) }
 
 // end removes the file, and then the claim to it.
 func (c *tokenFile) end() { removeTokenFile(c.lock) }
