@@ -33,7 +33,7 @@ func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
 	t.Cleanup(server.Close)
 	proxy, passed := newProxy(t, server.Listener.Addr().String())
 	s := newSheller(t)
-	s.environment = append(s.environment, "HTTPS_PROXY="+proxy, "DECISION=never")
+	s.environment = append(s.environment, "HTTPS_PROXY="+strings.Replace(proxy, "://", "://ada:pass@", 1), "DECISION=never")
 	const address = "https://example.com" // a name of the certificate, which only the proxy reaches
 
 	out, err := s.try("token2go get --timeout 1s " + address)
@@ -56,6 +56,9 @@ func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
 	s.runs(t, "token2go config set office server "+address)
 	s.runs(t, "token2go config set office ca "+authority)
 	out = s.runs(t, "token2go doctor office")
+	if strings.Contains(out, "ada") {
+		t.Errorf("got the proxy's user in %s, want it left out", out)
+	}
 	for _, want := range []string{"ok     certificate  is trusted", "note   proxy        goes through " + proxy, "ok     gateway      answers"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("got %s\nwant %s", out, want)

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/token2go/token2go/clients/go/token2go"
 )
@@ -57,20 +56,10 @@ func (d *doctor) find(f finding) {
 		_ = json.NewEncoder(d.Stdout).Encode(f)
 		return
 	}
-	fmt.Fprintf(d.Stdout, "%-5s  %-11s  %s\n", f.Verdict, f.About, printable(f.Said))
+	fmt.Fprintf(d.Stdout, "%-5s  %-11s  %s\n", f.Verdict, f.About, printable(oneLine(f.Said)))
 	if f.Fix != "" {
-		fmt.Fprintf(d.Stdout, "%20s%s\n", "", f.Fix)
+		fmt.Fprintf(d.Stdout, "%20s%s\n", "", printable(f.Fix))
 	}
-}
-
-// printable makes what a server said fit for a terminal: it may be escape sequences.
-func printable(said string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, said)
 }
 
 // platform are the parts on this computer.
@@ -135,7 +124,8 @@ func (d *doctor) proxy(ctx context.Context) {
 		return
 	}
 	if through, err := http.ProxyFromEnvironment(r); err == nil && through != nil {
-		d.find(finding{note, "proxy", "goes through " + through.Redacted(), "hosts in NO_PROXY are reached without"})
+		address := url.URL{Scheme: through.Scheme, Host: through.Host} // the rest may be a credential
+		d.find(finding{note, "proxy", "goes through " + address.String(), "hosts in NO_PROXY are reached without"})
 	}
 }
 
@@ -202,7 +192,7 @@ func (d *doctor) clock(answer reply) {
 func (d *doctor) bearer(ctx context.Context) {
 	token, kept := d.request.kept()
 	server, err := url.Parse(d.request.Server)
-	if !kept || err != nil || !(credential{protocol: server.Scheme, host: lower(server.Host)}).encrypted() {
+	if !kept || err != nil || !(credential{protocol: server.Scheme, host: server.Host}).encrypted() {
 		return
 	}
 	answer, err := d.ask(ctx, "health", token.Type+" "+token.Reveal())

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Event is a line of JSON on stderr, for a program in the person's place. Event says
@@ -51,9 +54,7 @@ func (e Env) emit(event Event) {
 // say writes a sentence, where sentences are wanted. One call is one write, so that the
 // sentences of several programs do not mix.
 func (e Env) say(format string, values ...any) {
-	if !e.JSON {
-		_, _ = e.Stderr.Write([]byte("token2go: " + fmt.Sprintf(format, values...) + "\n"))
-	}
+	e.plain("token2go: %s\n", fmt.Sprintf(format, values...))
 }
 
 // note is a sentence, as which it also stands in the event.
@@ -63,9 +64,21 @@ func (e Env) note(event Event, format string, values ...any) {
 	e.say("%s", event.Text)
 }
 
-// plain writes lines as they are, where sentences are wanted.
+// plain writes lines, where sentences are wanted.
 func (e Env) plain(format string, values ...any) {
 	if !e.JSON {
-		_, _ = e.Stderr.Write(fmt.Appendf(nil, format, values...))
+		_, _ = io.WriteString(e.Stderr, printable(fmt.Sprintf(format, values...)))
 	}
+}
+
+// printable makes lines fit for a terminal: what a server, a file, a variable or another
+// program said may hold escape sequences. Everything that is printed for a person goes
+// through it.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }

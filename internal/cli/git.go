@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/token2go/token2go/clients/go/token2go"
 )
@@ -25,24 +25,33 @@ type credential struct {
 // maxCredential is far above what git sends, tokens among it.
 const maxCredential = 1 << 20
 
-// readCredential reads attributes up to an empty line or the end.
+// readCredential reads attributes up to an empty line or the end. Only a line feed ends
+// a line.
 func readCredential(r io.Reader) (credential, error) {
 	var c credential
-	lines := bufio.NewScanner(io.LimitReader(r, maxCredential))
-	lines.Buffer(nil, maxCredential)
-	for lines.Scan() && lines.Text() != "" {
-		key, value, found := strings.Cut(lines.Text(), "=")
-		if !found {
+	text, err := io.ReadAll(io.LimitReader(r, maxCredential))
+	if err != nil {
+		return credential{}, err
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if line == "" {
+			break
+		}
+		key, value, found := strings.Cut(line, "=")
+		switch {
+		case !found:
 			return credential{}, usage("stdin: a line without =; git-credential is for git to call")
+		case strings.ContainsFunc(line, unicode.IsControl) && key != "wwwauth[]": // such as the carriage return of CVE-2024-52006
+			return credential{}, usage("stdin: a control character in %q", key)
 		}
 		switch key {
 		case "protocol":
 			c.protocol = value
 		case "host":
-			c.host = lower(value)
+			c.host = value
 		case "url":
 			if parsed, err := url.Parse(value); err == nil {
-				c.protocol, c.host = parsed.Scheme, lower(parsed.Host)
+				c.protocol, c.host = parsed.Scheme, parsed.Host
 			}
 		case "username":
 			c.username = value
@@ -57,7 +66,13 @@ func readCredential(r io.Reader) (credential, error) {
 			}
 		}
 	}
-	return c, lines.Err()
+	c.host = canonicalHost(c.protocol, c.host)
+	return c, nil
+}
+
+// canonicalHost is a host in lower case, with its port where that is not the protocol's.
+func canonicalHost(protocol, host string) string {
+	return strings.TrimSuffix(lower(host), map[string]string{"https": ":443", "http": ":80"}[protocol])
 }
 
 // lower is a host in lower case. Letters beyond ASCII stay: İ would become i, and a host
@@ -71,15 +86,12 @@ func lower(host string) string {
 	}, host)
 }
 
-// safe reports whether the way to the host hides what is sent on it.
+// encrypted reports whether what is sent to the host cannot be read on the way.
 func (c credential) encrypted() bool {
 	if c.protocol == "https" {
 		return true
 	}
-	host, _, err := net.SplitHostPort(c.host)
-	if err != nil {
-		host = c.host
-	}
+	host := (&url.URL{Host: c.host}).Hostname()
 	ip := net.ParseIP(host)
 	return c.protocol == "http" && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
@@ -139,7 +151,7 @@ func (c Config) forGit(profile string, asked credential) (Profile, bool, error) 
 	}
 	for _, name := range candidates {
 		p := c.Profiles[name]
-		if asked.encrypted() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return lower(host) == asked.host }) {
+		if asked.encrypted() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return canonicalHost(asked.protocol, host) == asked.host }) {
 			return p, true, nil
 		}
 	}

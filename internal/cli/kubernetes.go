@@ -55,5 +55,5 @@ func (e Env) execAnswer() (execCredential, error) {
 		answer.APIVersion = asked.APIVersion
 		return answer, nil
 	}
-	return answer, usage("kubectl asks for %s; write apiVersion: %s into the kubeconfig", asked.APIVersion, execVersion)
+	return answer, usage("kubectl asks for %q; write apiVersion: %s into the kubeconfig", asked.APIVersion, execVersion)
 }
