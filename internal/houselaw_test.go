@@ -45,6 +45,7 @@ func arrows() map[string][]string {
 		"static":     nil,
 		"openapi":    nil,
 
+		"apikey": {"secret"},
 		"seal":   {"secret"},
 		"token":  {"secret"},
 		"config": {"secret"},
