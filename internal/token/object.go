@@ -10,21 +10,24 @@ import (
 // byte to check a text and then fills structs by reflection, takes several times as long
 // for them, a fifth of all that /token does.
 
-// eachMember gives take the members of a JSON object (RFC 8259) in their order, the
-// values as they are written. It reports whether text is one object and nothing else,
-// and take has never returned false.
-func eachMember(text string, take func(name, value string) bool) bool {
+// eachMember calls take for each member of a JSON object (RFC 8259), in order, the value
+// as it is written. It reports whether text is one object and nothing else; when it is
+// not, take may have been called all the same.
+func eachMember(text string, take func(name, value string)) bool {
 	s := scanner{text: text}
-	fine := s.list('{', '}', func() bool {
-		name, fine := s.name()
-		if !fine {
+	ok := s.list('{', '}', func() bool {
+		name, ok := s.name()
+		if !ok {
 			return false
 		}
-		value, fine := s.raw()
-		return fine && take(name, value)
+		value, ok := s.raw()
+		if ok {
+			take(name, value)
+		}
+		return ok
 	})
 	s.space()
-	return fine && s.at == len(text)
+	return ok && s.at == len(text)
 }
 
 // scanner reads JSON from left to right. Its methods report whether it is well formed
@@ -35,23 +38,24 @@ type scanner struct {
 	depth int
 }
 
-// maxDepth is how deep lists may stand in lists, as in encoding/json.
-const maxDepth = 10000
+// maxDepth is how deep lists and objects may be nested. It is the same in all that read
+// claims, some of which recurse on a small stack.
+const maxDepth = 100
 
 // raw reads a value and returns it as it is written.
 func (s *scanner) raw() (string, bool) {
 	s.space()
 	begin := s.at
-	fine := s.value()
-	return s.text[begin:s.at], fine
+	ok := s.value()
+	return s.text[begin:s.at], ok
 }
 
-func (s *scanner) name() (name string, fine bool) {
-	value, fine := s.raw()
-	if !fine || value[0] != '"' {
+func (s *scanner) name() (string, bool) {
+	value, ok := s.raw()
+	if !ok || value[0] != '"' {
 		return "", false
 	}
-	return name, readText(value, &name) && s.next(':')
+	return readText(value), s.next(':')
 }
 
 func (s *scanner) value() bool {
@@ -188,23 +192,18 @@ func (s *scanner) next(b byte) bool {
 	return s.take(b)
 }
 
-// readText reads a JSON string, or null, which leaves what is there. Most mean just the
-// bytes that they consist of.
-func readText(value string, into *string) bool {
-	if value == "null" {
-		return true
-	}
+// readText reads a JSON string; anything else is the empty text. Bytes that are not UTF-8
+// and halves of surrogate pairs become U+FFFD.
+func readText(value string) string {
 	if value[0] != '"' {
-		return false
+		return ""
 	}
 	if isPlain(value) {
-		*into = value[1 : len(value)-1]
-		return true
+		return value[1 : len(value)-1]
 	}
-	var read string
-	fine := json.Unmarshal([]byte(value), &read) == nil
-	*into = read
-	return fine
+	var text string
+	_ = json.Unmarshal([]byte(value), &text) // well formed
+	return text
 }
 
 // isPlain reports whether a JSON string means just the bytes that it consists of.

@@ -7,10 +7,10 @@ import (
 )
 
 func read(text string) bool {
-	return eachMember(text, func(string, string) bool { return true })
+	return eachMember(text, func(string, string) {})
 }
 
-func TestAnObjectIsReadIfItIsOne(t *testing.T) {
+func TestEachMemberAcceptsJSONObjects(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want bool
@@ -51,14 +51,12 @@ func TestAnObjectIsReadIfItIsOne(t *testing.T) {
 		{`{"a":"\"}`, false},
 		{`{"a":` + "\x00}", false},
 		{`{"a":tru`, false},
-		{`{"a":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `}`, true},
-		{`{"a":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`, false},
 	} {
 		if got := read(test.text); got != test.want {
 			t.Errorf("%.60q: got %v, want %v", test.text, got, test.want)
 		}
 		if isObject := json.Valid([]byte(test.text)) && strings.HasPrefix(strings.TrimLeft(test.text, " \t\r\n"), "{"); isObject != test.want {
-			t.Errorf("%.60q: encoding/json says %v, want %v", test.text, isObject, test.want)
+			t.Errorf("%.60q: encoding/json accepts it: %v, want %v", test.text, isObject, test.want)
 		}
 	}
 }
@@ -71,18 +69,17 @@ func FuzzObject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		want := json.Valid([]byte(text)) && strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{")
-		if got := read(text); got != want {
-			t.Errorf("got %v, want what encoding/json says, %v", got, want)
+		if got := read(text); got != want && strings.Count(text, "[")+strings.Count(text, "{") <= maxDepth {
+			t.Errorf("got %v, want what encoding/json accepts, %v", got, want)
 		}
 		members := map[string]json.RawMessage{}
-		if !want || json.Unmarshal([]byte(text), &members) != nil {
+		if !read(text) || json.Unmarshal([]byte(text), &members) != nil {
 			return
 		}
-		eachMember(text, func(name, value string) bool {
+		eachMember(text, func(name, value string) {
 			if value == string(members[name]) {
 				delete(members, name)
 			}
-			return true
 		})
 		for name := range members {
 			t.Errorf("member %q is not read as it is written", name)

@@ -11,22 +11,32 @@ export function decode(token) {
   const parts = token.split(".");
   if (parts.length !== 3) return null;
   const [header, claims] = parts.slice(0, 2).map(decodePart);
-  return header && claims && typeof header.alg === "string" ? { header, claims } : null;
+  return typeof header?.alg === "string" && header.alg && claims ? { header, claims } : null;
 }
 
 /** @param {string} part */
 function decodePart(part) {
-  if (!/^[A-Za-z0-9_-]+$/.test(part)) return null;
+  if (!/^[A-Za-z0-9_-]+=*$/.test(part)) return null;
   try {
-    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
-      c.charCodeAt(0),
-    );
-    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return value && typeof value === "object" && !Array.isArray(value) ? value : null;
+    const letters = part.replace(/=+$/, "").replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(letters), (c) => c.charCodeAt(0));
+    const value = JSON.parse(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
+    return isObject(value) && !Array.isArray(value) && shallow(value, 100) ? value : null;
   } catch {
     return null;
   }
 }
+
+/** @param {unknown} value */
+const isObject = (value) => typeof value === "object" && value !== null;
+
+/**
+ * Whether lists and objects are nested at most so many levels deep, as the server reads them.
+ * @param {unknown} value
+ * @param {number} levels
+ */
+const shallow = (value, levels) =>
+  !isObject(value) || (levels > 0 && Object.values(value).every((item) => shallow(item, levels - 1)));
 
 const timeClaims = new Set(["exp", "iat", "nbf", "auth_time", "updated_at"]);
 
