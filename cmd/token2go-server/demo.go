@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,12 +23,11 @@ import (
 // banner stands on every page of a demo.
 const banner = "Pretend people, pretend tokens. Nothing here is protected."
 
-// demoPlan is what the demo command was told.
+// demoPlan holds the demo command's flags.
 type demoPlan struct {
-	host     string
-	port     int
-	server   int
-	lifetime time.Duration
+	host                string
+	port, server, notes int
+	lifetime            time.Duration
 }
 
 func demoCommand(stdout io.Writer) *cobra.Command {
@@ -34,7 +36,8 @@ func demoCommand(stdout io.Writer) *cobra.Command {
 		Use:   "demo",
 		Short: "Try it: the server behind a pretend gateway, on this computer only",
 		Long: "demo starts the server and, in front of it, a pretend gateway with a sign-in page, pretend\n" +
-			"people and tokens that expire and are renewed. It listens on loopback only.",
+			"people and tokens that expire and are renewed, and a small API that takes these tokens.\n" +
+			"All of it listens on loopback only.",
 		Example: "  token2go-server demo\n  token2go-server demo --port 9000 --lifetime 90s",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -45,9 +48,10 @@ func demoCommand(stdout io.Writer) *cobra.Command {
 			return runDemo(c.Context(), plan, s, stdout)
 		},
 	}
-	c.Flags().StringVar(&plan.host, "host", "127.0.0.1", "loopback address of both")
+	c.Flags().StringVar(&plan.host, "host", "127.0.0.1", "loopback address of all three")
 	c.Flags().IntVar(&plan.port, "port", 8080, "port of the pretend gateway; another one if it is taken")
 	c.Flags().IntVar(&plan.server, "server-port", 8081, "port of the server behind it; another one if it is taken")
+	c.Flags().IntVar(&plan.notes, "notes-port", 8083, "port of the API that takes the tokens; another one if it is taken")
 	c.Flags().DurationVar(&plan.lifetime, "lifetime", 5*time.Minute, "how long a token is valid")
 	return c
 }
@@ -64,13 +68,17 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	if err != nil {
 		return fmt.Errorf("%w: server %w", errUsage, err)
 	}
-	public, behind := origin(front), origin(back)
+	side, err := demo.Listen(plan.host, plan.notes)
+	if err != nil {
+		return fmt.Errorf("%w: notes %w", errUsage, err)
+	}
+	addresses := demoAddresses{gateway: origin(front), server: origin(back), notes: origin(side)}
 	ctx, lines := record(ctx, stdout)
-	server, err := demoServer(s, public, lines, stdout)
+	server, err := demoServer(s, addresses, lines, stdout)
 	if err != nil {
 		return err
 	}
-	gateway, err := demo.New(demo.Options{Upstream: behind, Lifetime: plan.lifetime})
+	gateway, err := demo.New(demo.Options{Upstream: addresses.server, Lifetime: plan.lifetime})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -78,49 +86,78 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	doors := []door{
 		newDoor("pretend gateway", front, gateway, http.DefaultMaxHeaderBytes, log),
 		newDoor("server", back, server.Gateway(), aboveOurs*s.MaxHeaderBytes, log),
+		newDoor("notes", side, gateway.Notes(), http.DefaultMaxHeaderBytes, log),
 	}
-	tell(lines.Direct(), plan, public, behind)
+	printDemo(lines.Direct(), plan, addresses)
 	s.DrainDelay, s.ShutdownTimeout = 0, time.Second
 	return attend(ctx, s, server, doors, log)
 }
 
+// demoAddresses are the origins of the demo's listeners.
+type demoAddresses struct{ gateway, server, notes *url.URL }
+
 func origin(l net.Listener) *url.URL { return &url.URL{Scheme: "http", Host: l.Addr().String()} }
 
 // demoServer is the server as the operator configured it, but for what the demo needs.
-func demoServer(s settings, public *url.URL, lines *audit.Lines, stdout io.Writer) (*web.Server, error) {
-	s.PublicURL, s.BasePath, s.GatewayCIDRs, s.ServerSocket, s.AllowedHosts = public, "", nil, "", nil
+func demoServer(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) (*web.Server, error) {
+	s.PublicURL, s.BasePath, s.GatewayCIDRs, s.ServerSocket, s.AllowedHosts = addresses.gateway, "", nil, "", nil
 	s.UISignInURL, s.UISignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
 	quiet := slog.New(logHandler(s.LogFormat, slog.LevelWarn, stdout, lines.Direct()))
 	options := webOptions(s, quiet, lines, stdout)
 	options.Access = slog.DiscardHandler
 	options.Demo = banner
+	options.Texts.Example = addresses.notes.String() + "/api/notes"
 	return web.New(options)
 }
 
-// tell prints what to open and what to try.
-func tell(w io.Writer, plan demoPlan, public, behind *url.URL) {
-	for _, moved := range []struct {
+// printDemo prints what to open and what to try.
+func printDemo(w io.Writer, plan demoPlan, addresses demoAddresses) {
+	for _, listener := range []struct {
 		wanted int
 		got    *url.URL
-	}{{plan.port, public}, {plan.server, behind}} {
-		if _, port, _ := net.SplitHostPort(moved.got.Host); port != fmt.Sprint(moved.wanted) && moved.wanted != 0 {
-			fmt.Fprintf(w, "Port %d is taken, so this uses %s.\n", moved.wanted, port)
+	}{{plan.port, addresses.gateway}, {plan.server, addresses.server}, {plan.notes, addresses.notes}} {
+		if port := listener.got.Port(); port != strconv.Itoa(listener.wanted) && listener.wanted != 0 {
+			fmt.Fprintf(w, "Port %d is taken, so this uses %s.\n", listener.wanted, port)
 		}
 	}
 	fmt.Fprintf(w, `
 Token2go demo: pretend people, pretend tokens, on this computer only.
 
-  Through the gateway   %[1]s/
-  Straight, without it  %[2]s/
+1. Open this page, sign in as anyone, choose "Put the token in" and copy the curl. It returns data:
 
-Open the first, sign in as anybody, and copy the token. Then try:
+     %[1]s/
 
-  %[1]s/echo          which header carries the token, and what to mend
-  %[1]s/swagger-ui/   the programs' side
-  curl -s %[2]s/token       what somebody gets who comes past the gateway: nothing
+2. The same from a second terminal. Your browser opens; curl prints the data:
 
-Tokens last %[3]s here and are renewed while you are signed in. Ctrl-C ends the demo.
-The lines below are the audit log: one for each hand-over, never a secret.
+     %[3]s get -o curl-config %[1]s | curl -K - %[2]s/api/notes
 
-`, public, behind, plan.lifetime)
+3. Without a token, the API refuses:
+
+     curl -i %[2]s/api/notes
+
+4. What the gateway sends, and what to fix:
+
+     %[1]s/echo
+
+The server, behind the gateway, is at %[5]s. It has no token for callers who bypass the gateway.
+Tokens last %[4]s and are renewed while you are signed in. Ctrl-C ends the demo.
+What follows is the audit log, one line for each token handed over.
+
+`, addresses.gateway, addresses.notes, clientCommand(), plan.lifetime, addresses.server)
+}
+
+// clientCommand is how the reader can call the client: the program beside this one, or
+// from the sources.
+func clientCommand() string {
+	if own, err := os.Executable(); err == nil {
+		if beside := filepath.Join(filepath.Dir(own), "token2go"); isFile(beside) {
+			return beside
+		}
+	}
+	return "go run ./cmd/token2go"
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

@@ -68,7 +68,7 @@ func (g *Gateway) keys(w http.ResponseWriter, _ *http.Request) {
 }
 
 // configuration serves as much of OpenID Connect Discovery as checking a token takes.
-// The pretend provider speaks no OpenID Connect, so it names no endpoint for that.
+// The pretend provider does not implement OpenID Connect, so no endpoint is named.
 func (g *Gateway) configuration(w http.ResponseWriter, r *http.Request) {
 	issuer := g.originOfRequest(r)
 	if g.provider != nil {
@@ -83,7 +83,7 @@ func (g *Gateway) configuration(w http.ResponseWriter, r *http.Request) {
 }
 
 // wantsJSON reports whether the request comes from a script rather than a person, by the
-// rule of oauth2-proxy: application/json stands in Accept without any parameter.
+// rule of oauth2-proxy: Accept contains application/json without any parameter.
 func wantsJSON(r *http.Request) bool {
 	for media := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		if strings.TrimSpace(media) == "application/json" {
@@ -97,5 +97,5 @@ func encode(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client is gone; nobody is left to tell
+	_ = json.NewEncoder(w).Encode(value) // fails only where the client is gone
 }

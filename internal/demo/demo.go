@@ -1,10 +1,10 @@
 // Package demo pretends to be an auth gateway on loopback, for trying Token2go out and
 // for its tests; it protects nothing.
 //
-// It speaks to the server behind it as oauth2-proxy 7.15 does: the same headers are
-// added, the same ones stripped, and an ended session is answered in the same way. The
-// people are invented, anyone may be any of them, and the tokens are signed by a key
-// that lives as long as the process.
+// It treats the upstream as oauth2-proxy 7.15 does: it adds and strips the same
+// headers and answers an ended session in the same way. Anyone may sign in as any of the
+// invented people. The tokens are signed by a key that lives as long as the process, and
+// a small API, Notes, accepts them.
 package demo
 
 import (
@@ -24,7 +24,7 @@ const (
 	maxForm     = 4 << 20
 )
 
-// Options says what a Gateway stands in front of and how it behaves.
+// Options configure a Gateway.
 type Options struct {
 	// Upstream is the server behind the gateway, as scheme and host. Required.
 	Upstream *url.URL
@@ -51,7 +51,7 @@ type Options struct {
 	// Flags are the settings of oauth2-proxy to imitate.
 	Flags Flags
 	// Secure says that browsers reach the gateway by https although it does not
-	// terminate TLS itself. Requests that arrive by TLS need no telling.
+	// terminate TLS itself. Not needed for requests that arrive by TLS.
 	Secure bool
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -64,7 +64,7 @@ type Flags struct {
 	PassAuthorizationHeader bool // Authorization upstream: Bearer and the ID token
 	SetXAuthRequest         bool // X-Auth-Request-* in every answer, not only those of /oauth2/auth
 	SetAuthorizationHeader  bool // Authorization in every answer: Bearer and the ID token
-	ReverseProxy            bool // another gateway in front says by X-Forwarded-* what it was asked
+	ReverseProxy            bool // another gateway in front sends the original request in X-Forwarded-*
 	SkipProviderButton      bool // straight to the identity provider, no page with a button before
 
 	// CookieSameSite is the SameSite attribute of the session cookie; zero is none.
@@ -83,16 +83,16 @@ type Gateway struct {
 	now      func() time.Time
 
 	mint     *mint
-	sessions *shelf[*session]
-	logins   *shelf[login]
+	sessions *boundedMap[*session]
+	logins   *boundedMap[login]
 	proxy    *httputil.ReverseProxy
 	routes   map[string]http.HandlerFunc
 	origin   *http.CrossOriginProtection
 	pages    *template.Template
 }
 
-// New makes a gateway with a signing key of its own and nobody signed in. It returns an
-// error that names the option which is missing or out of range.
+// New makes a gateway with its own signing key and no session. Its error names the
+// option that is missing or out of range.
 func New(options Options) (*Gateway, error) {
 	if err := options.check(); err != nil {
 		return nil, err
@@ -115,8 +115,8 @@ func New(options Options) (*Gateway, error) {
 		renew:    options.Renew,
 		now:      options.Now,
 		mint:     minted,
-		sessions: newShelf[*session](maxSessions),
-		logins:   newShelf[login](maxLogins),
+		sessions: newBoundedMap[*session](maxSessions),
+		logins:   newBoundedMap[login](maxLogins),
 		origin:   http.NewCrossOriginProtection(),
 		pages:    pages,
 	}
@@ -174,8 +174,7 @@ func (o Options) filled() Options {
 }
 
 // ownRoutes are the paths that the gateway answers itself. They are compared exactly: a
-// ServeMux would clean paths that belong to the server behind, which has to see them as
-// they were sent.
+// ServeMux would clean paths, which the upstream has to receive as they were sent.
 func (g *Gateway) ownRoutes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"/oauth2/sign_in":                   g.signIn,
@@ -184,6 +183,7 @@ func (g *Gateway) ownRoutes() map[string]http.HandlerFunc {
 		"/oauth2/sign_out":                  g.signOut,
 		"/oauth2/auth":                      g.auth,
 		"/oauth2/userinfo":                  g.userInfo,
+		notesPath:                           g.notesBehind,
 		"/oauth2/static/demo.css":           asset("demo.css"),
 		"/oauth2/static/demo.svg":           asset("demo.svg"),
 		"/provider/sign_in":                 g.provide,

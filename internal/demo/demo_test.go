@@ -16,33 +16,33 @@ import (
 	"github.com/token2go/token2go/internal/demo"
 )
 
-// sight is what the server behind the gateway saw of one request.
-type sight struct {
+// received is a request as the upstream received it.
+type received struct {
 	Method, URI, Host, Body string
 	Header                  http.Header
 }
 
-// stage is a gateway with a server behind it.
-type stage struct {
+// fixture is a gateway with a server behind it.
+type fixture struct {
 	t       *testing.T
 	gateway *demo.Gateway
 	front   *httptest.Server
 }
 
-func behind(t *testing.T) *url.URL {
+func upstream(t *testing.T) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		_ = json.NewEncoder(w).Encode(sight{r.Method, r.RequestURI, r.Host, string(body), r.Header})
+		_ = json.NewEncoder(w).Encode(received{r.Method, r.RequestURI, r.Host, string(body), r.Header})
 	}))
 	t.Cleanup(server.Close)
 	return parse(t, server.URL)
 }
 
-func open(t *testing.T, options demo.Options) *stage {
+func open(t *testing.T, options demo.Options) *fixture {
 	t.Helper()
 	if options.Upstream == nil {
-		options.Upstream = behind(t)
+		options.Upstream = upstream(t)
 	}
 	gateway, err := demo.New(options)
 	if err != nil {
@@ -50,11 +50,11 @@ func open(t *testing.T, options demo.Options) *stage {
 	}
 	front := httptest.NewServer(gateway)
 	t.Cleanup(front.Close)
-	return &stage{t: t, gateway: gateway, front: front}
+	return &fixture{t: t, gateway: gateway, front: front}
 }
 
-// client is a browser of its own: it keeps cookies and does not follow redirects.
-func (s *stage) client() *http.Client {
+// client keeps cookies and does not follow redirects.
+func (s *fixture) client() *http.Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		s.t.Fatal(err)
@@ -65,8 +65,8 @@ func (s *stage) client() *http.Client {
 	return &client
 }
 
-// signedIn is a client that has a session already.
-func (s *stage) signedIn(username string) *http.Client {
+// signedIn is a client with a session.
+func (s *fixture) signedIn(username string) *http.Client {
 	s.t.Helper()
 	cookie, err := s.gateway.SignIn(s.front.URL, username)
 	if err != nil {
@@ -77,8 +77,8 @@ func (s *stage) signedIn(username string) *http.Client {
 	return client
 }
 
-// do sends a request that edit has had its way with.
-func (s *stage) do(client *http.Client, method, target string, body io.Reader, edit func(*http.Request)) (*http.Response, string) {
+// do sends a request after edit has changed it.
+func (s *fixture) do(client *http.Client, method, target string, body io.Reader, edit func(*http.Request)) (*http.Response, string) {
 	s.t.Helper()
 	if strings.HasPrefix(target, "/") {
 		target = s.front.URL + target
@@ -102,13 +102,13 @@ func (s *stage) do(client *http.Client, method, target string, body io.Reader, e
 	return response, string(text)
 }
 
-func (s *stage) get(client *http.Client, target string) (*http.Response, string) {
+func (s *fixture) get(client *http.Client, target string) (*http.Response, string) {
 	s.t.Helper()
 	return s.do(client, "GET", target, nil, nil)
 }
 
 // post sends a form as a browser would from a page of the same origin.
-func (s *stage) post(client *http.Client, target string, form url.Values) (*http.Response, string) {
+func (s *fixture) post(client *http.Client, target string, form url.Values) (*http.Response, string) {
 	s.t.Helper()
 	return s.do(client, "POST", target, strings.NewReader(form.Encode()), func(r *http.Request) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -116,29 +116,29 @@ func (s *stage) post(client *http.Client, target string, form url.Values) (*http
 	})
 }
 
-// see sends a request and returns what arrived behind the gateway.
-func (s *stage) see(client *http.Client, target string, edit func(*http.Request)) sight {
+// see sends a request and returns what the upstream received.
+func (s *fixture) see(client *http.Client, target string, edit func(*http.Request)) received {
 	s.t.Helper()
 	response, text := s.do(client, "GET", target, nil, edit)
 	if response.StatusCode != http.StatusOK {
 		s.t.Fatalf("GET %.80s: got %d, want 200", target, response.StatusCode)
 	}
-	var seen sight
+	var seen received
 	if err := json.Unmarshal([]byte(text), &seen); err != nil {
 		s.t.Fatal(err)
 	}
 	return seen
 }
 
-// signIn walks the pages from a way back to the last redirect, and returns its target.
-func (s *stage) signIn(client *http.Client, back, username string) string {
+// signIn goes through the pages of a sign-in and returns the target of the last redirect.
+func (s *fixture) signIn(client *http.Client, back, username string) string {
 	s.t.Helper()
 	begun, _ := s.post(client, "/oauth2/start", url.Values{"rd": {back}})
 	return s.finish(client, begun, username)
 }
 
 // finish chooses a person at the provider to which a redirect led.
-func (s *stage) finish(client *http.Client, begun *http.Response, username string) string {
+func (s *fixture) finish(client *http.Client, begun *http.Response, username string) string {
 	s.t.Helper()
 	where := location(s.t, begun)
 	s.get(client, where)
@@ -195,21 +195,21 @@ func (c *clock) advance(by time.Duration) {
 
 var hidden = regexp.MustCompile(`name="rd" value="([^"]*)"`)
 
-func TestNewNamesTheOptionThatIsWrong(t *testing.T) {
+func TestNewNamesTheInvalidOption(t *testing.T) {
 	good := parse(t, "http://127.0.0.1:1")
 	for _, test := range []struct {
 		name    string
 		options demo.Options
 		want    string
 	}{
-		{"nothing to stand in front of", demo.Options{}, "upstream"},
+		{"no upstream", demo.Options{}, "upstream"},
 		{"a path in the upstream", demo.Options{Upstream: parse(t, "http://127.0.0.1:1/app")}, "upstream"},
 		{"an upstream that is not http", demo.Options{Upstream: parse(t, "ftp://127.0.0.1")}, "upstream"},
 		{"a provider without a host", demo.Options{Upstream: good, Provider: parse(t, "/login")}, "provider"},
 		{"a negative lifetime", demo.Options{Upstream: good, Lifetime: -time.Second}, "lifetime"},
-		{"a lifetime that a JWT cannot tell", demo.Options{Upstream: good, Lifetime: 1500 * time.Millisecond}, "lifetime"},
+		{"a lifetime of fractional seconds", demo.Options{Upstream: good, Lifetime: 1500 * time.Millisecond}, "lifetime"},
 		{"a token of a megabyte", demo.Options{Upstream: good, TokenBytes: 1 << 20}, "token bytes"},
-		{"nobody", demo.Options{Upstream: good, People: []demo.Person{}}, "people"},
+		{"no people", demo.Options{Upstream: good, People: []demo.Person{}}, "people"},
 		{"two of the same name", demo.Options{Upstream: good, People: append(demo.People(), demo.People()...)}, "people"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -221,21 +221,21 @@ func TestNewNamesTheOptionThatIsWrong(t *testing.T) {
 	}
 }
 
-func TestEveryPageIsMarkedAsADemo(t *testing.T) {
+func TestPagesHaveTheDemoBanner(t *testing.T) {
 	s := open(t, demo.Options{Upstream: parse(t, "http://127.0.0.1:1")})
 	client := s.client()
 	begun, _ := s.get(client, "/oauth2/start")
 	for name, visit := range map[string]func() (*http.Response, string){
-		"before sign-in":   func() (*http.Response, string) { return s.get(client, "/anything") },
-		"sign-in":          func() (*http.Response, string) { return s.get(client, "/oauth2/sign_in") },
-		"people":           func() (*http.Response, string) { return s.get(client, location(t, begun)) },
-		"stale sign-in":    func() (*http.Response, string) { return s.get(client, "/oauth2/callback") },
-		"nobody behind it": func() (*http.Response, string) { return s.get(s.signedIn("ada.analyst"), "/") },
+		"before sign-in":       func() (*http.Response, string) { return s.get(client, "/anything") },
+		"sign-in":              func() (*http.Response, string) { return s.get(client, "/oauth2/sign_in") },
+		"people":               func() (*http.Response, string) { return s.get(client, location(t, begun)) },
+		"stale sign-in":        func() (*http.Response, string) { return s.get(client, "/oauth2/callback") },
+		"upstream unreachable": func() (*http.Response, string) { return s.get(s.signedIn("ada.analyst"), "/") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			response, text := visit()
 			if !strings.Contains(text, "<strong>Demo</strong> Pretend people, pretend tokens") {
-				t.Errorf("got a page without the mark: %s", text)
+				t.Errorf("got a page without the banner: %s", text)
 			}
 			checkPage(t, response, text)
 		})
@@ -263,7 +263,7 @@ func checkPage(t *testing.T, response *http.Response, text string) {
 	}
 }
 
-func TestTheStyleAndTheIconAreServed(t *testing.T) {
+func TestStaticFilesAreServed(t *testing.T) {
 	s := open(t, demo.Options{})
 	for path, want := range map[string]string{
 		"/oauth2/static/demo.css": "text/css; charset=utf-8",

@@ -15,7 +15,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestOnlyLoopbackIsListenedOn(t *testing.T) {
+func TestListenRejectsOtherThanLoopback(t *testing.T) {
 	for _, test := range []struct{ name, host, want string }{
 		{"loopback", "127.0.0.1", "127.0.0.1"},
 		{"its name", "localhost", "127.0.0.1"},
@@ -57,7 +57,7 @@ func checkListens(t *testing.T, listener net.Listener, err error, want string) {
 	}
 }
 
-func TestLoopbackOfIPv6IsListenedOn(t *testing.T) {
+func TestListenAcceptsIPv6Loopback(t *testing.T) {
 	probe, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
 		process.Missing(t, "no IPv6 here: "+err.Error())
@@ -67,7 +67,7 @@ func TestLoopbackOfIPv6IsListenedOn(t *testing.T) {
 	checkListens(t, listener, err, "::1")
 }
 
-func TestAPortThatIsTakenGivesWayToAnother(t *testing.T) {
+func TestListenReplacesTakenPort(t *testing.T) {
 	first, err := demo.Listen("127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestAPortThatIsTakenGivesWayToAnother(t *testing.T) {
 	}
 }
 
-func TestAFreePortIsTakenAsAsked(t *testing.T) {
+func TestListenUsesFreePort(t *testing.T) {
 	first, err := demo.Listen("127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestAFreePortIsTakenAsAsked(t *testing.T) {
 	}
 }
 
-func TestAPortThatDoesNotExistIsAnError(t *testing.T) {
+func TestListenRejectsInvalidPort(t *testing.T) {
 	for _, port := range []int{-1, 65536} {
 		if listener, err := demo.Listen("127.0.0.1", port); err == nil {
 			_ = listener.Close()
@@ -110,14 +110,14 @@ func TestAPortThatDoesNotExistIsAnError(t *testing.T) {
 	}
 }
 
-func TestACertificateWithoutNamesIsAnError(t *testing.T) {
+func TestCertificateRejectsNoNames(t *testing.T) {
 	if _, _, err := demo.Certificate(); err == nil {
 		t.Error("got a certificate, want an error")
 	}
 }
 
-// overHTTPS serves the gateway by TLS under names that only this client knows.
-func overHTTPS(t *testing.T, names ...string) (*stage, *http.Client, string) {
+// overHTTPS serves the gateway by TLS under host names that only this client resolves.
+func overHTTPS(t *testing.T, names ...string) (*fixture, *http.Client, string) {
 	t.Helper()
 	certificate, pool, err := demo.Certificate(append(names, "127.0.0.1")...)
 	if err != nil {
@@ -126,7 +126,7 @@ func overHTTPS(t *testing.T, names ...string) (*stage, *http.Client, string) {
 	front := httptest.NewUnstartedServer(nil)
 	_, port, _ := net.SplitHostPort(front.Listener.Addr().String())
 	provider := &url.URL{Scheme: "https", Host: net.JoinHostPort(names[1], port)}
-	gateway, err := demo.New(demo.Options{Upstream: behind(t), Provider: provider})
+	gateway, err := demo.New(demo.Options{Upstream: upstream(t), Provider: provider})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func overHTTPS(t *testing.T, names ...string) (*stage, *http.Client, string) {
 	front.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	front.StartTLS()
 	t.Cleanup(front.Close)
-	s := &stage{t: t, gateway: gateway, front: front}
+	s := &fixture{t: t, gateway: gateway, front: front}
 	client := s.client()
 	client.Transport = &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool},
@@ -145,7 +145,7 @@ func overHTTPS(t *testing.T, names ...string) (*stage, *http.Client, string) {
 	return s, client, "https://" + net.JoinHostPort(names[0], port)
 }
 
-func TestSignInCrossesSitesByHTTPSWithOtherNames(t *testing.T) {
+func TestSignInWorksAcrossSitesOverHTTPS(t *testing.T) {
 	s, client, gateway := overHTTPS(t, "gateway.example", "login.other.example")
 	begun, _ := s.get(client, gateway+"/oauth2/start?rd=/here%3Fq")
 	if got := location(t, begun); !strings.HasPrefix(got, "https://login.other.example:") {
@@ -166,7 +166,7 @@ func TestSignInCrossesSitesByHTTPSWithOtherNames(t *testing.T) {
 	}
 }
 
-func TestTheProvidersOriginIsTheIssuer(t *testing.T) {
+func TestIssuerIsTheProvidersOrigin(t *testing.T) {
 	s, client, gateway := overHTTPS(t, "gateway.example", "login.other.example")
 	_, text := s.get(client, gateway+"/.well-known/openid-configuration")
 	if !strings.Contains(text, `"issuer":"https://login.other.example:`) {

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type mint struct {
 	signer   jose.Signer
 	public   jose.JSONWebKeySet
 	lifetime time.Duration
-	length   int // of an access token in bytes, about; 0 is as it comes
+	length   int // of an access token in bytes, about; 0 is unpadded
 }
 
 func newMint(lifetime time.Duration, length int) (*mint, error) {
@@ -54,7 +55,7 @@ func (m *mint) tokens(person Person, issuer string, now time.Time) (tokens, erro
 	return tokens{access: access, id: id, expires: now.Add(m.lifetime)}, nil
 }
 
-// claims are those of a Keycloak access token, as far as a reader may expect them.
+// claims are those of a Keycloak access token, as far as programs rely on them.
 func (m *mint) claims(person Person, issuer string, now time.Time) map[string]any {
 	given, family, _ := strings.Cut(person.Name, " ")
 	return map[string]any{
@@ -68,8 +69,8 @@ func (m *mint) claims(person Person, issuer string, now time.Time) map[string]an
 	}
 }
 
-// access signs claims, twice where they have to be padded: the first signature shows
-// how much is missing.
+// access signs claims, twice where they have to be padded: the first result shows
+// how much padding is needed.
 func (m *mint) access(claims map[string]any) (string, error) {
 	text, err := m.sign(claims)
 	missing := (m.length-len(text))*3/4 - len(`,"padding":""`)
@@ -80,7 +81,7 @@ func (m *mint) access(claims map[string]any) (string, error) {
 	return m.sign(claims)
 }
 
-// idClaims are what the client, not a service, learns about the person.
+// idClaims are the claims of the ID token, which is for the client and not for services.
 func idClaims(access map[string]any) map[string]any {
 	claims := map[string]any{}
 	for _, name := range []string{
@@ -91,6 +92,36 @@ func idClaims(access map[string]any) map[string]any {
 	}
 	claims["aud"], claims["typ"], claims["jti"] = client, "ID", random()
 	return claims
+}
+
+// verified is what an API reads from a token.
+type verified struct {
+	username string
+	expires  time.Time
+}
+
+// verify checks that m signed an access token, for the API's audience, and that it has
+// not expired. It does not compare the issuer, which depends on the host name by which
+// the person reached the gateway: the key belongs to this process alone.
+func (m *mint) verify(token string, now time.Time) (verified, error) {
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return verified{}, errors.New("the token is not a JWT signed with ES256")
+	}
+	var claims jwt.Claims
+	var person struct {
+		Username string `json:"preferred_username"`
+	}
+	if err := parsed.Claims(&m.public, &claims, &person); err != nil {
+		return verified{}, errors.New("the token's signature is not one of this demo; get a new token")
+	}
+	if !claims.Audience.Contains(audience) {
+		return verified{}, fmt.Errorf("the token's audience does not include %s", audience)
+	}
+	if claims.Expiry == nil || !now.Before(claims.Expiry.Time()) {
+		return verified{}, errors.New("the token has expired; get a new one")
+	}
+	return verified{person.Username, claims.Expiry.Time().UTC()}, nil
 }
 
 func (m *mint) sign(claims map[string]any) (string, error) {

@@ -17,7 +17,7 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri '
 type page struct {
 	Title  string
 	Text   string
-	Place  string // what the person asked for, for showing
+	Asked  string // what the person asked for, shortened
 	Back   string // the same, to return to
 	State  string
 	People []Person
@@ -26,8 +26,8 @@ type page struct {
 }
 
 // show answers with a page. Its referrer policy is not no-referrer: with that one, its
-// forms would send "Origin: null", and over plain http nothing else says where a POST
-// comes from.
+// forms would send "Origin: null", and over plain http no other header names the
+// origin of a POST.
 func (g *Gateway) show(w http.ResponseWriter, status int, name string, content page) {
 	var out bytes.Buffer
 	if err := g.pages.ExecuteTemplate(&out, name, content); err != nil {
@@ -41,7 +41,7 @@ func (g *Gateway) show(w http.ResponseWriter, status int, name string, content p
 	header.Set("Referrer-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = out.WriteTo(w) // the client is gone; nobody is left to tell
+	_, _ = out.WriteTo(w) // fails only where the client is gone
 }
 
 // asset serves one embedded file.
@@ -53,11 +53,11 @@ func asset(name string) http.HandlerFunc {
 	}
 }
 
-// abridge shortens what was asked for to a length that can be read.
-func abridge(text string) string {
-	const most = 96
-	if len(text) <= most {
+// shorten limits an address to a length that fits on the page.
+func shorten(text string) string {
+	const maxLength = 96
+	if len(text) <= maxLength {
 		return text
 	}
-	return text[:most-24] + "…" + text[len(text)-20:]
+	return text[:maxLength-24] + "…" + text[len(text)-20:]
 }

@@ -9,14 +9,14 @@ import (
 
 // Person is someone who can sign in.
 type Person struct {
-	Subject  string // what the provider calls the person, for good
+	Subject  string // the provider's permanent ID of the person
 	Username string
 	Name     string
 	Email    string
 	Groups   []string
 }
 
-// People are the pretend people of a gateway that was given none.
+// People are the default pretend people.
 func People() []Person {
 	return []Person{
 		{
@@ -34,7 +34,7 @@ func People() []Person {
 	}
 }
 
-// Initials are up to two letters that stand for the person where a picture would be.
+// Initials are up to two letters that stand for the person in place of a picture.
 func (p Person) Initials() string {
 	var letters []rune
 	for word := range strings.FieldsSeq(p.Name) {
@@ -45,12 +45,12 @@ func (p Person) Initials() string {
 
 func checkPeople(people []Person) error {
 	if people != nil && len(people) == 0 {
-		return errors.New("people: got nobody, want at least one person")
+		return errors.New("people: got none, want at least one")
 	}
 	var seen []string
 	for _, person := range people {
 		if person.Username == "" || person.Subject == "" || slices.Contains(seen, person.Username) {
-			return fmt.Errorf("people: got %q, want a subject and a username of its own for each", person.Username)
+			return fmt.Errorf("people: got %q, want a subject and a unique username for each", person.Username)
 		}
 		seen = append(seen, person.Username)
 	}

@@ -16,20 +16,19 @@ func plainTransport() http.RoundTripper {
 	return transport
 }
 
-// reverseProxy forwards a request whose headers forward has already dressed.
+// reverseProxy forwards a request whose headers forward has already set.
 func (g *Gateway) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport:    transport,
 		Rewrite:      g.rewrite,
 		ErrorHandler: g.unreachable,
 		// What ReverseProxy would log is about broken connections only, and goes to
-		// the program's standard logger, which is not the demo's to write to.
+		// the program's standard logger.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 }
 
-// forward sends the request of a person who is signed in to the server behind, and asks
-// everybody else to sign in.
+// forward sends a request with a session to the upstream; other callers have to sign in.
 func (g *Gateway) forward(w http.ResponseWriter, r *http.Request) {
 	session := g.session(r)
 	if session == nil {
@@ -47,7 +46,7 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request) {
 	g.proxy.ServeHTTP(w, out)
 }
 
-// identify makes a request's headers say who sends it, whatever they said before.
+// identify sets the headers that name the person, replacing what the client sent.
 func (g *Gateway) identify(header http.Header, person Person, held tokens) {
 	for _, set := range g.upstreamHeaders(person, held) {
 		strip(header, set.name)
@@ -74,8 +73,8 @@ func identity(prefix string, person Person) []field {
 	}
 }
 
-// upstreamHeaders are those that the gateway answers for; one that is empty does not go
-// upstream, and neither does what the client sent under its name.
+// upstreamHeaders are those that the gateway controls. An empty one is not sent, nor is
+// what the client sent under its name.
 func (g *Gateway) upstreamHeaders(person Person, held tokens) []field {
 	headers := identity("X-Forwarded-", person)
 	if !g.flags.NoPassAccessToken {
@@ -87,8 +86,8 @@ func (g *Gateway) upstreamHeaders(person Person, held tokens) []field {
 	return headers
 }
 
-// strip removes a header in every spelling that a server might take for it: many turn
-// hyphens and underscores into the same variable.
+// strip removes a header in every spelling that a server might read as it: many map
+// hyphens and underscores to the same variable.
 func strip(header http.Header, name string) {
 	for sent := range header {
 		if strings.EqualFold(strings.ReplaceAll(sent, "_", "-"), name) {
@@ -106,8 +105,8 @@ func flatten(header http.Header) {
 	}
 }
 
-// rewrite aims the request at the server behind and undoes what ReverseProxy does to
-// headers and queries for safety: that server shall see what was sent.
+// rewrite directs the request to the upstream and undoes what ReverseProxy does to
+// headers and queries for safety: the upstream has to receive what was sent.
 func (g *Gateway) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme, p.Out.URL.Host = g.upstream.Scheme, g.upstream.Host
 	p.Out.URL.RawQuery = p.In.URL.RawQuery

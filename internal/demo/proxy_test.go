@@ -18,7 +18,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestTheServerBehindGetsExactlyTheHeadersOfOauth2Proxy(t *testing.T) {
+func TestForwardSendsTheHeadersOfOauth2Proxy(t *testing.T) {
 	s := open(t, demo.Options{})
 	seen := s.see(s.signedIn("ada.analyst"), "/path?q=1", func(r *http.Request) {
 		r.Header.Set("User-Agent", "test")
@@ -48,7 +48,7 @@ func TestTheServerBehindGetsExactlyTheHeadersOfOauth2Proxy(t *testing.T) {
 	}
 }
 
-func TestFlagsAddHeadersAsOauth2ProxyDoes(t *testing.T) {
+func TestFlagsAddTheHeadersOfOauth2Proxy(t *testing.T) {
 	const access, authorization = "X-Forwarded-Access-Token", "Authorization"
 	for _, test := range []struct {
 		name             string
@@ -94,7 +94,7 @@ func TestFlagsAddHeadersAsOauth2ProxyDoes(t *testing.T) {
 	}
 }
 
-// checkPresent says which of the names are there although not wanted, or missing.
+// checkPresent reports names that are present but not wanted, or missing.
 func checkPresent(t *testing.T, where string, header http.Header, want []string, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -104,7 +104,7 @@ func checkPresent(t *testing.T, where string, header http.Header, want []string,
 	}
 }
 
-func TestHeadersThatTheClientMadeUpAreStrippedAsByOauth2Proxy(t *testing.T) {
+func TestForwardStripsForgedHeadersAsOauth2Proxy(t *testing.T) {
 	all := demo.Flags{PassAuthorizationHeader: true}
 	for _, test := range []struct {
 		name, header string
@@ -149,7 +149,7 @@ func holds(header http.Header, part string) bool {
 	return false
 }
 
-func TestRepeatedHeadersArriveAsOneAndThePeerIsAdded(t *testing.T) {
+func TestForwardJoinsRepeatedHeadersAndAddsPeer(t *testing.T) {
 	s := open(t, demo.Options{})
 	seen := s.see(s.signedIn("ada.analyst"), "/", func(r *http.Request) {
 		r.Header["Token"] = []string{"one", "two"}
@@ -163,7 +163,7 @@ func TestRepeatedHeadersArriveAsOneAndThePeerIsAdded(t *testing.T) {
 	}
 }
 
-func TestTheHostAndTheURLArriveAsSent(t *testing.T) {
+func TestForwardKeepsHostAndURL(t *testing.T) {
 	s := open(t, demo.Options{})
 	cookie, err := s.gateway.SignIn(s.front.URL, "ada.analyst")
 	if err != nil {
@@ -177,8 +177,8 @@ func TestTheHostAndTheURLArriveAsSent(t *testing.T) {
 	}
 }
 
-// raw sends a request that the client of net/http would not write so.
-func raw(s *stage, request string) (seen sight) {
+// raw sends a request that net/http's client would not write.
+func raw(s *fixture, request string) (seen received) {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.front.Listener.Addr().String())
 	if err != nil {
@@ -194,12 +194,12 @@ func raw(s *stage, request string) (seen sight) {
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(&seen); err != nil {
-		s.t.Fatalf("got %s without a sight of the request: %v", response.Status, err)
+		s.t.Fatalf("got %s without the received request: %v", response.Status, err)
 	}
 	return seen
 }
 
-func TestBodiesAndMethodsPass(t *testing.T) {
+func TestForwardKeepsBodyAndMethod(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.signedIn("ada.analyst")
 	response, text := s.do(client, "POST", "/form", strings.NewReader("a=b"), nil)
@@ -212,7 +212,7 @@ func TestBodiesAndMethodsPass(t *testing.T) {
 	}
 }
 
-func TestALongURLAndLargeHeadersPass(t *testing.T) {
+func TestForwardAcceptsLongURLAndLargeHeaders(t *testing.T) {
 	s := open(t, demo.Options{})
 	query := strings.Repeat("x", 900<<10)
 	seen := s.see(s.signedIn("ada.analyst"), "/?"+query, func(r *http.Request) {
@@ -226,7 +226,7 @@ func TestALongURLAndLargeHeadersPass(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsDownIsExplained(t *testing.T) {
+func TestForwardExplainsUnreachableUpstream(t *testing.T) {
 	listener, err := demo.Listen("127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestAServerThatIsDownIsExplained(t *testing.T) {
 	}
 }
 
-func TestTheServerBehindMayListenOnAUnixSocket(t *testing.T) {
+func TestForwardReachesUnixSocket(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -258,6 +258,6 @@ func TestTheServerBehindMayListenOnAUnixSocket(t *testing.T) {
 		}},
 	})
 	if response, text := s.get(s.signedIn("ada.analyst"), "/"); response.StatusCode != http.StatusOK || text != "hello" {
-		t.Errorf("got %d %q, want what the socket says", response.StatusCode, text)
+		t.Errorf("got %d %q, want the answer of the socket", response.StatusCode, text)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 const sessionCookie = "_demo_session"
 
-// session is one person's stay in one browser.
+// session is one person signed in in one browser.
 type session struct {
 	person Person
 	issuer string
@@ -22,7 +22,7 @@ type session struct {
 	tokens tokens
 }
 
-// tokens are what a session holds at one moment.
+// tokens are the current tokens of a session.
 type tokens struct {
 	access, id string
 	expires    time.Time
@@ -48,13 +48,13 @@ func (s *session) current(m *mint, now time.Time, renew time.Duration) (tokens, 
 	return minted, nil
 }
 
-// SignIn opens a session for a person without any page, and returns the cookie that a
-// test's client or browser has to send. Origin is where that client reaches the gateway,
+// SignIn opens a session without any page, and returns the cookie that the client
+// or browser has to send. Origin is where that client reaches the gateway,
 // as in http://127.0.0.1:8080; it names the issuer of the tokens.
 func (g *Gateway) SignIn(origin, username string) (*http.Cookie, error) {
 	person, known := g.person(username)
 	if !known {
-		return nil, fmt.Errorf("sign in: nobody is called %q", username)
+		return nil, fmt.Errorf("sign in: no person is called %q", username)
 	}
 	return g.open(person, origin), nil
 }
@@ -72,7 +72,7 @@ func (g *Gateway) open(person Person, origin string) *http.Cookie {
 	return cookie
 }
 
-// session finds who sends the request; nil is nobody.
+// session finds the request's session; nil if there is none.
 func (g *Gateway) session(r *http.Request) *session {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
@@ -82,7 +82,7 @@ func (g *Gateway) session(r *http.Request) *session {
 	return found
 }
 
-// end forgets the session that the request belongs to.
+// end deletes the request's session.
 func (g *Gateway) end(r *http.Request) {
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		g.sessions.take(cookie.Value)
@@ -108,7 +108,7 @@ func (g *Gateway) originOfRequest(r *http.Request) string {
 	return scheme + "://" + host
 }
 
-// random is a name of 256 bits that nobody can guess.
+// random returns 256 random bits as text.
 func random() string {
 	var bits [32]byte
 	_, _ = rand.Read(bits[:]) // never fails: the program ends instead (crypto/rand)

@@ -11,11 +11,11 @@ import (
 
 const loginCookie = "_demo_session_csrf"
 
-// login is a sign-in under way, from the gateway to the provider and back.
+// login is a pending sign-in, from the gateway to the provider and back.
 type login struct {
 	back    string // path and query to return to
-	origin  string // of the gateway, as the browser knows it
-	browser string // value of loginCookie, so that nobody is signed in by a foreign link
+	origin  string // of the gateway, as seen by the browser
+	browser string // value of loginCookie: a link from elsewhere cannot sign a person in
 	code    string // set once a person was chosen
 	person  Person
 }
@@ -28,7 +28,7 @@ func (g *Gateway) signInFirst(w http.ResponseWriter, r *http.Request) {
 	case g.flags.SkipProviderButton:
 		g.begin(w, r, g.asked(r))
 	default:
-		g.ask(w, r, http.StatusForbidden, g.asked(r))
+		g.showSignIn(w, r, http.StatusForbidden, g.asked(r))
 	}
 }
 
@@ -43,41 +43,41 @@ func (g *Gateway) asked(r *http.Request) string {
 // signIn serves /oauth2/sign_in.
 func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request) {
 	if g.flags.SkipProviderButton {
-		g.begin(w, r, wayBack(w, r))
+		g.begin(w, r, returnPath(w, r))
 		return
 	}
-	g.ask(w, r, http.StatusOK, wayBack(w, r))
+	g.showSignIn(w, r, http.StatusOK, returnPath(w, r))
 }
 
-// start serves /oauth2/start. The page with the button posts to it, since a way back of
-// a megabyte would not fit into a second URL.
-func (g *Gateway) start(w http.ResponseWriter, r *http.Request) { g.begin(w, r, wayBack(w, r)) }
+// start serves /oauth2/start. The page with the button posts to it, since a return path
+// of a megabyte would not fit into a second URL.
+func (g *Gateway) start(w http.ResponseWriter, r *http.Request) { g.begin(w, r, returnPath(w, r)) }
 
-func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, status int, back string) {
+func (g *Gateway) showSignIn(w http.ResponseWriter, r *http.Request, status int, back string) {
 	back = local(back)
 	path, _, _ := strings.Cut(back, "?")
 	g.show(w, status, "sign_in.html", page{
 		Title: "Sign in to continue",
 		Back:  back,
-		Place: abridge(r.Host + path),
+		Asked: shorten(r.Host + path),
 	})
 }
 
-// begin sends the browser to the provider and remembers where it wanted to go.
+// begin redirects to the provider and stores the path to return to.
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, back string) {
 	state := random()
 	g.logins.put(state, login{
 		back: local(back), origin: g.originOfRequest(r), browser: g.browser(w, r),
 	})
-	where := "/provider/sign_in?state=" + state
+	target := "/provider/sign_in?state=" + state
 	if g.provider != nil {
-		where = originOf(g.provider) + where
+		target = originOf(g.provider) + target
 	}
-	redirect(w, http.StatusFound, where)
+	redirect(w, http.StatusFound, target)
 }
 
-// browser returns the name by which a browser is known while it signs in. It stays the
-// same in all its tabs, so that each of them can finish.
+// browser returns the ID of a browser during sign-in. It is the same in all tabs, so that
+// each of them can finish.
 func (g *Gateway) browser(w http.ResponseWriter, r *http.Request) string {
 	if cookie, err := r.Cookie(loginCookie); err == nil && len(cookie.Value) == len(random()) {
 		return cookie.Value
@@ -88,7 +88,7 @@ func (g *Gateway) browser(w http.ResponseWriter, r *http.Request) string {
 	return cookie.Value
 }
 
-// provide serves the sign-in form of the pretend identity provider, and takes its answer.
+// provide serves the sign-in form of the pretend identity provider, and its POST.
 func (g *Gateway) provide(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -119,34 +119,34 @@ func (g *Gateway) chosen(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	state := r.PostFormValue("state")
-	under, known := g.logins.get(state)
+	pending, known := g.logins.get(state)
 	person, real := g.person(r.PostFormValue("person"))
 	if !known || !real {
 		g.stale(w, http.StatusBadRequest)
 		return
 	}
-	under.code, under.person = random(), person
-	g.logins.put(state, under)
-	where := "/oauth2/callback?" + url.Values{"code": {under.code}, "state": {state}}.Encode()
+	pending.code, pending.person = random(), person
+	g.logins.put(state, pending)
+	target := "/oauth2/callback?" + url.Values{"code": {pending.code}, "state": {state}}.Encode()
 	if g.provider != nil {
-		where = under.origin + where
+		target = pending.origin + target
 	}
-	redirect(w, http.StatusSeeOther, where)
+	redirect(w, http.StatusSeeOther, target)
 }
 
-// callback ends a sign-in; a state serves once, whether it succeeds or not.
+// callback ends a sign-in. A state is valid once, whether that succeeds or not.
 func (g *Gateway) callback(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	under, known := g.logins.take(query.Get("state"))
+	pending, known := g.logins.take(query.Get("state"))
 	cookie, err := r.Cookie(loginCookie)
-	if !known || err != nil || under.code == "" ||
-		!same(under.code, query.Get("code")) || !same(under.browser, cookie.Value) {
+	if !known || err != nil || pending.code == "" ||
+		!same(pending.code, query.Get("code")) || !same(pending.browser, cookie.Value) {
 		g.stale(w, http.StatusForbidden)
 		return
 	}
 	g.end(r)
-	http.SetCookie(w, g.open(under.person, g.originOfRequest(r)))
-	redirect(w, http.StatusFound, under.back)
+	http.SetCookie(w, g.open(pending.person, g.originOfRequest(r)))
+	redirect(w, http.StatusFound, pending.back)
 }
 
 // signOut serves /oauth2/sign_out.
@@ -155,21 +155,21 @@ func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request) {
 	gone := g.cookie(sessionCookie, "", g.viaTLS(r))
 	gone.MaxAge = -1
 	http.SetCookie(w, gone)
-	redirect(w, http.StatusFound, local(wayBack(w, r)))
+	redirect(w, http.StatusFound, local(returnPath(w, r)))
 }
 
 func (g *Gateway) stale(w http.ResponseWriter, status int) {
 	g.show(w, status, "message.html", page{
 		Title:  "This sign-in cannot be finished",
-		Text:   "It was finished already, is too old, or began in another browser or on another site.",
+		Text:   "It was finished already, is too old, or started in another browser or on another site.",
 		Link:   "/",
-		Action: "Begin again",
+		Action: "Start again",
 	})
 }
 
-// wayBack is where the caller wants to be afterwards, not yet checked: the rd parameter,
-// or the header that nginx sets before it asks for the sign-in page.
-func wayBack(w http.ResponseWriter, r *http.Request) string {
+// returnPath is where the caller wants to return to, not yet checked: the rd parameter,
+// or the header that nginx sets before it requests the sign-in page.
+func returnPath(w http.ResponseWriter, r *http.Request) string {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if back := r.FormValue("rd"); back != "" {
 		return back
@@ -178,7 +178,7 @@ func wayBack(w http.ResponseWriter, r *http.Request) string {
 }
 
 // local returns a path and query of this origin, or "/" for anything that a browser
-// could take for another one. Browsers drop tabs and line breaks and read a backslash
+// could read as another origin. Browsers drop tabs and line breaks and read a backslash
 // as a slash, so only visible ASCII without backslashes passes.
 func local(back string) string {
 	foreign := func(c rune) bool { return c <= ' ' || c > '~' || c == '\\' }
@@ -188,9 +188,9 @@ func local(back string) string {
 	return back
 }
 
-// redirect sends the browser to a place exactly as written; http.Redirect would clean it.
-func redirect(w http.ResponseWriter, status int, where string) {
-	w.Header().Set("Location", where)
+// redirect sends a Location exactly as given; http.Redirect would clean it.
+func redirect(w http.ResponseWriter, status int, target string) {
+	w.Header().Set("Location", target)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 }

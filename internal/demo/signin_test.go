@@ -11,7 +11,7 @@ import (
 	"github.com/token2go/token2go/internal/demo"
 )
 
-func TestAPersonSignsInByPagesAndReturnsToWhereTheyWere(t *testing.T) {
+func TestSignInReturnsToTheRequestedPage(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.client()
 	const asked = "/flow/redirect/token?target=http%3A%2F%2F127.0.0.1%3A1%2Fcb&state=a%2Bb;c&x"
@@ -31,13 +31,13 @@ func TestAPersonSignsInByPagesAndReturnsToWhereTheyWere(t *testing.T) {
 	}
 }
 
-func TestEveryoneIsOfferedByNameAndGroups(t *testing.T) {
+func TestSignInListsPeopleWithGroups(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.client()
 	begun, _ := s.get(client, "/oauth2/start")
 	_, text := s.get(client, location(t, begun))
 	if len(demo.People()) == 0 {
-		t.Fatal("nobody to sign in")
+		t.Fatal("no people to sign in")
 	}
 	for _, person := range demo.People() {
 		for _, want := range append(person.Groups, person.Name, person.Email, `value="`+person.Username+`"`) {
@@ -48,7 +48,7 @@ func TestEveryoneIsOfferedByNameAndGroups(t *testing.T) {
 	}
 }
 
-func TestASessionThatEndedIsAnsweredAsByOauth2Proxy(t *testing.T) {
+func TestEndedSessionIsAnsweredAsByOauth2Proxy(t *testing.T) {
 	for _, test := range []struct {
 		name, accept string
 		skip         bool
@@ -79,7 +79,7 @@ func TestASessionThatEndedIsAnsweredAsByOauth2Proxy(t *testing.T) {
 	}
 }
 
-func TestWithoutAButtonTheWayBackIsWhereTheyWereAlready(t *testing.T) {
+func TestSkipProviderButtonKeepsReturnPath(t *testing.T) {
 	s := open(t, demo.Options{Flags: demo.Flags{SkipProviderButton: true}})
 	client := s.client()
 	long := "/flow?x=" + strings.Repeat("y", 300<<10)
@@ -93,7 +93,7 @@ func TestWithoutAButtonTheWayBackIsWhereTheyWereAlready(t *testing.T) {
 	}
 }
 
-func TestNoWayBackLeadsToAnotherOrigin(t *testing.T) {
+func TestReturnPathRejectsOtherOrigins(t *testing.T) {
 	s := open(t, demo.Options{})
 	for _, test := range []struct{ name, back, want string }{
 		{"a path", "/echo", "/echo"},
@@ -133,7 +133,7 @@ func TestNoWayBackLeadsToAnotherOrigin(t *testing.T) {
 	}
 }
 
-func TestAPathOfTwoSlashesIsNoWayBack(t *testing.T) {
+func TestReturnPathRejectsTwoSlashes(t *testing.T) {
 	s := open(t, demo.Options{})
 	_, text := s.get(s.client(), s.front.URL+"//evil.example/")
 	if got := hidden.FindStringSubmatch(text); got == nil || got[1] != "/" {
@@ -141,7 +141,7 @@ func TestAPathOfTwoSlashesIsNoWayBack(t *testing.T) {
 	}
 }
 
-func TestNginxMayNameTheWayBackInAHeader(t *testing.T) {
+func TestReturnPathMayComeInNginxHeader(t *testing.T) {
 	s := open(t, demo.Options{})
 	for back, want := range map[string]string{"/deep?q": "/deep?q", "https://evil.example/": "/"} {
 		_, text := s.do(s.client(), "GET", "/oauth2/sign_in", nil, func(r *http.Request) {
@@ -153,7 +153,7 @@ func TestNginxMayNameTheWayBackInAHeader(t *testing.T) {
 	}
 }
 
-func TestBehindAnotherGatewayTheWayBackIsWhatThatWasAsked(t *testing.T) {
+func TestReverseProxyReturnsToForwardedURI(t *testing.T) {
 	for _, test := range []struct {
 		name          string
 		believed      bool
@@ -187,7 +187,7 @@ func TestBehindAnotherGatewayTheWayBackIsWhatThatWasAsked(t *testing.T) {
 	}
 }
 
-func TestSignOutEndsTheSessionOnTheServerToo(t *testing.T) {
+func TestSignOutDeletesTheSession(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.signedIn("ada.analyst")
 	kept := client.Jar.Cookies(parse(t, s.front.URL))
@@ -205,7 +205,7 @@ func TestSignOutEndsTheSessionOnTheServerToo(t *testing.T) {
 	}
 }
 
-func TestTwoPeopleAtOnceStayApart(t *testing.T) {
+func TestSessionsOfTwoPeopleAreSeparate(t *testing.T) {
 	s := open(t, demo.Options{})
 	ada, nora := s.client(), s.client()
 	s.signIn(ada, "/", "ada.analyst")
@@ -217,7 +217,7 @@ func TestTwoPeopleAtOnceStayApart(t *testing.T) {
 	}
 }
 
-func TestSigningInAgainReplacesThePerson(t *testing.T) {
+func TestSecondSignInReplacesTheSession(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.signedIn("ada.analyst")
 	old := client.Jar.Cookies(parse(t, s.front.URL))
@@ -231,7 +231,7 @@ func TestSigningInAgainReplacesThePerson(t *testing.T) {
 	}
 }
 
-func TestTwoTabsOfABrowserBothFinish(t *testing.T) {
+func TestTwoTabsCanBothFinishSignIn(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.client()
 	first, _ := s.get(client, "/oauth2/start?rd=/first")
@@ -244,8 +244,8 @@ func TestTwoTabsOfABrowserBothFinish(t *testing.T) {
 	}
 }
 
-// chosen walks as far as the callback's address.
-func chosen(s *stage, client *http.Client) string {
+// chosen signs in up to the callback's address.
+func chosen(s *fixture, client *http.Client) string {
 	s.t.Helper()
 	begun, _ := s.get(client, "/oauth2/start")
 	state := parse(s.t, location(s.t, begun)).Query().Get("state")
@@ -253,7 +253,7 @@ func chosen(s *stage, client *http.Client) string {
 	return location(s.t, answer)
 }
 
-func TestACallbackServesOnceAndOnlyTheBrowserThatBegan(t *testing.T) {
+func TestCallbackIsBoundToBrowserAndValidOnce(t *testing.T) {
 	s := open(t, demo.Options{})
 	client, other := s.client(), s.client()
 	s.get(other, "/oauth2/start")
@@ -284,7 +284,7 @@ func TestACallbackServesOnceAndOnlyTheBrowserThatBegan(t *testing.T) {
 	}
 }
 
-func TestACallbackBeforeAnyoneWasChosenIsRefused(t *testing.T) {
+func TestCallbackRejectsSignInWithoutPerson(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.client()
 	begun, _ := s.get(client, "/oauth2/start")
@@ -294,7 +294,7 @@ func TestACallbackBeforeAnyoneWasChosenIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheProviderTakesOnlyItsOwnForm(t *testing.T) {
+func TestProviderRejectsForeignForms(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.client()
 	begun, _ := s.get(client, "/oauth2/start")
@@ -307,8 +307,8 @@ func TestTheProviderTakesOnlyItsOwnForm(t *testing.T) {
 	}{
 		{"another site", "POST", "cross-site", good, 403},
 		{"another port of this host", "POST", "same-site", good, 403},
-		{"nobody of this name", "POST", "same-origin", url.Values{"state": {state}, "person": {"eve"}}, 400},
-		{"no sign-in under way", "POST", "same-origin", url.Values{"state": {"x"}, "person": {"ada.analyst"}}, 400},
+		{"an unknown person", "POST", "same-origin", url.Values{"state": {state}, "person": {"eve"}}, 400},
+		{"an unknown state", "POST", "same-origin", url.Values{"state": {"x"}, "person": {"ada.analyst"}}, 400},
 		{"another method", "PUT", "same-origin", good, 405},
 		{"its own form", "POST", "same-origin", good, 303},
 	} {
@@ -327,7 +327,7 @@ func TestTheProviderTakesOnlyItsOwnForm(t *testing.T) {
 	}
 }
 
-func TestTheSessionCookieIsThatOfOauth2Proxy(t *testing.T) {
+func TestSessionCookieHasAttributesOfOauth2Proxy(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		options demo.Options
@@ -357,7 +357,7 @@ func TestTheSessionCookieIsThatOfOauth2Proxy(t *testing.T) {
 	}
 }
 
-func TestTheOldestSessionGivesWayWhenThereAreTooMany(t *testing.T) {
+func TestOldestSessionIsDroppedAtTheLimit(t *testing.T) {
 	s := open(t, demo.Options{})
 	first, second := s.signedIn("ada.analyst"), s.signedIn("ada.analyst")
 	for range 999 {
@@ -370,7 +370,7 @@ func TestTheOldestSessionGivesWayWhenThereAreTooMany(t *testing.T) {
 	}
 }
 
-func TestTheOldestSignInGivesWayWhenThereAreTooMany(t *testing.T) {
+func TestOldestSignInIsDroppedAtTheLimit(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.client()
 	first, _ := s.get(client, "/oauth2/start")
@@ -385,14 +385,14 @@ func TestTheOldestSignInGivesWayWhenThereAreTooMany(t *testing.T) {
 	}
 }
 
-func TestSignInOfNobodyIsAnError(t *testing.T) {
+func TestSignInRejectsUnknownPerson(t *testing.T) {
 	s := open(t, demo.Options{})
 	if _, err := s.gateway.SignIn(s.front.URL, "eve"); err == nil {
 		t.Error("got a session, want an error")
 	}
 }
 
-func TestOtherGatewaysMayAskWhoItIs(t *testing.T) {
+func TestAuthAnswersOtherGateways(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.signedIn("ada.analyst")
 	for _, path := range []string{"/oauth2/auth", "/oauth2/userinfo"} {
@@ -415,7 +415,7 @@ func TestOtherGatewaysMayAskWhoItIs(t *testing.T) {
 	}
 }
 
-func TestUserinfoIsThatOfOauth2Proxy(t *testing.T) {
+func TestUserinfoMatchesOauth2Proxy(t *testing.T) {
 	s := open(t, demo.Options{})
 	for username, want := range map[string]string{
 		"ada.analyst":   `{"user":"5f0c4a52-0a6e-4f0e-9d53-0000000000a1","email":"ada.analyst@example.org","groups":["analysts","staff"],"preferredUsername":"ada.analyst"}`,

@@ -17,7 +17,7 @@ import (
 const access = "X-Forwarded-Access-Token"
 
 // verified checks a token against the keys that the gateway publishes.
-func verified(s *stage, token string) (jwt.Claims, map[string]any) {
+func verified(s *fixture, token string) (jwt.Claims, map[string]any) {
 	s.t.Helper()
 	_, text := s.get(s.client(), "/.well-known/jwks.json")
 	var keys jose.JSONWebKeySet
@@ -36,7 +36,7 @@ func verified(s *stage, token string) (jwt.Claims, map[string]any) {
 	return claims, all
 }
 
-func TestAnyoneCanVerifyTheAccessToken(t *testing.T) {
+func TestAccessTokenVerifiesAgainstPublishedKeys(t *testing.T) {
 	now := newClock()
 	s := open(t, demo.Options{Now: now.Now})
 	claims, all := verified(s, s.see(s.signedIn("ada.analyst"), "/", nil).Header.Get(access))
@@ -57,7 +57,7 @@ func TestAnyoneCanVerifyTheAccessToken(t *testing.T) {
 	}
 }
 
-func TestAuthorizationHoldsAnIDTokenAndNotTheAccessToken(t *testing.T) {
+func TestAuthorizationHeaderCarriesIDToken(t *testing.T) {
 	s := open(t, demo.Options{Flags: demo.Flags{PassAuthorizationHeader: true}})
 	seen := s.see(s.signedIn("ada.analyst"), "/", nil)
 	_, all := verified(s, strings.TrimPrefix(seen.Header.Get("Authorization"), "Bearer "))
@@ -66,7 +66,7 @@ func TestAuthorizationHoldsAnIDTokenAndNotTheAccessToken(t *testing.T) {
 	}
 }
 
-func TestThePublishedKeyHasNoPrivatePart(t *testing.T) {
+func TestJWKSHasNoPrivateKey(t *testing.T) {
 	s := open(t, demo.Options{})
 	_, text := s.get(s.client(), "/.well-known/jwks.json")
 	var set struct{ Keys []map[string]any }
@@ -78,7 +78,7 @@ func TestThePublishedKeyHasNoPrivatePart(t *testing.T) {
 	}
 }
 
-func TestDiscoveryNamesTheIssuerAndItsKeys(t *testing.T) {
+func TestDiscoveryReturnsIssuerAndJWKS(t *testing.T) {
 	s := open(t, demo.Options{})
 	_, text := s.get(s.client(), "/.well-known/openid-configuration")
 	var found struct {
@@ -94,7 +94,7 @@ func TestDiscoveryNamesTheIssuerAndItsKeys(t *testing.T) {
 	}
 }
 
-func TestATokenIsAsLongAsAskedFor(t *testing.T) {
+func TestTokenBytesSetsTokenLength(t *testing.T) {
 	for _, length := range []int{0, 2000, 12_345, 60_000} {
 		s := open(t, demo.Options{TokenBytes: length})
 		token := s.see(s.signedIn("nora.newcomer"), "/", nil).Header.Get(access)
@@ -109,7 +109,7 @@ func TestATokenIsAsLongAsAskedFor(t *testing.T) {
 	}
 }
 
-func TestATokenIsRenewedBeforeItExpires(t *testing.T) {
+func TestTokenIsRenewedBeforeExpiry(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		lifetime, renew time.Duration
@@ -141,7 +141,7 @@ func TestATokenIsRenewedBeforeItExpires(t *testing.T) {
 	}
 }
 
-func checkNewer(s *stage, first, second string, by time.Duration) {
+func checkNewer(s *fixture, first, second string, by time.Duration) {
 	s.t.Helper()
 	before, _ := verified(s, first)
 	after, _ := verified(s, second)
@@ -153,7 +153,7 @@ func checkNewer(s *stage, first, second string, by time.Duration) {
 	}
 }
 
-func TestRequestsThatArriveTogetherGetTheSameToken(t *testing.T) {
+func TestConcurrentRequestsGetTheSameToken(t *testing.T) {
 	now := newClock()
 	s := open(t, demo.Options{Now: now.Now})
 	client := s.signedIn("ada.analyst")
@@ -173,7 +173,7 @@ func TestRequestsThatArriveTogetherGetTheSameToken(t *testing.T) {
 	}
 }
 
-// tokenOf may run beside the test's own goroutine, so it ends nothing.
+// tokenOf may run in other goroutines, so it does not call Fatal.
 func tokenOf(t *testing.T, client *http.Client, target string) string {
 	response, err := client.Get(target)
 	if err != nil {
@@ -181,14 +181,14 @@ func tokenOf(t *testing.T, client *http.Client, target string) string {
 		return ""
 	}
 	defer response.Body.Close()
-	var seen sight
+	var seen received
 	if err := json.NewDecoder(response.Body).Decode(&seen); err != nil {
 		t.Error(err)
 	}
 	return seen.Header.Get(access)
 }
 
-func TestPeopleWhoComeAndGoAtOnceDoNotRace(t *testing.T) {
+func TestConcurrentSignOutsDoNotRace(t *testing.T) {
 	s := open(t, demo.Options{})
 	var wait sync.WaitGroup
 	for _, person := range demo.People() {

@@ -8,6 +8,7 @@ const find = (id) => document.getElementById(id);
 const list = find("tabs");
 const address = find("url");
 const withToken = find("with-token");
+const note = find("url-note").textContent;
 
 let tool = tools[0];
 let server = "";
@@ -93,9 +94,7 @@ function draw() {
   const valid = usable(address.value);
   const inside = withToken.checked && !tool.bare ? token : null;
   address.setAttribute("aria-invalid", String(!valid));
-  find("url-note").textContent = valid
-    ? "An example: put yours in."
-    : "This is no http or https address, so the example stays.";
+  find("url-note").textContent = valid ? note : "This is not an http or https address, so the example stays.";
   find("snippet").textContent = tool.write({
     url: valid ? address.value.trim() : address.defaultValue,
     server,
