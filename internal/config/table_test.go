@@ -18,7 +18,7 @@ import (
 	"github.com/token2go/token2go/internal/secret"
 )
 
-var update = flag.Bool("update", false, "write the table of variables into README.md")
+var update = flag.Bool("update", false, "write the table of variables into docs/configuration.md")
 
 func TestTheTableAndTheStructCannotDrift(t *testing.T) {
 	table := config.Variables()
@@ -172,29 +172,29 @@ func TestMarkdownHasOneRowOfFourCellsForEveryVariable(t *testing.T) {
 }
 
 const (
-	readme = "../../README.md"
+	page   = "../../docs/configuration.md"
 	start  = "<!-- variables -->\n"
 	end    = "<!-- /variables -->"
-	advice = "run: go test ./internal/config -run TestReadme -update"
+	advice = "run: go test ./internal/config -run TestConfigurationPage -update"
 )
 
-func TestReadmeHoldsTheTableOfVariables(t *testing.T) {
-	content, err := os.ReadFile(readme)
+func TestConfigurationPageHasTheTableOfVariables(t *testing.T) {
+	content, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, rest, started := strings.Cut(string(content), start)
 	table, after, ended := strings.Cut(rest, end)
 	if !started || !ended {
-		t.Fatalf("README.md lacks the lines %q and %q; put them where the table belongs, then %s", strings.TrimSpace(start), end, advice)
+		t.Fatalf("docs/configuration.md lacks the lines %q and %q; put them where the table belongs, then %s", strings.TrimSpace(start), end, advice)
 	}
 	if table == config.Markdown() {
 		return
 	}
 	if !*update {
-		t.Fatalf("the table in README.md is not the one of this package; %s", advice)
+		t.Fatalf("the table in docs/configuration.md is not the one of this package; %s", advice)
 	}
-	if err := os.WriteFile(readme, []byte(before+start+config.Markdown()+end+after), 0o644); err != nil {
+	if err := os.WriteFile(page, []byte(before+start+config.Markdown()+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
