@@ -85,11 +85,11 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	log := slog.New(slog.DiscardHandler)
 	doors := []door{
 		newDoor("pretend gateway", front, gateway, http.DefaultMaxHeaderBytes, log),
-		newDoor("server", back, server.Gateway(), aboveOurs*s.MaxHeaderBytes, log),
+		newDoor("server", back, server.Gateway(), aboveOurs*s.Limits.MaxHeaderBytes, log),
 		newDoor("notes", side, gateway.Notes(), http.DefaultMaxHeaderBytes, log),
 	}
 	printDemo(lines.Direct(), plan, addresses)
-	s.DrainDelay, s.ShutdownTimeout = 0, time.Second
+	s.Limits.DrainDelay, s.Limits.ShutdownTimeout = 0, time.Second
 	return attend(ctx, s, server, doors, log)
 }
 
@@ -100,9 +100,9 @@ func origin(l net.Listener) *url.URL { return &url.URL{Scheme: "http", Host: l.A
 
 // demoServer is the server as the operator configured it, but for what the demo needs.
 func demoServer(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) (*web.Server, error) {
-	s.PublicURL, s.BasePath, s.GatewayCIDRs, s.ServerSocket, s.AllowedHosts = addresses.gateway, "", nil, "", nil
-	s.UISignInURL, s.UISignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
-	quiet := slog.New(logHandler(s.LogFormat, slog.LevelWarn, stdout, lines.Direct()))
+	s.Gateway.PublicURL, s.Gateway.BasePath, s.Gateway.CIDRs, s.Gateway.Socket, s.Gateway.AllowedHosts = addresses.gateway, "", nil, "", nil
+	s.UI.SignInURL, s.UI.SignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
+	quiet := slog.New(logHandler(s.Log.Format, slog.LevelWarn, stdout, lines.Direct()))
 	options := webOptions(s, quiet, lines, stdout)
 	options.Access = slog.DiscardHandler
 	options.Demo = banner

@@ -152,11 +152,11 @@ func attend(ctx context.Context, s settings, server *web.Server, doors []door, l
 	var err error
 	go func() {
 		defer close(ended)
-		log.Info("draining", "delay", s.DrainDelay.String())
-		time.Sleep(max(s.DrainDelay, breath))
-		err = shut(doors, s.ShutdownTimeout)
+		log.Info("draining", "delay", s.Limits.DrainDelay.String())
+		time.Sleep(max(s.Limits.DrainDelay, breath))
+		err = shut(doors, s.Limits.ShutdownTimeout)
 	}()
-	if !await(ended, s.DrainDelay+s.ShutdownTimeout+spare) {
+	if !await(ended, s.Limits.DrainDelay+s.Limits.ShutdownTimeout+spare) {
 		return errors.Join(cause, errStuck)
 	}
 	return errors.Join(cause, err)

@@ -48,7 +48,7 @@ func checkHealth(ctx context.Context, s settings) error {
 		return fmt.Errorf("not healthy: %w", errors.Unwrap(err))
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusForbidden && s.OpsPort == 0 && s.GatewayCIDRs != nil {
+	if answer.StatusCode == http.StatusForbidden && s.Ops.Port == 0 && s.Gateway.CIDRs != nil {
 		return nil // the gateway door is up, and this computer is not the gateway
 	}
 	if answer.StatusCode != http.StatusOK {
@@ -62,20 +62,20 @@ func healthAddress(s settings) (string, *http.Client) {
 	transport := &http.Transport{DisableKeepAlives: true}
 	client := &http.Client{Transport: transport}
 	switch {
-	case s.OpsPort != 0:
-		return "http://" + reachable(s.OpsHost, s.OpsPort) + "/health", client
-	case s.ServerSocket != "":
+	case s.Ops.Port != 0:
+		return "http://" + reachable(s.Ops.Host, s.Ops.Port) + "/health", client
+	case s.Gateway.Socket != "":
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", s.ServerSocket)
+			return new(net.Dialer).DialContext(ctx, "unix", s.Gateway.Socket)
 		}
 		return "http://localhost/health", client
-	case s.TLSCertFile != "":
+	case s.Gateway.TLSCertFile != "":
 		// The certificate is for the name that the gateway uses; nothing is sent that a
 		// stranger on this address could want.
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
-		return "https://" + reachable(s.ServerHost, s.ServerPort) + "/health", client
+		return "https://" + reachable(s.Gateway.Host, s.Gateway.Port) + "/health", client
 	default:
-		return "http://" + reachable(s.ServerHost, s.ServerPort) + "/health", client
+		return "http://" + reachable(s.Gateway.Host, s.Gateway.Port) + "/health", client
 	}
 }
 

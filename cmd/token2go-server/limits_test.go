@@ -106,7 +106,7 @@ func TestManyHalfRequestsLeaveRoomForWholeOnes(t *testing.T) {
 
 func TestAClientThatGoesAwayAmidAnAnswerHarmsNobody(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t)
+	h := openHouse(t, "T2G_TOKEN_HEADER_NAMES="+tokenHeader, "T2G_IDENTITY_HEADER_NAMES=X-User")
 	for range 50 {
 		connection := dial(t, h.gateway)
 		// Many requests at once, whose answers do not fit the socket's buffers.

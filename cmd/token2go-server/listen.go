@@ -18,14 +18,14 @@ import (
 
 // listenGateway binds the gateway door: a Unix socket, or a port with or without TLS.
 func listenGateway(s settings, log *slog.Logger) (net.Listener, error) {
-	if s.ServerSocket != "" {
-		return listenSocket(s.ServerSocket)
+	if s.Gateway.Socket != "" {
+		return listenSocket(s.Gateway.Socket)
 	}
-	listener, err := listenTCP(s.ServerHost, s.ServerPort)
-	if err != nil || s.TLSCertFile == "" {
+	listener, err := listenTCP(s.Gateway.Host, s.Gateway.Port)
+	if err != nil || s.Gateway.TLSCertFile == "" {
 		return listener, err
 	}
-	pair := &keyPair{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, log: log}
+	pair := &keyPair{certFile: s.Gateway.TLSCertFile, keyFile: s.Gateway.TLSKeyFile, log: log}
 	if err := pair.load(); err != nil {
 		_ = listener.Close()
 		return nil, err

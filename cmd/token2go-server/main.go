@@ -225,7 +225,7 @@ func load() (settings, error) {
 		return settings{}, err
 	}
 	s := settings{Config: loaded}
-	for _, text := range loaded.FlowTargets {
+	for _, text := range loaded.Flow.Targets {
 		pattern, err := flow.ParsePattern(text)
 		if err != nil {
 			faults = faults.Add(config.FaultFor("T2G_FLOW_TARGETS", text, "an absolute https URL whose path may hold * and a last **: "+err.Error()))

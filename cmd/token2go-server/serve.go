@@ -45,7 +45,7 @@ func serve(ctx context.Context, s settings, stdout io.Writer) error {
 
 	defer runtime.KeepAlive(ballast())
 	go giveBack(quiet, done)
-	log := slog.New(logHandler(s.LogFormat, s.LogLevel, stdout, lines.Direct()))
+	log := slog.New(logHandler(s.Log.Format, s.Log.Level, stdout, lines.Direct()))
 	server, err := web.New(webOptions(s, log, lines, stdout))
 	if err != nil {
 		return err
@@ -63,37 +63,37 @@ func serve(ctx context.Context, s settings, stdout io.Writer) error {
 // webOptions wires the configuration to the web room.
 func webOptions(s settings, log *slog.Logger, lines *audit.Lines, stdout io.Writer) web.Options {
 	number, _ := version()
-	peers := s.GatewayCIDRs
-	if s.ServerSocket != "" {
+	peers := s.Gateway.CIDRs
+	if s.Gateway.Socket != "" {
 		peers = nil // the socket's file permissions say who may speak
 	}
-	modes := make(flow.Modes, len(s.FlowModes))
-	for i, mode := range s.FlowModes {
+	modes := make(flow.Modes, len(s.Flow.Modes))
+	for i, mode := range s.Flow.Modes {
 		modes[i] = flow.Mode(mode)
 	}
-	rules := flow.Rules{Targets: s.targets, Consent: flow.Consent(s.FlowConsent), Modes: modes, MaxURL: s.FlowMaxURL}
-	if s.PublicURL != nil {
-		rules.Issuer = s.PublicURL.String()
+	rules := flow.Rules{Targets: s.targets, Consent: flow.Consent(s.Flow.Consent), Modes: modes, MaxURL: s.Flow.MaxURL}
+	if s.Gateway.PublicURL != nil {
+		rules.Issuer = s.Gateway.PublicURL.String()
 	}
 	return web.Options{
-		Tokens:   token.NewExtractor(s.TokenHeaders(), s.FallbackToken),
+		Tokens:   token.NewExtractor(s.Tokens.Headers(), s.Tokens.Fallback),
 		Rules:    rules,
 		Log:      log,
-		Audit:    audit.New(logHandler(s.LogFormat, slog.LevelInfo, stdout, lines.Direct())),
-		Access:   logHandler(s.LogFormat, s.LogLevel, stdout, lines.Held()),
-		Identity: s.IdentityHeaderNames,
+		Audit:    audit.New(logHandler(s.Log.Format, slog.LevelInfo, stdout, lines.Direct())),
+		Access:   logHandler(s.Log.Format, s.Log.Level, stdout, lines.Held()),
+		Identity: s.Identity.HeaderNames,
 		Texts: web.Texts{
-			Target: s.UITarget, Title: s.UITitle, Desc1: s.UIDesc1, Desc2: s.UIDesc2, Misc: s.UIMisc,
-			SignInURL: s.UISignInURL, SignOutURL: s.UISignOutURL,
+			Target: s.UI.Target, Title: s.UI.Title, Desc1: s.UI.Desc1, Desc2: s.UI.Desc2, Misc: s.UI.Misc,
+			SignInURL: s.UI.SignInURL, SignOutURL: s.UI.SignOutURL,
 		},
 		Version:        number,
-		PublicURL:      s.PublicURL,
-		BasePath:       s.BasePath,
+		PublicURL:      s.Gateway.PublicURL,
+		BasePath:       s.Gateway.BasePath,
 		Hosts:          s.Hosts(),
-		OpsHosts:       s.OpsHosts(),
+		OpsHosts:       s.Ops.Hosts(),
 		Peers:          peers,
-		MaxHeaderBytes: s.MaxHeaderBytes,
-		Pprof:          s.OpsPprof,
+		MaxHeaderBytes: s.Limits.MaxHeaderBytes,
+		Pprof:          s.Ops.Pprof,
 	}
 }
 
@@ -120,11 +120,11 @@ func open(s settings, server *web.Server, log *slog.Logger) ([]door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway door: %w", err)
 	}
-	doors := []door{newDoor("gateway", listener, server.Gateway(), aboveOurs*s.MaxHeaderBytes, log)}
-	if s.OpsPort == 0 {
+	doors := []door{newDoor("gateway", listener, server.Gateway(), aboveOurs*s.Limits.MaxHeaderBytes, log)}
+	if s.Ops.Port == 0 {
 		return doors, nil
 	}
-	if listener, err = listenTCP(s.OpsHost, s.OpsPort); err != nil {
+	if listener, err = listenTCP(s.Ops.Host, s.Ops.Port); err != nil {
 		_ = doors[0].listener.Close()
 		return nil, fmt.Errorf("ops door: %w", err)
 	}

@@ -2,66 +2,29 @@
 //
 // The environment is read once, as text: what each text means, and how the variables
 // fit together, is checked here so that an operator sees every mistake at once.
+//
+// A new variable is one field in the struct of its listener or feature; table.go says
+// what the field's tags mean. A new feature is a struct and a field of Config.
 package config
 
 import (
-	"errors"
-	"log/slog"
-	"net/netip"
-	"net/url"
+	"reflect"
 	"slices"
-	"strings"
-	"time"
-
-	"github.com/kelseyhightower/envconfig"
-
-	"github.com/token2go/token2go/internal/secret"
 )
 
-// Config is what the operator decided. Load makes one; its fields stand in the
-// order of the table of variables.
+// Config is what the operator decided. Load makes one; its fields are in the order of
+// the table of variables.
 type Config struct {
-	ServerHost   string // a name or an address without brackets, never empty after Load
-	ServerPort   int    // 0 is any free port
-	ServerSocket string // path of a Unix socket, which takes the place of host and port
-	TLSCertFile  string // PEM; set exactly when TLSKeyFile is
-	TLSKeyFile   string // PEM
-	GatewayCIDRs []netip.Prefix
-	BasePath     string   // empty, or /a/b without a slash at the end
-	PublicURL    *url.URL // nil when unset; lower-case host, no default port, no slash at the end
-	AllowedHosts []string // as given, in lower case; Hosts says what is to be answered
+	Gateway  Gateway  `title:"Gateway listener"`
+	Tokens   Tokens   `title:"Access token"`
+	Identity Identity `title:"Signed-in person"`
+	UI       UI       `title:"Token page"`
+	Flow     Flow     `title:"Redirect flow"`
+	Ops      Ops      `title:"Ops listener"`
+	Log      Log      `title:"Log"`
+	Limits   Limits   `title:"Limits"`
 
-	TokenHeaderNames    []string // in order of preference
-	AddTokenHeaderNames []string // after those of TokenHeaderNames; TokenHeaders joins them
-	FallbackToken       secret.Value
-	FallbackTokenFile   string // where FallbackToken was read from, empty when given directly
-	IdentityHeaderNames []string
-
-	UITarget     string
-	UITitle      string
-	UIDesc1      string // HTML
-	UIDesc2      string // HTML
-	UIMisc       string // HTML
-	UISignInURL  string // an absolute path or an http or https URL
-	UISignOutURL string // likewise
-
-	FlowTargets []string // patterns as text; the flow room parses them
-	FlowConsent string   // auto, always or never
-	FlowModes   []string // of query, form_post and page, at least one
-	FlowMaxURL  int      // bytes
-
-	OpsHost         string
-	OpsPort         int      // 0 is off
-	OpsAllowedHosts []string // as given, in lower case; OpsHosts says what is answered
-	OpsPprof        bool
-
-	LogFormat       string // text, json, or empty: text on a terminal, json otherwise
-	LogLevel        slog.Level
-	MaxHeaderBytes  int
-	DrainDelay      time.Duration
-	ShutdownTimeout time.Duration
-
-	given map[string]bool // names of the variables that were set to something
+	settings []Setting // what Load found
 }
 
 // Load reads the environment of the process. A blank variable counts as unset.
@@ -70,78 +33,44 @@ type Config struct {
 // right, and defaults for the rest, so that a caller can check more and report all;
 // to serve with it would be wrong, for a default may be wider than what was meant.
 func Load() (Config, error) {
-	var environment variables
-	if envconfig.Process("", &environment) != nil {
-		// The library's own error quotes the value, which may be a secret.
-		return Config{}, errors.New("environment: not readable as text")
+	r, err := newReader()
+	if err != nil {
+		return Config{}, err
 	}
-	r := newReader(environment)
-	c := r.config()
+	var c Config
+	r.fill(reflect.ValueOf(&c).Elem())
+	c.settings = r.settings(reflect.ValueOf(c))
 	r.faults = append(r.faults, unknown()...)
-	r.checkTogether(c)
+	c.Gateway.check(r)
+	c.Tokens.check(r)
+	c.Identity.check(r, c.Tokens)
+	c.Ops.check(r, c.Gateway)
 	if len(r.faults) > 0 {
 		return c, Faults(nil).Add(r.faults...)
 	}
 	return c, nil
 }
 
-func (r *reader) config() Config {
-	c := Config{
-		ServerHost:   parse(r, "T2G_SERVER_HOST", listenHost),
-		ServerPort:   parse(r, "T2G_SERVER_PORT", number(0, 65535)),
-		ServerSocket: parse(r, "T2G_SERVER_SOCKET", socketPath),
-		TLSCertFile:  parse(r, "T2G_TLS_CERT_FILE", anyText),
-		TLSKeyFile:   parse(r, "T2G_TLS_KEY_FILE", anyText),
-		GatewayCIDRs: parse(r, "T2G_GATEWAY_CIDRS", list(network, netip.Prefix.String)),
-		BasePath:     parse(r, "T2G_BASE_PATH", basePath),
-		PublicURL:    parse(r, "T2G_PUBLIC_URL", publicURL),
-		AllowedHosts: parse(r, "T2G_ALLOWED_HOSTS", list(hostPattern, strings.ToLower)),
-
-		TokenHeaderNames:    parse(r, "T2G_TOKEN_HEADER_NAMES", list(fieldName, strings.ToLower)),
-		AddTokenHeaderNames: parse(r, "T2G_ADD_TOKEN_HEADER_NAMES", list(fieldName, strings.ToLower)),
-		FallbackToken:       r.secret("T2G_FALLBACK_TOKEN"),
-		FallbackTokenFile:   parse(r, "T2G_FALLBACK_TOKEN_FILE", anyText),
-		IdentityHeaderNames: parse(r, "T2G_IDENTITY_HEADER_NAMES", list(fieldName, strings.ToLower)),
-
-		UITarget:     parse(r, "T2G_UI_TARGET", anyText),
-		UITitle:      parse(r, "T2G_UI_TITLE", anyText),
-		UIDesc1:      parse(r, "T2G_UI_DESC1", anyText),
-		UIDesc2:      parse(r, "T2G_UI_DESC2", anyText),
-		UIMisc:       parse(r, "T2G_UI_MISC", anyText),
-		UISignInURL:  parse(r, "T2G_UI_SIGN_IN_URL", link),
-		UISignOutURL: parse(r, "T2G_UI_SIGN_OUT_URL", link),
-
-		FlowTargets: parse(r, "T2G_FLOW_TARGETS", list(anyText, exact)),
-		FlowConsent: parse(r, "T2G_FLOW_CONSENT", oneOf("auto", "always", "never")),
-		FlowModes:   parse(r, "T2G_FLOW_MODES", list(oneOf("query", "form_post", "page"), exact)),
-		FlowMaxURL:  parse(r, "T2G_FLOW_MAX_URL", number(512, 65536)),
-
-		OpsHost:         parse(r, "T2G_OPS_HOST", listenHost),
-		OpsPort:         parse(r, "T2G_OPS_PORT", number(0, 65535)),
-		OpsAllowedHosts: parse(r, "T2G_OPS_ALLOWED_HOSTS", list(hostPattern, strings.ToLower)),
-		OpsPprof:        parse(r, "T2G_OPS_PPROF", boolean),
-
-		LogFormat:       parse(r, "T2G_LOG_FORMAT", oneOf("text", "json")),
-		LogLevel:        parse(r, "T2G_LOG_LEVEL", level),
-		MaxHeaderBytes:  parse(r, "T2G_MAX_HEADER_BYTES", number(4096, 1<<20)),
-		DrainDelay:      parse(r, "T2G_DRAIN_DELAY", duration(0, 10*time.Minute)),
-		ShutdownTimeout: parse(r, "T2G_SHUTDOWN_TIMEOUT", duration(0, 10*time.Minute)),
-	}
-	c.given = r.given()
-	return c
+// Warnings are the decisions that are allowed and risky, one line each.
+func (c Config) Warnings() []string {
+	return slices.Concat(c.Gateway.warnings(), c.Tokens.warnings(), c.Identity.warnings(), c.hostWarnings(),
+		c.Flow.warnings(), c.Ops.warnings(), c.fileWarnings())
 }
 
-// TokenHeaders lists the headers to look for a token in, the preferred one first:
-// TokenHeaderNames, then those of AddTokenHeaderNames that are not among them.
-func (c Config) TokenHeaders() []string {
-	names := slices.Clone(c.TokenHeaderNames)
-	for _, name := range c.AddTokenHeaderNames {
-		same := func(other string) bool { return strings.EqualFold(name, other) }
-		if !slices.ContainsFunc(names, same) {
-			names = append(names, name)
+// risk is a warning and whether it applies.
+type risk struct {
+	taken   bool
+	warning string
+}
+
+func taken(risks ...risk) []string {
+	var warnings []string
+	for _, r := range risks {
+		if r.taken {
+			warnings = append(warnings, r.warning)
 		}
 	}
-	return names
+	return warnings
 }
 
 // Hosts lists the Host names to answer, in lower case; nil means every name. An
@@ -152,21 +81,34 @@ func (c Config) TokenHeaders() []string {
 // the public URL's are answered: a website that rebinds its name to this address
 // would read the token otherwise.
 func (c Config) Hosts() []string {
-	if slices.Contains(c.AllowedHosts, "*") {
+	allowed := c.Gateway.AllowedHosts
+	if slices.Contains(allowed, "*") {
 		return nil
 	}
-	if len(c.AllowedHosts) > 0 || c.FallbackToken.Absent() {
-		return slices.Clone(c.AllowedHosts)
+	if len(allowed) > 0 || c.Tokens.Fallback.Absent() {
+		return slices.Clone(allowed)
 	}
 	hosts := []string{"localhost", "127.0.0.1", "[::1]"}
-	if c.PublicURL != nil {
-		hosts = append(hosts, bracketed(c.PublicURL.Hostname()))
+	if c.Gateway.PublicURL != nil {
+		hosts = append(hosts, bracketed(c.Gateway.PublicURL.Hostname()))
 	}
 	return hosts
 }
 
-// OpsHosts lists names with a dot by which the ops door may be read, in lower case; "*"
-// among them is every name. Addresses and names without a dot may be used anyway.
-func (c Config) OpsHosts() []string {
-	return append(slices.Clone(c.OpsAllowedHosts), strings.ToLower(c.OpsHost))
+func (c Config) hostWarnings() []string {
+	return taken(risk{
+		!c.Tokens.Fallback.Absent() && slices.Contains(c.Gateway.AllowedHosts, "*"),
+		"T2G_ALLOWED_HOSTS=*: with a fallback token, a website that rebinds its name to this address reads the token",
+	})
 }
+
+// Setting is one variable as it takes effect.
+type Setting struct {
+	Name  string
+	Value string // normalised, in the form in which it can be given; a mask for a secret
+	Set   bool   // false: the default
+}
+
+// Settings lists every variable in the order of the table. A secret that was read
+// from a file counts as set.
+func (c Config) Settings() []Setting { return slices.Clone(c.settings) }

@@ -15,29 +15,27 @@ import (
 	"github.com/token2go/token2go/internal/secret"
 )
 
-func TestAnEmptyEnvironmentGivesTheDocumentedDefaults(t *testing.T) {
+func TestLoadOfEmptyEnvironmentGivesDefaults(t *testing.T) {
 	c := loaded(t)
 	want := config.Config{
-		ServerHost: "127.0.0.1", ServerPort: 8080,
-		TokenHeaderNames: []string{
+		Gateway: config.Gateway{Host: "127.0.0.1", Port: 8080},
+		Tokens: config.Tokens{HeaderNames: []string{
 			"X-Forwarded-Access-Token", "X-Auth-Request-Access-Token", "X-Access-Token",
 			"OIDC_access_token", "Access-Token", "Token", "Authorization",
-		},
-		IdentityHeaderNames: []string{
+		}},
+		Identity: config.Identity{HeaderNames: []string{
 			"X-Forwarded-Preferred-Username", "X-Forwarded-Email", "X-Forwarded-User",
 			"X-Auth-Request-Preferred-Username", "X-Auth-Request-Email", "X-Auth-Request-User",
 			"OIDC_CLAIM_preferred_username", "OIDC_CLAIM_email", "OIDC_CLAIM_sub", "X-User", "Remote-User",
-		},
-		FlowConsent: "auto", FlowModes: []string{"query", "form_post", "page"}, FlowMaxURL: 3072,
-		OpsHost: "127.0.0.1", OpsPort: 8082,
-		LogLevel: slog.LevelInfo, MaxHeaderBytes: 65536, ShutdownTimeout: 15 * time.Second,
+		}},
+		Flow:   config.Flow{Consent: "auto", Modes: []string{"query", "form_post", "page"}, MaxURL: 3072},
+		Ops:    config.Ops{Host: "127.0.0.1", Port: 8082},
+		Log:    config.Log{Level: slog.LevelInfo},
+		Limits: config.Limits{MaxHeaderBytes: 65536, ShutdownTimeout: 15 * time.Second},
 	}
 	same(t, c, want)
 	if c.Hosts() != nil {
 		t.Errorf("got the hosts %q, want every host", c.Hosts())
-	}
-	if got := c.Warnings(); len(got) != 0 {
-		t.Errorf("got the warnings %q, want none", got)
 	}
 }
 
@@ -55,50 +53,50 @@ func same(t *testing.T, got, want config.Config) {
 	}
 }
 
-func TestTheVariablesOfVersion1KeepTheirMeaning(t *testing.T) {
+func TestLoadReadsVersion1Variables(t *testing.T) {
 	c := loaded(t, "T2G_SERVER_PORT=9090", "T2G_TOKEN_HEADER_NAMES= Token , ,Access-Token,",
 		"T2G_ADD_TOKEN_HEADER_NAMES=X-Mine", "T2G_FALLBACK_TOKEN="+marked, "T2G_UI_TARGET=Data Hub",
 		"T2G_UI_TITLE=Tokens", "T2G_UI_DESC1=<b>one</b>", "T2G_UI_DESC2=<p>two\n\tlines</p>", "T2G_UI_MISC=<i>three</i>")
 	want := loaded(t)
-	want.ServerPort = 9090
-	want.TokenHeaderNames = []string{"Token", "Access-Token"}
-	want.AddTokenHeaderNames = []string{"X-Mine"}
-	want.FallbackToken = secret.New(marked)
-	want.UITarget, want.UITitle = "Data Hub", "Tokens"
-	want.UIDesc1, want.UIDesc2, want.UIMisc = "<b>one</b>", "<p>two\n\tlines</p>", "<i>three</i>"
+	want.Gateway.Port = 9090
+	want.Tokens.HeaderNames = []string{"Token", "Access-Token"}
+	want.Tokens.AddHeaderNames = []string{"X-Mine"}
+	want.Tokens.Fallback = secret.New(marked)
+	want.UI.Target, want.UI.Title = "Data Hub", "Tokens"
+	want.UI.Desc1, want.UI.Desc2, want.UI.Misc = "<b>one</b>", "<p>two\n\tlines</p>", "<i>three</i>"
 	same(t, c, want)
-	if got, want := c.TokenHeaders(), []string{"Token", "Access-Token", "X-Mine"}; !slices.Equal(got, want) {
+	if got, want := c.Tokens.Headers(), []string{"Token", "Access-Token", "X-Mine"}; !slices.Equal(got, want) {
 		t.Errorf("got the headers %q, want %q", got, want)
 	}
 }
 
-func TestAddedTokenHeadersComeLastAndOnce(t *testing.T) {
+func TestTokenHeadersAppendsAddedNamesOnce(t *testing.T) {
 	c := loaded(t, "T2G_TOKEN_HEADER_NAMES=Token,Authorization", "T2G_ADD_TOKEN_HEADER_NAMES=token,X-Mine")
-	if got, want := c.TokenHeaders(), []string{"Token", "Authorization", "X-Mine"}; !slices.Equal(got, want) {
+	if got, want := c.Tokens.Headers(), []string{"Token", "Authorization", "X-Mine"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 // The traps of the library.
 
-func TestItemsOfAListAreTrimmed(t *testing.T) {
+func TestLoadTrimsListItems(t *testing.T) {
 	c := loaded(t, "T2G_TOKEN_HEADER_NAMES= Token ,\tX-Mine , token", "T2G_GATEWAY_CIDRS= 10.0.0.0/8 , 192.0.2.7 ",
 		"T2G_FLOW_MODES= query , page ", "T2G_FLOW_TARGETS= https://a.example/** , https://b.example/x ")
-	if want := []string{"Token", "X-Mine"}; !slices.Equal(c.TokenHeaderNames, want) {
-		t.Errorf("got %q, want %q", c.TokenHeaderNames, want)
+	if want := []string{"Token", "X-Mine"}; !slices.Equal(c.Tokens.HeaderNames, want) {
+		t.Errorf("got %q, want %q", c.Tokens.HeaderNames, want)
 	}
-	if got := c.GatewayCIDRs; len(got) != 2 || got[0].String() != "10.0.0.0/8" || got[1].String() != "192.0.2.7/32" {
+	if got := c.Gateway.CIDRs; len(got) != 2 || got[0].String() != "10.0.0.0/8" || got[1].String() != "192.0.2.7/32" {
 		t.Errorf("got %v, want 10.0.0.0/8 and 192.0.2.7/32", got)
 	}
-	if want := []string{"query", "page"}; !slices.Equal(c.FlowModes, want) {
-		t.Errorf("got %q, want %q", c.FlowModes, want)
+	if want := []string{"query", "page"}; !slices.Equal(c.Flow.Modes, want) {
+		t.Errorf("got %q, want %q", c.Flow.Modes, want)
 	}
-	if want := []string{"https://a.example/**", "https://b.example/x"}; !slices.Equal(c.FlowTargets, want) {
-		t.Errorf("got %q, want %q", c.FlowTargets, want)
+	if want := []string{"https://a.example/**", "https://b.example/x"}; !slices.Equal(c.Flow.Targets, want) {
+		t.Errorf("got %q, want %q", c.Flow.Targets, want)
 	}
 }
 
-func TestAnEmptyValueCountsAsUnset(t *testing.T) {
+func TestLoadTreatsBlankAsUnset(t *testing.T) {
 	unset := loaded(t)
 	var assignments []string
 	for _, v := range config.Variables() {
@@ -114,7 +112,7 @@ func TestAnEmptyValueCountsAsUnset(t *testing.T) {
 	}
 }
 
-func TestUnprefixedNamesAreNotRead(t *testing.T) {
+func TestLoadIgnoresUnprefixedNames(t *testing.T) {
 	want := loaded(t)
 	var assignments []string
 	for _, v := range config.Variables() {
@@ -124,7 +122,7 @@ func TestUnprefixedNamesAreNotRead(t *testing.T) {
 	same(t, loaded(t, assignments...), want)
 }
 
-func TestNoFaultShowsASecret(t *testing.T) {
+func TestFaultHidesSecret(t *testing.T) {
 	absent := filepath.Join(t.TempDir(), "absent")
 	jwt := "eyJhbGciOiJub25lIn0." + marked + "."
 	for _, assignments := range [][]string{
@@ -154,14 +152,14 @@ func TestNoFaultShowsASecret(t *testing.T) {
 	}
 }
 
-func TestAFaultOfASecretSaysItsSize(t *testing.T) {
+func TestFaultOfSecretHasItsSize(t *testing.T) {
 	fault := refused(t, "T2G_FALLBACK_TOKEN=Bearer abc")
 	if want := "a value of 10 bytes"; !strings.HasPrefix(fault.Given, want) {
 		t.Errorf("got %q, want it to begin with %q", fault.Given, want)
 	}
 }
 
-func TestUnknownNamesStopTheStartAndTheNearestIsNamed(t *testing.T) {
+func TestLoadRejectsUnknownNameWithTheNearest(t *testing.T) {
 	for _, test := range []struct{ given, nearest string }{
 		{"T2G_SERVER_PROT", "T2G_SERVER_PORT"},
 		{"T2G_GATEWAY_CIDR", "T2G_GATEWAY_CIDRS"},
@@ -181,14 +179,14 @@ func TestUnknownNamesStopTheStartAndTheNearestIsNamed(t *testing.T) {
 	}
 }
 
-func TestAnUnknownNameCannotBreakItsLine(t *testing.T) {
+func TestUnknownNameIsQuotedAndShortened(t *testing.T) {
 	line := refused(t, "T2G_A\x1b[2J\nb"+strings.Repeat("C", 5000)+"=1").Error()
 	if strings.ContainsAny(line, "\x1b\n") || len(line) > 300 {
 		t.Errorf("got %q, want one short line", line)
 	}
 }
 
-func TestEveryUnknownNameHasItsLine(t *testing.T) {
+func TestLoadReportsEveryUnknownName(t *testing.T) {
 	got := names(faults(t, "T2G_ZEBRA=1", "T2G_APE=1", "T2G_SERVER_PORT=x", "T2G_LION=1"))
 	want := []string{"T2G_SERVER_PORT", "T2G_APE", "T2G_LION", "T2G_ZEBRA"}
 	if !slices.Equal(got, want) {
@@ -196,7 +194,7 @@ func TestEveryUnknownNameHasItsLine(t *testing.T) {
 	}
 }
 
-func TestLinksThatKubernetesSetsForServicesAreIgnored(t *testing.T) {
+func TestLoadIgnoresKubernetesServiceLinks(t *testing.T) {
 	var assignments []string
 	for _, service := range []string{"T2G", "T2G_SERVER", "T2G_FOO", "T2G_FOO_BAR2"} {
 		for _, link := range []string{
@@ -213,7 +211,7 @@ func TestLinksThatKubernetesSetsForServicesAreIgnored(t *testing.T) {
 	same(t, loaded(t, assignments...), loaded(t))
 }
 
-func TestAMistypedPortIsNoServiceLink(t *testing.T) {
+func TestLoadRejectsMistypedPortName(t *testing.T) {
 	for _, given := range []string{"T2G_PORT=8080", "T2G_SERVR_PORT=8080", "T2G_PORT_8080=1", "T2G_SERVICE=1", "T2G_SERVICE_HOSTS=1"} {
 		name, _, _ := strings.Cut(given, "=")
 		if fault := refused(t, given); fault.Name != name {
@@ -222,7 +220,7 @@ func TestAMistypedPortIsNoServiceLink(t *testing.T) {
 	}
 }
 
-func TestAServiceNamedAsAVariableIsExplained(t *testing.T) {
+func TestFaultExplainsKubernetesServiceLink(t *testing.T) {
 	for _, test := range []struct{ name, service string }{
 		{"T2G_SERVER_PORT", "t2g-server"},
 		{"T2G_OPS_PORT", "t2g-ops"},
@@ -236,11 +234,11 @@ func TestAServiceNamedAsAVariableIsExplained(t *testing.T) {
 	}
 }
 
-func TestVariablesOfTestsAreIgnored(t *testing.T) {
+func TestLoadIgnoresTestVariables(t *testing.T) {
 	same(t, loaded(t, "T2G_TEST_BROWSER=/usr/bin/chromium"), loaded(t))
 }
 
-func TestAllFaultsAreReportedAtOnce(t *testing.T) {
+func TestLoadReportsAllFaults(t *testing.T) {
 	wrong := map[string]string{
 		"T2G_SERVER_HOST":            "127.0.0.1:8080",
 		"T2G_SERVER_PORT":            "eighty",
@@ -303,15 +301,15 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestAFaultLeavesTheOtherVariablesInTheConfig(t *testing.T) {
+func TestLoadKeepsSoundVariablesBesideAFault(t *testing.T) {
 	environment(t, "T2G_OPS_PORT=x", "T2G_SERVER_PORT=9090", "T2G_FLOW_TARGETS=https://hub.example.org/")
 	c, err := config.Load()
-	if err == nil || c.ServerPort != 9090 || c.OpsPort != 8082 || len(c.FlowTargets) != 1 {
-		t.Errorf("got %d, %d and %q with the error %v, want what was right and one default", c.ServerPort, c.OpsPort, c.FlowTargets, err)
+	if err == nil || c.Gateway.Port != 9090 || c.Ops.Port != 8082 || len(c.Flow.Targets) != 1 {
+		t.Errorf("got %d, %d and %q with the error %v, want what was right and one default", c.Gateway.Port, c.Ops.Port, c.Flow.Targets, err)
 	}
 }
 
-func TestACallerAddsItsOwnFaults(t *testing.T) {
+func TestFaultsAddSortsAndKeepsTheFirst(t *testing.T) {
 	found := faults(t, "T2G_LOG_LEVEL=loud", "T2G_SERVER_PORT=x", "T2G_ZEBRA=1")
 	found = found.Add(config.FaultFor("T2G_FLOW_TARGETS", "http://hub.example.org/", "an https URL"),
 		config.FaultFor("T2G_FLOW_TARGETS", "second", "one line is enough"))
@@ -331,16 +329,16 @@ func TestACallerAddsItsOwnFaults(t *testing.T) {
 	}
 }
 
-func TestALongValueIsShortened(t *testing.T) {
+func TestFaultShortensLongValue(t *testing.T) {
 	if got := refused(t, "T2G_LOG_LEVEL="+strings.Repeat("é", 5000)); len(got.Error()) > 300 || !strings.Contains(got.Given, "…") {
 		t.Errorf("got %d bytes, want a short line: %s", len(got.Error()), got)
 	}
 }
 
-func TestLoadReadsTheEnvironmentOfTheProcess(t *testing.T) {
+func TestLoadReadsTheProcessEnvironment(t *testing.T) {
 	environment(t)
 	t.Setenv("T2G_UI_TITLE", "now")
-	if c, err := config.Load(); err != nil || c.UITitle != "now" {
-		t.Errorf("got %q and %v, want the title", c.UITitle, err)
+	if c, err := config.Load(); err != nil || c.UI.Title != "now" {
+		t.Errorf("got %q and %v, want the title", c.UI.Title, err)
 	}
 }

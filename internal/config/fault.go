@@ -51,26 +51,26 @@ func (f Faults) Add(more ...Fault) Faults {
 			all = append(all, fault)
 		}
 	}
-	places := places()
+	positions := positions()
+	position := func(name string) int {
+		if i, known := positions[name]; known {
+			return i
+		}
+		return len(positions)
+	}
 	slices.SortStableFunc(all, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(place(places, a.Name), place(places, b.Name)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(position(a.Name), position(b.Name)), cmp.Compare(a.Name, b.Name))
 	})
 	return all
 }
 
-func places() map[string]int {
-	places := map[string]int{}
+// positions maps the name of every variable to its row in the table.
+func positions() map[string]int {
+	positions := map[string]int{}
 	for i, row := range table() {
-		places[row.Name] = i
+		positions[row.Name] = i
 	}
-	return places
-}
-
-func place(places map[string]int, name string) int {
-	if i, known := places[name]; known {
-		return i
-	}
-	return len(places)
+	return positions
 }
 
 // FaultFor is a fault of the variable with that name. The text given, a whole value
@@ -97,7 +97,7 @@ func shown(row row, text string) string {
 	if row.Secret || credential.MatchString(text) {
 		return size(text)
 	}
-	if row.file {
+	if row.kind.path {
 		return pathShown(text, false)
 	}
 	return strconv.Quote(clipped(userinfo.ReplaceAllString(text, "//…@")))

@@ -1,12 +1,12 @@
 package config
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -57,30 +57,64 @@ func pathShown(path string, exists bool) string {
 	return strconv.Quote(clipped(path))
 }
 
-// checkTLS wants both files or none, each readable, and a key that fits.
-func (r *reader) checkTLS(c Config) {
-	const certName, keyName = "T2G_TLS_CERT_FILE", "T2G_TLS_KEY_FILE"
-	if !r.sound(certName, keyName) || c.TLSCertFile == "" && c.TLSKeyFile == "" {
-		return
-	}
-	cert, certRead := r.pem(certName, c.TLSCertFile)
-	key, keyRead := r.pem(keyName, c.TLSKeyFile)
-	if !certRead || !keyRead {
-		return
-	}
-	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		r.add(certName, pathShown(c.TLSCertFile, true)+because(err), r.rows[certName].Allowed)
-	}
-}
-
 func (r *reader) pem(name, path string) ([]byte, bool) {
 	if path == "" {
-		r.add(name, "nothing", r.rows[name].Allowed)
+		r.refuse(name, "nothing")
 		return nil, false
 	}
 	content, err := readRegular(path)
 	if err != nil {
-		r.add(name, pathShown(path, false)+because(err), r.rows[name].Allowed)
+		r.refuse(name, pathShown(path, false)+because(err))
 	}
 	return content, err == nil
+}
+
+// fileWarnings names the private files that every user of the computer can read.
+func (c Config) fileWarnings() []string {
+	var warnings []string
+	for i, row := range table() {
+		if path := c.path(i); row.kind.private && path != "" && othersMayRead(path) {
+			warnings = append(warnings, row.Name+": every user of this computer can read the file; take that right away, for example with chmod o= "+strconv.Quote(path))
+		}
+	}
+	return warnings
+}
+
+// path is the value of row i of the table.
+func (c Config) path(i int) string {
+	if i >= len(c.settings) {
+		return "" // Load did not make c
+	}
+	return c.settings[i].Value
+}
+
+const (
+	othersRead, othersWrite, othersPass = 0o004, 0o002, 0o001
+)
+
+// othersMayRead reports whether the mode of the file and those of the directories above
+// it let every user read it.
+func othersMayRead(path string) bool {
+	path, err := filepath.Abs(path)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil || !hasMode(path, othersRead) {
+		return false
+	}
+	for path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		if !hasMode(path, othersPass) {
+			return false
+		}
+	}
+	return true
+}
+
+// othersMayWrite reports whether every user can make files beside the one at path.
+func othersMayWrite(path string) bool { return hasMode(filepath.Dir(path), othersWrite) }
+
+func hasMode(path string, bits fs.FileMode) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&bits != 0 && runtime.GOOS != "windows" // which has no such modes
 }

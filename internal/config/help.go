@@ -10,8 +10,17 @@ const helpColumns = 88
 
 // WriteHelp writes the table as plain text of at most 100 columns, for --help.
 func WriteHelp(w io.Writer) error {
-	for _, row := range Variables() {
-		if _, err := io.WriteString(w, helpEntry(row)); err != nil {
+	feature := ""
+	for i, v := range Variables() {
+		entry := helpEntry(v)
+		if v.Feature != feature {
+			entry = v.Feature + ":\n" + entry
+			if i > 0 {
+				entry = "\n" + entry
+			}
+			feature = v.Feature
+		}
+		if _, err := io.WriteString(w, entry); err != nil {
 			return err
 		}
 	}
@@ -54,15 +63,19 @@ func wrapped(text string, columns int) []string {
 	return append(lines, strings.TrimSpace(line))
 }
 
-// Markdown is the table for README.md, without the markers around it.
+// Markdown is a section with a table for every feature, without the markers around them.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| variable | default | allowed | meaning |\n|---|---|---|---|\n")
+	feature := ""
 	for _, row := range table() {
+		if row.Feature != feature {
+			fmt.Fprintf(&b, "\n### %s\n\n| variable | default | allowed | meaning |\n|---|---|---|---|\n", row.Feature)
+			feature = row.Feature
+		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s; e.g. `%s` | %s |\n",
 			row.Name, markdownDefault(row), escaped(row.Allowed), row.Example, escaped(row.Meaning))
 	}
-	return b.String()
+	return b.String() + "\n"
 }
 
 func markdownDefault(row row) string {

@@ -32,17 +32,17 @@ func linkedService(name, text string) string {
 	return strings.ToLower(strings.ReplaceAll(found[1], "_", "-"))
 }
 
-// unknown finds the variables that nothing reads: one mistyped letter in a setting
-// must not leave a door open.
+// unknown finds the variables that nothing reads: a setting with one mistyped letter
+// would otherwise have no effect.
 func unknown() Faults {
 	var faults Faults
-	places := places()
+	positions := positions()
 	for _, entry := range os.Environ() {
 		name, text, _ := strings.Cut(entry, "=")
-		if _, known := places[name]; known || ignored(name, text) {
+		if _, known := positions[name]; known || ignored(name, text) {
 			continue
 		}
-		if _, nearly := places[strings.ToUpper(name)]; nearly || strings.HasPrefix(name, prefix) {
+		if _, nearly := positions[strings.ToUpper(name)]; nearly || strings.HasPrefix(name, prefix) {
 			faults = append(faults, unknownFault(name, text))
 		}
 	}

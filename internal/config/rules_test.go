@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"github.com/token2go/token2go/internal/config"
 )
 
-func TestTheCertificateAndItsKeyComeTogether(t *testing.T) {
+func TestLoadRequiresCertificateWithItsKey(t *testing.T) {
 	cert, key := certificate(t)
 	_, otherKey := certificate(t)
 	absent := filepath.Join(t.TempDir(), "absent")
@@ -39,7 +40,7 @@ func TestTheCertificateAndItsKeyComeTogether(t *testing.T) {
 	}
 }
 
-func TestASocketTakesThePlaceOfThePort(t *testing.T) {
+func TestLoadRejectsSocketBesidePort(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "t2g.sock")
 	cert, key := certificate(t)
 	for _, test := range []struct {
@@ -50,7 +51,7 @@ func TestASocketTakesThePlaceOfThePort(t *testing.T) {
 		{"alone", nil, nil},
 		{"with the host that the image sets", []string{"T2G_SERVER_HOST=0.0.0.0"}, nil},
 		{"with an empty port", []string{"T2G_SERVER_PORT="}, nil},
-		{"with the ops door on the default port", []string{"T2G_OPS_PORT=8080"}, nil},
+		{"with the ops listener on the default port", []string{"T2G_OPS_PORT=8080"}, nil},
 		{"with a port", []string{"T2G_SERVER_PORT=8080"}, []string{"T2G_SERVER_SOCKET"}},
 		{"with a port that is wrong", []string{"T2G_SERVER_PORT=x"}, []string{"T2G_SERVER_PORT"}},
 		{"with peers' addresses", []string{"T2G_GATEWAY_CIDRS=10.0.0.1"}, []string{"T2G_SERVER_SOCKET"}},
@@ -65,7 +66,7 @@ func TestASocketTakesThePlaceOfThePort(t *testing.T) {
 	}
 }
 
-func TestASocketsPathIsOneThatCanBeListenedOn(t *testing.T) {
+func TestLoadRejectsUnusableSocketPath(t *testing.T) {
 	folder := t.TempDir()
 	left := filepath.Join(folder, "left.sock")
 	listener, err := net.Listen("unix", left)
@@ -93,7 +94,7 @@ func TestASocketsPathIsOneThatCanBeListenedOn(t *testing.T) {
 	}
 }
 
-func TestTwoDoorsCannotShareAnAddress(t *testing.T) {
+func TestLoadRejectsListenersOnOneAddress(t *testing.T) {
 	for _, test := range []struct {
 		name, host, port, opsHost, opsPort string
 		clash                              bool
@@ -119,7 +120,7 @@ func TestTwoDoorsCannotShareAnAddress(t *testing.T) {
 }
 
 // Who is signed in is shown on pages and stands in every audit line.
-func TestAHeaderThatMayHoldACredentialSaysNobodysName(t *testing.T) {
+func TestLoadRejectsIdentityHeaderWithCredential(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		given []string
@@ -131,6 +132,13 @@ func TestAHeaderThatMayHoldACredentialSaysNobodysName(t *testing.T) {
 		{"a default that carries the token", []string{"T2G_TOKEN_HEADER_NAMES=X-User"}, false},
 		{"Authorization, which need not be among them", []string{"T2G_IDENTITY_HEADER_NAMES=Authorization", "T2G_TOKEN_HEADER_NAMES=X-Token"}, false},
 		{"cookies", []string{"T2G_IDENTITY_HEADER_NAMES=cookie"}, false},
+		{"an assertion", []string{"T2G_IDENTITY_HEADER_NAMES=X-Goog-Iap-Jwt-Assertion"}, false},
+		{"another token", []string{"T2G_IDENTITY_HEADER_NAMES=X-Vouch-Idp-IdToken"}, false},
+		{"an ID token of CGI's spelling", []string{"T2G_IDENTITY_HEADER_NAMES=OIDC_id_token"}, false},
+		{"an API key", []string{"T2G_IDENTITY_HEADER_NAMES=x_api_key"}, false},
+		{"a load balancer's signed claims", []string{"T2G_IDENTITY_HEADER_NAMES=X-Amzn-Oidc-Data"}, false},
+		{"a load balancer's subject", []string{"T2G_IDENTITY_HEADER_NAMES=X-Amzn-Oidc-Identity"}, true},
+		{"one claim of a JWT", []string{"T2G_IDENTITY_HEADER_NAMES=x-jwt-claim-sub"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			found := faults(t, test.given...)
@@ -141,7 +149,36 @@ func TestAHeaderThatMayHoldACredentialSaysNobodysName(t *testing.T) {
 	}
 }
 
-func TestAFallbackTokenIsReadFromItsFile(t *testing.T) {
+// The token page would hand out the gateway's session.
+func TestLoadRejectsTokenHeaderOfOtherPurpose(t *testing.T) {
+	for _, test := range []struct {
+		header string
+		right  bool
+	}{
+		{"Cookie", false},
+		{"set-cookie", false},
+		{"Proxy-Authorization", false},
+		{"proxy_authorization", false},
+		{"X-CSRF-Token", false},
+		{"Host", false},
+		{"X-Forwarded-For", false},
+		{"Sec-WebSocket-Key", false},
+		{"User-Agent", false},
+		{"Authorization", true},
+		{"X-Forwarded-Access-Token", true},
+		{"X-Amzn-Oidc-Accesstoken", true},
+		{"X-Cookie-Token", true},
+	} {
+		for _, name := range []string{"T2G_TOKEN_HEADER_NAMES", "T2G_ADD_TOKEN_HEADER_NAMES"} {
+			found := faults(t, name+"=X-Mine,"+test.header)
+			if got := slices.Contains(names(found), name); got == test.right || len(found) > 1 {
+				t.Errorf("%s=%s: got %v, want right to be %v", name, test.header, found, test.right)
+			}
+		}
+	}
+}
+
+func TestLoadReadsSecretFile(t *testing.T) {
 	for _, test := range []struct{ name, content, want string }{
 		{"as it stands", marked, marked},
 		{"with one line break", marked + "\n", marked},
@@ -150,14 +187,14 @@ func TestAFallbackTokenIsReadFromItsFile(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			path := written(t, "token", test.content)
 			c := loaded(t, "T2G_FALLBACK_TOKEN_FILE="+path)
-			if got := c.FallbackToken.Reveal(); got != test.want || c.FallbackTokenFile != path {
-				t.Errorf("got %q from %q, want %q from %q", got, c.FallbackTokenFile, test.want, path)
+			if got := c.Tokens.Fallback.Reveal(); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-func TestAnUnusableSecretFileIsNamedAndNeverItsContent(t *testing.T) {
+func TestLoadRejectsUnusableSecretFile(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
@@ -165,7 +202,7 @@ func TestAnUnusableSecretFileIsNamedAndNeverItsContent(t *testing.T) {
 	for _, test := range []struct{ name, path, reason string }{
 		{"not there", filepath.Join(t.TempDir(), "absent"), "no such file"},
 		{"a folder", t.TempDir(), "not a regular file"},
-		{"a pipe that nobody writes to", pipe, "not a regular file"},
+		{"a pipe without a writer", pipe, "not a regular file"},
 		{"a device", os.DevNull, "not a regular file"},
 		{"empty", written(t, "empty", ""), "empty"},
 		{"blank", written(t, "blank", "\n"), "blank"},
@@ -185,14 +222,14 @@ func TestAnUnusableSecretFileIsNamedAndNeverItsContent(t *testing.T) {
 	}
 }
 
-func TestASecretAndItsFileAreNotGivenTogether(t *testing.T) {
+func TestLoadRejectsSecretBesideItsFile(t *testing.T) {
 	fault := refused(t, "T2G_FALLBACK_TOKEN="+marked, "T2G_FALLBACK_TOKEN_FILE="+written(t, "token", marked))
 	if fault.Name != "T2G_FALLBACK_TOKEN_FILE" || !strings.Contains(fault.Given, "together with T2G_FALLBACK_TOKEN") {
 		t.Errorf("got %v, want it to name both", fault)
 	}
 }
 
-func TestWithAFallbackTokenOnlyOurOwnHostsAreAnswered(t *testing.T) {
+func TestHostsWithFallbackTokenAreOurOwn(t *testing.T) {
 	const token = "T2G_FALLBACK_TOKEN=" + marked
 	loopback := []string{"localhost", "127.0.0.1", "[::1]"}
 	for _, test := range []struct {
@@ -218,37 +255,50 @@ func TestWithAFallbackTokenOnlyOurOwnHostsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestRisksAreWarnedOfAndNeverStopTheStart(t *testing.T) {
+// narrowed names the headers of one gateway, without which every start has two warnings.
+var narrowed = []string{"T2G_TOKEN_HEADER_NAMES=X-Forwarded-Access-Token", "T2G_IDENTITY_HEADER_NAMES=X-Forwarded-Email"}
+
+func TestWarnings(t *testing.T) {
 	cert, key := certificate(t)
-	socket := filepath.Join(t.TempDir(), "t2g.sock")
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o1777); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name        string
 		assignments []string
 		want        []string // what the warnings begin with
 	}{
-		{"nothing set", nil, nil},
-		{"beyond loopback", []string{"T2G_SERVER_HOST=0.0.0.0"}, []string{"T2G_SERVER_HOST=0.0.0.0: whoever", "T2G_SERVER_HOST=0.0.0.0: tokens"}},
+		{"headers narrowed", nil, nil},
+		{"token headers not narrowed", []string{"T2G_TOKEN_HEADER_NAMES="}, []string{"T2G_TOKEN_HEADER_NAMES: has its default of 7 names"}},
+		{"identity headers not narrowed", []string{"T2G_IDENTITY_HEADER_NAMES="}, []string{"T2G_IDENTITY_HEADER_NAMES: has its default of 11 names"}},
+		{"beyond loopback", []string{"T2G_SERVER_HOST=0.0.0.0"}, []string{"T2G_SERVER_HOST=0.0.0.0: anyone", "T2G_SERVER_HOST=0.0.0.0: tokens"}},
 		{"beyond loopback by IPv6", []string{"T2G_SERVER_HOST=::", "T2G_GATEWAY_CIDRS=10.0.0.1"}, []string{"T2G_SERVER_HOST=::: tokens"}},
 		{"beyond loopback, guarded", []string{"T2G_SERVER_HOST=0.0.0.0", "T2G_GATEWAY_CIDRS=10.0.0.1", "T2G_TLS_CERT_FILE=" + cert, "T2G_TLS_KEY_FILE=" + key}, nil},
 		{"loopback by other names", []string{"T2G_SERVER_HOST=::1"}, nil},
-		{"a socket", []string{"T2G_SERVER_HOST=0.0.0.0", "T2G_SERVER_SOCKET=" + socket}, nil},
+		{"a socket", []string{"T2G_SERVER_HOST=0.0.0.0", "T2G_SERVER_SOCKET=" + filepath.Join(t.TempDir(), "t2g.sock")}, nil},
+		{"a socket where everyone may write", []string{"T2G_SERVER_SOCKET=" + filepath.Join(open, "t2g.sock")}, []string{"T2G_SERVER_SOCKET: others may write"}},
 		{"every peer", []string{"T2G_GATEWAY_CIDRS=::/0"}, []string{"T2G_GATEWAY_CIDRS:"}},
+		{"every peer in two halves", []string{"T2G_GATEWAY_CIDRS=0.0.0.0/1,128.0.0.0/1"}, []string{"T2G_GATEWAY_CIDRS:"}},
+		{"every public IPv6 address", []string{"T2G_GATEWAY_CIDRS=2000::/4,3000::/4"}, []string{"T2G_GATEWAY_CIDRS:"}},
+		{"every private network, twice", []string{"T2G_GATEWAY_CIDRS=10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7,10.0.0.0/9,10.0.0.0/10"}, nil},
 		{"fallback token", []string{"T2G_FALLBACK_TOKEN=x"}, []string{"T2G_FALLBACK_TOKEN:"}},
 		{"fallback token for every host", []string{"T2G_FALLBACK_TOKEN=x", "T2G_ALLOWED_HOSTS=*"}, []string{"T2G_FALLBACK_TOKEN:", "T2G_ALLOWED_HOSTS=*:"}},
-		{"the token's header alone", []string{"T2G_TOKEN_HEADER_NAMES=Token"}, []string{"T2G_IDENTITY_HEADER_NAMES:"}},
-		{"the token's header and the person's", []string{"T2G_TOKEN_HEADER_NAMES=Token", "T2G_IDENTITY_HEADER_NAMES=X-User"}, nil},
 		{"public URL in plain text", []string{"T2G_PUBLIC_URL=http://token.example.org"}, []string{"T2G_PUBLIC_URL:"}},
 		{"public URL on loopback", []string{"T2G_PUBLIC_URL=http://localhost:4180"}, nil},
 		{"two prefixes", []string{"T2G_PUBLIC_URL=https://token.example.org/a", "T2G_BASE_PATH=/b"}, []string{"T2G_BASE_PATH:"}},
-		{"nobody is asked", []string{"T2G_FLOW_CONSENT=never"}, []string{"T2G_FLOW_CONSENT=never:"}},
+		{"no question", []string{"T2G_FLOW_CONSENT=never"}, []string{"T2G_FLOW_CONSENT=never:"}},
 		{"no redirect", []string{"T2G_FLOW_MODES=form_post"}, []string{"T2G_FLOW_MODES:"}},
-		{"the ops door for every host", []string{"T2G_OPS_ALLOWED_HOSTS=*"}, []string{"T2G_OPS_ALLOWED_HOSTS=*:"}},
-		{"profiler beyond loopback", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0"}, []string{"T2G_OPS_PPROF: whoever reaches T2G_OPS_HOST=0.0.0.0"}},
+		{"a hub's programs", []string{"T2G_FLOW_TARGETS=https://hub.example.org/user/*/token2go/**"}, nil},
+		{"a whole hub", []string{"T2G_FLOW_TARGETS=https://hub.example.org/**"}, []string{"T2G_FLOW_TARGETS: every page of hub.example.org "}},
+		{"a whole hub but for its root", []string{"T2G_FLOW_TARGETS=https://hub.example.org/*/**"}, []string{"T2G_FLOW_TARGETS: every page of hub.example.org "}},
+		{"ops listener for every host", []string{"T2G_OPS_ALLOWED_HOSTS=*"}, []string{"T2G_OPS_ALLOWED_HOSTS=*:"}},
+		{"profiler beyond loopback", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0"}, []string{"T2G_OPS_PPROF: anyone who can reach T2G_OPS_HOST=0.0.0.0"}},
 		{"profiler on loopback", []string{"T2G_OPS_PPROF=true"}, nil},
-		{"profiler without its door", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0", "T2G_OPS_PORT=0"}, []string{"T2G_OPS_PPROF: has no effect"}},
+		{"profiler without its listener", []string{"T2G_OPS_PPROF=true", "T2G_OPS_HOST=0.0.0.0", "T2G_OPS_PORT=0"}, []string{"T2G_OPS_PPROF: has no effect"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := loaded(t, test.assignments...).Warnings()
+			got := loaded(t, append(slices.Clone(narrowed), test.assignments...)...).Warnings()
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -256,7 +306,47 @@ func TestRisksAreWarnedOfAndNeverStopTheStart(t *testing.T) {
 	}
 }
 
-func TestSettingsMaskSecretsAndTellDefaultsApart(t *testing.T) {
+func TestWarningsNamePrivateFileThatOthersCanRead(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "token")
+	if err := os.WriteFile(path, []byte(marked), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name          string
+		given         string
+		file, folder  os.FileMode
+		othersMayRead bool
+	}{
+		{"the owner's", path, 0o600, 0o755, false},
+		{"the group's too", path, 0o640, 0o755, false},
+		{"everyone's", path, 0o644, 0o755, true},
+		{"everyone's through a link", link, 0o604, 0o711, true},
+		{"everyone's in a closed directory", path, 0o644, 0o750, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := errors.Join(os.Chmod(path, test.file), os.Chmod(folder, test.folder)); err != nil {
+				t.Fatal(err)
+			}
+			got := loaded(t, append(slices.Clone(narrowed), "T2G_FALLBACK_TOKEN_FILE="+test.given)...).Warnings()
+			found := slices.ContainsFunc(got, func(w string) bool {
+				return strings.HasPrefix(w, "T2G_FALLBACK_TOKEN_FILE: every user of this computer can read the file")
+			})
+			if found != test.othersMayRead {
+				t.Errorf("got %q, want the file to be named: %v", got, test.othersMayRead)
+			}
+		})
+	}
+}
+
+func TestSettingsMaskSecretsAndMarkDefaults(t *testing.T) {
 	for _, assignment := range []string{"T2G_FALLBACK_TOKEN=" + marked, "T2G_FALLBACK_TOKEN_FILE=" + written(t, "token", marked)} {
 		settings := map[string]config.Setting{}
 		for _, setting := range loaded(t, assignment, "T2G_PUBLIC_URL=https://a.example/").Settings() {
@@ -277,9 +367,9 @@ func TestSettingsMaskSecretsAndTellDefaultsApart(t *testing.T) {
 	}
 }
 
-func TestTheOpsDoorGoesByTheNameItListensOn(t *testing.T) {
+func TestOpsHostsIncludesTheListenersName(t *testing.T) {
 	c := loaded(t, "T2G_OPS_HOST=Web1.example.org", "T2G_OPS_ALLOWED_HOSTS=token2go.auth.svc")
-	if got, want := c.OpsHosts(), []string{"token2go.auth.svc", "web1.example.org"}; !slices.Equal(got, want) {
+	if got, want := c.Ops.Hosts(), []string{"token2go.auth.svc", "web1.example.org"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -24,7 +24,7 @@ func value(t *testing.T, name, given string) string {
 	return ""
 }
 
-func TestValuesAreNormalisedOrRefused(t *testing.T) {
+func TestLoadNormalisesOrRejectsValues(t *testing.T) {
 	const no = "refused"
 	for _, test := range []struct{ name, given, want string }{
 		{"T2G_SERVER_HOST", "0.0.0.0", "0.0.0.0"},
@@ -134,7 +134,7 @@ func TestValuesAreNormalisedOrRefused(t *testing.T) {
 	}
 }
 
-func TestControlCharactersAreRefusedWhereTheyMakeNoSense(t *testing.T) {
+func TestLoadRejectsControlCharacters(t *testing.T) {
 	html := map[string]bool{"T2G_UI_DESC1": true, "T2G_UI_DESC2": true, "T2G_UI_MISC": true}
 	for _, v := range config.Variables() {
 		for _, char := range []string{"\n", "\t", "\x01", "\x1b", "\x7f", "\u0085", "\xff"} {
@@ -150,7 +150,7 @@ func TestControlCharactersAreRefusedWhereTheyMakeNoSense(t *testing.T) {
 	}
 }
 
-func TestASecretFileMayNotHoldNUL(t *testing.T) {
+func TestLoadRejectsNULInSecretFile(t *testing.T) {
 	fault := refused(t, "T2G_FALLBACK_TOKEN_FILE="+written(t, "token", "a\x00b"))
 	if !strings.Contains(fault.Given, "U+0000") {
 		t.Errorf("got %v, want it to name the NUL", fault)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The converters. Their errors say what is wrong with a text and never quote it.
+// The parsers. Their errors say what is wrong with a text and never quote it.
 
 func anyText(text string) (string, error) { return text, nil }
 
@@ -33,7 +33,11 @@ func list[T any](convert func(string) (T, error), key func(T) string) func(strin
 			if part == "" {
 				continue
 			}
-			item, err := converted(part, false, convert)
+			err := legible(part, false)
+			var item T
+			if err == nil {
+				item, err = convert(part)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("item %d: %w", i+1, err)
 			}
