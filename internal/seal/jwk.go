@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/base64"
@@ -17,7 +18,12 @@ import (
 // object is a JSON object whose member names differ from one another.
 type object map[string]json.RawMessage
 
+// readJWK reads a JWK, or base64url of one: firewalls that refuse JSON in a query let it
+// through.
 func readJWK(text string) (*Key, error) {
+	if content, ok := decode(base64.RawURLEncoding, text); ok && bytes.HasPrefix(content, []byte("{")) {
+		text = string(content)
+	}
 	jwk, err := readObject(text)
 	if err != nil {
 		return nil, err
@@ -37,9 +43,19 @@ func readJWK(text string) (*Key, error) {
 	case "EC":
 		return jwk.ec()
 	case "OKP":
-		return nil, errors.New("its kty is OKP (X25519 and its family), which the JOSE library in use has not; want RSA, or EC with P-256")
+		return jwk.okp()
 	}
 	return nil, fmt.Errorf("its kty is %s, want RSA or EC", shown(kty))
+}
+
+// okp names the curve of RFC 8037 that the key is refused for: the JOSE library in use
+// encrypts to none of them.
+func (o object) okp() (*Key, error) {
+	curve, err := o.text("crv")
+	if err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("its crv is %s, which nothing can be sealed to here; want EC with P-256, or RSA", shown(curve))
 }
 
 func (o object) rsa() (*Key, error) {
@@ -163,7 +179,7 @@ func readObject(text string) (object, error) {
 	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return nil, errors.New("it is not a JSON object")
+		return nil, errors.New("it is not a JSON object, and not base64url (without padding) of one")
 	}
 	members := object{}
 	for decoder.More() {

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
@@ -23,7 +24,7 @@ import (
 	"github.com/token2go/token2go/internal/secret"
 )
 
-func TestAKeyOfEachAllowedTypeAndSizeIsAccepted(t *testing.T) {
+func TestParseKeyAcceptsEachTypeAndSize(t *testing.T) {
 	for name, good := range goodKeys(t) {
 		key, err := seal.ParseKey(good.kind, good.text)
 		if err != nil {
@@ -36,7 +37,7 @@ func TestAKeyOfEachAllowedTypeAndSizeIsAccepted(t *testing.T) {
 	}
 }
 
-func TestAKeyMayBeWrittenInTheseWays(t *testing.T) {
+func TestParseKeyAcceptsOtherWritings(t *testing.T) {
 	private := testRSA(t, 2048)
 	x509Text, pkcs1Text := x509PEM(t, &private.PublicKey), pkcs1PEM(&private.PublicKey)
 	n, e := url64(private.N.Bytes()), "AQAB"
@@ -54,6 +55,8 @@ func TestAKeyMayBeWrittenInTheseWays(t *testing.T) {
 		{"as a browser writes an EC key", seal.JWK, strings.Replace(curve, "{", `{"ext":true,"key_ops":[],`, 1)},
 		{"with everything that says what it is for", seal.JWK, strings.Replace(curve, "{", `{"use":"enc","alg":"ECDH-ES","key_ops":["deriveKey","deriveBits"],`, 1)},
 		{"with members that nobody here reads", seal.JWK, strings.Replace(curve, "{", `{"kid":"mine","x5t":[1,{"a":null}],"D":"not d",`, 1)},
+		{"as base64url", seal.JWK, url64([]byte(curve))},
+		{"RSA as base64url, spaces in its JSON", seal.JWK, url64(fmt.Appendf(nil, "{ \"n\":%q,\t\"kty\": \"RSA\", \"e\":%q } ", n, e))},
 		{"with an escaped member name", seal.JWK, strings.Replace(curve, `"kty"`, `"\u006bty"`, 1)},
 	} {
 		if _, err := seal.ParseKey(test.kind, test.text); err != nil {
@@ -62,7 +65,7 @@ func TestAKeyMayBeWrittenInTheseWays(t *testing.T) {
 	}
 }
 
-func TestExponentsAtTheEdgeAreAcceptedAndUsable(t *testing.T) {
+func TestParseKeyAcceptsExponentsAtTheLimits(t *testing.T) {
 	modulus := testRSA(t, 2048).N
 	for _, exponent := range []int64{3, 5, 17, 65537, 1<<31 - 1} {
 		e := big.NewInt(exponent)
@@ -83,6 +86,9 @@ func TestExponentsAtTheEdgeAreAcceptedAndUsable(t *testing.T) {
 	}
 }
 
+// notNumbers is the refusal of DER that is not of two good numbers.
+const notNumbers = "its body is not DER of a positive modulus and an exponent from 3 to 2^31 - 1, and nothing else"
+
 type badKey struct {
 	name string
 	kind seal.KeyType
@@ -90,7 +96,7 @@ type badKey struct {
 	says string // what the refusal has to say
 }
 
-func TestAKeyIsRefusedWithTheReason(t *testing.T) {
+func TestParseKeyRefusesWithTheReason(t *testing.T) {
 	bad := append(badPEMs(t), badNumbers(t)...)
 	bad = append(append(bad, badJWKs(t)...), badCurves(t)...)
 	for _, test := range bad {
@@ -122,7 +128,7 @@ func checkText(t *testing.T, err error, input string) {
 	}
 }
 
-func TestAnUnknownKeyTypeIsRefused(t *testing.T) {
+func TestParseKeyRefusesUnknownType(t *testing.T) {
 	text := x509PEM(t, &testRSA(t, 2048).PublicKey)
 	for _, kind := range []seal.KeyType{"", "JWK", "pem", "rsa2048-rfc8017-pkcs1-pem", "rsa2048-rfc5280-x509-pem ", seal.KeyType(text)} {
 		_, err := seal.ParseKey(kind, text)
@@ -170,11 +176,15 @@ func badPEMs(t *testing.T) []badKey {
 		{"X.509 in a PKCS #1 block", seal.PKCS1PEM, block("RSA PUBLIC KEY", body), "its body is a SubjectPublicKeyInfo"},
 		{"a PKCS #8 private key", seal.X509PEM, block("PRIVATE KEY", pkcs8), "it is a private key"},
 		{"a PKCS #1 private key", seal.PKCS1PEM, block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(private)), "it is a private key"},
-		{"a private key under a public label", seal.PKCS1PEM, block("RSA PUBLIC KEY", x509.MarshalPKCS1PrivateKey(private)), "bytes follow"},
+		{"a private key under a public label", seal.PKCS1PEM, block("RSA PUBLIC KEY", x509.MarshalPKCS1PrivateKey(private)), notNumbers},
 		{"a certificate", seal.X509PEM, block("CERTIFICATE", body), "its block says CERTIFICATE, want PUBLIC KEY"},
 		{"a label that is key material", seal.X509PEM, strings.ReplaceAll(good, "PUBLIC KEY", strings.Split(good, "\n")[1]), "says something else"},
-		{"an EC key", seal.X509PEM, x509PEM(t, &testEC(t, elliptic.P256()).PublicKey), "its algorithm is elliptic curve"},
-		{"an Ed25519 key", seal.X509PEM, x509PEM(t, edwards), "its algorithm is X25519 or of its family"},
+		{"an EC key", seal.X509PEM, x509PEM(t, &testEC(t, elliptic.P256()).PublicKey), "it is an EC key on P-256; want RSA, or P-256 as a JWK"},
+		{"an Ed25519 key", seal.X509PEM, x509PEM(t, edwards), "its algorithm is Ed25519, for signatures only"},
+		{"an X25519 key in X.509", seal.X509PEM, block("PUBLIC KEY", octets(t, 110, 32)), "its algorithm is X25519;"},
+		{"an X448 key in X.509", seal.X509PEM, block("PUBLIC KEY", octets(t, 111, 56)), "its algorithm is X448;"},
+		{"an Ed448 key in X.509", seal.X509PEM, block("PUBLIC KEY", octets(t, 113, 57)), "its algorithm is Ed448, for signatures only"},
+		{"a P-384 key", seal.X509PEM, x509PEM(t, &testEC(t, elliptic.P384()).PublicKey), "it is an EC key on P-384"},
 		{"an RSASSA-PSS key", seal.X509PEM, block("PUBLIC KEY", bytes.Replace(body, []byte{0x01, 0x01, 0x01, 0x05, 0x00}, []byte{0x01, 0x01, 0x0a, 0x05, 0x00}, 1)), "RSASSA-PSS"},
 		{"an algorithm of nobody's", seal.X509PEM, block("PUBLIC KEY", bytes.Replace(body, []byte{0x2a, 0x86, 0x48}, []byte{0x2a, 0x86, 0x47}, 1)), "is not RSA"},
 		{"RSA without NULL", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.RawValue{}, x509.MarshalPKCS1PublicKey(public))), "parameters other than NULL"},
@@ -185,6 +195,23 @@ func badPEMs(t *testing.T) []badKey {
 		{"a length of more bytes than DER allows", seal.X509PEM, block("PUBLIC KEY", append([]byte{0x30, 0x83, 0x00}, body[2:]...)), "not DER"},
 		{"more than 8192 bytes", seal.X509PEM, good + strings.Repeat("\n", 8192), "want at most 8192"},
 	}
+}
+
+// octets is DER of a SubjectPublicKeyInfo with an algorithm of RFC 8410, 1.3.101.last, and
+// a key of zeros.
+func octets(t *testing.T, last, size int) []byte {
+	t.Helper()
+	text, err := asn1.Marshal(struct {
+		Algorithm struct{ OID asn1.ObjectIdentifier }
+		Key       asn1.BitString
+	}{
+		struct{ OID asn1.ObjectIdentifier }{asn1.ObjectIdentifier{1, 3, 101, last}},
+		asn1.BitString{Bytes: make([]byte, size), BitLength: 8 * size},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // withPlus is a key in which a form decoder has turned + into a space.
@@ -232,9 +259,13 @@ func badNumbers(t *testing.T) []badKey {
 		{"an exponent of 2^64 + 3", fine, power(64, 3), "exponent is 2^31 or more"},
 	} {
 		der := integers(t, test.modulus, test.exponent)
+		number := "modulus" // crypto/x509 refuses some of them first
+		if test.exponent != e {
+			number = "exponent"
+		}
 		bad = append(bad,
-			badKey{test.name + " in X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, der)), test.says},
-			badKey{test.name + " in PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", der), test.says},
+			badKey{test.name + " in X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, der)), number},
+			badKey{test.name + " in PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", der), number},
 			badKey{test.name + " in a JWK", seal.JWK, rsaJWK(test.modulus, test.exponent), test.says})
 	}
 	for _, bits := range []int{3072, 4096} {
@@ -262,17 +293,17 @@ func badDER(t *testing.T) []badKey {
 	oddBits[23] = 1 // the bit string's count of unused bits
 	padded := append([]byte{0x30, 0x82, 0x01, 0x0b, 0x02, 0x82, 0x01, 0x02, 0x00}, pair[8:]...)
 	return []badKey{
-		{"bytes after X.509", seal.X509PEM, block("PUBLIC KEY", append(bytes.Clone(whole), 0)), "bytes follow"},
-		{"a further member in X.509", seal.X509PEM, block("PUBLIC KEY", fourth), "bytes follow"},
-		{"bytes after the key inside X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, append(bytes.Clone(pair), 0))), "bytes follow"},
-		{"a third integer inside X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, three)), "bytes follow"},
-		{"bytes after PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", append(bytes.Clone(pair), 0)), "bytes follow"},
-		{"a third integer in PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", three), "bytes follow"},
-		{"a bit string of odd bits", seal.X509PEM, block("PUBLIC KEY", oddBits), "bit string of whole bytes"},
-		{"a negative modulus in X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, negative)), "modulus is not positive"},
-		{"a negative modulus in PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", negative), "modulus is not positive"},
-		{"a negative exponent", seal.PKCS1PEM, block("RSA PUBLIC KEY", integers(t, public.N, big.NewInt(-3))), "exponent is less than 3"},
-		{"an integer with a byte too many", seal.PKCS1PEM, block("RSA PUBLIC KEY", padded), "as DER integers"},
+		{"bytes after X.509", seal.X509PEM, block("PUBLIC KEY", append(bytes.Clone(whole), 0)), notNumbers},
+		{"a further member in X.509", seal.X509PEM, block("PUBLIC KEY", fourth), "the one form of its key"},
+		{"bytes after the key inside X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, append(bytes.Clone(pair), 0))), "the one form of its key"},
+		{"a third integer inside X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, three)), "the one form of its key"},
+		{"bytes after PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", append(bytes.Clone(pair), 0)), notNumbers},
+		{"a third integer in PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", three), "the one form of its key"},
+		{"a bit string of odd bits", seal.X509PEM, block("PUBLIC KEY", oddBits), "not DER of a SubjectPublicKeyInfo"},
+		{"a negative modulus in X.509", seal.X509PEM, block("PUBLIC KEY", info(t, asn1.NullRawValue, negative)), notNumbers},
+		{"a negative modulus in PKCS #1", seal.PKCS1PEM, block("RSA PUBLIC KEY", negative), notNumbers},
+		{"a negative exponent", seal.PKCS1PEM, block("RSA PUBLIC KEY", integers(t, public.N, big.NewInt(-3))), notNumbers},
+		{"an integer with a byte too many", seal.PKCS1PEM, block("RSA PUBLIC KEY", padded), notNumbers},
 		{"a modulus alone", seal.PKCS1PEM, block("RSA PUBLIC KEY", pair[:4+4+257]), "not DER"},
 	}
 }
@@ -290,6 +321,12 @@ func badJWKs(t *testing.T) []badKey {
 	bad := []badKey{
 		{"no JSON", seal.JWK, "", "not a JSON object"},
 		{"PEM where a JWK was declared", seal.JWK, x509PEM(t, public), "not a JSON object"},
+		{"base64url with padding", seal.JWK, base64.URLEncoding.EncodeToString([]byte(good + " ")), "base64url (without padding)"},
+		{"standard base64 of a JWK", seal.JWK, base64.StdEncoding.EncodeToString([]byte(with(`"kid":"???>>>"`))), "base64url (without padding)"},
+		{"base64url of base64url", seal.JWK, url64([]byte(url64([]byte(good)))), "base64url (without padding)"},
+		{"base64url in two lines", seal.JWK, url64([]byte(good))[:40] + "\n" + url64([]byte(good))[40:], "base64url (without padding)"},
+		{"base64url of a private key", seal.JWK, url64([]byte(with(`"d":"AAAA"`))), "private member d"},
+		{"base64url of an object cut short", seal.JWK, url64([]byte(good[:len(good)-1])), "JSON is damaged"},
 		{"an array", seal.JWK, "[" + good + "]", "not a JSON object"},
 		{"null", seal.JWK, "null", "not a JSON object"},
 		{"an empty object", seal.JWK, "{}", "no member kty"},
@@ -307,7 +344,10 @@ func badJWKs(t *testing.T) []badKey {
 		{"a kty that is a number", seal.JWK, `{"kty":1}`, "member kty is not a text"},
 		{"a kty in small letters", seal.JWK, strings.Replace(good, "RSA", "rsa", 1), "its kty is rsa, want RSA or EC"},
 		{"a kty that is key material", seal.JWK, fmt.Sprintf(`{"kty":%q}`, n), "its kty is something else"},
-		{"an X25519 key", seal.JWK, `{"kty":"OKP","crv":"X25519","x":"` + url64(make([]byte, 32)) + `"}`, "X25519 and its family), which the JOSE library in use has not"},
+		{"an X25519 key", seal.JWK, `{"kty":"OKP","crv":"X25519","x":"` + url64(make([]byte, 32)) + `"}`, "its crv is X25519, which nothing can be sealed to here; want EC with P-256, or RSA"},
+		{"an X448 key", seal.JWK, `{"kty":"OKP","crv":"X448","x":"` + url64(make([]byte, 56)) + `"}`, "its crv is X448,"},
+		{"an Ed25519 key as a JWK", seal.JWK, `{"kty":"OKP","crv":"Ed25519","x":"` + url64(make([]byte, 32)) + `"}`, "its crv is Ed25519,"},
+		{"an OKP key without a curve", seal.JWK, `{"kty":"OKP","x":"AAAA"}`, "no member crv"},
 		{"a symmetric key", seal.JWK, `{"kty":"oct","k":"AAAA"}`, "private member k"},
 		{"an ML-KEM key", seal.JWK, `{"kty":"AKP","alg":"ML-KEM-768"}`, "its kty is AKP"},
 		{"no modulus", seal.JWK, `{"kty":"RSA","e":"AQAB"}`, "no member n"},
@@ -372,7 +412,7 @@ func badCurves(t *testing.T) []badKey {
 	return bad
 }
 
-func TestAKeyMadeByAProgramIsCheckedToo(t *testing.T) {
+func TestNewKeyRefusesBadKeys(t *testing.T) {
 	edwards, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -390,7 +430,7 @@ func TestAKeyMadeByAProgramIsCheckedToo(t *testing.T) {
 	}
 }
 
-func TestAKeyHasTheSameNameHoweverItIsWritten(t *testing.T) {
+func TestKeyIDIsTheSameInEveryWriting(t *testing.T) {
 	for name, good := range goodKeys(t) {
 		key, err := seal.ParseKey(good.kind, good.text)
 		if err != nil {
@@ -414,7 +454,7 @@ func TestAKeyHasTheSameNameHoweverItIsWritten(t *testing.T) {
 	}
 }
 
-func TestTheExampleOfRFC7638HasItsThumbprint(t *testing.T) {
+func TestKeyIDOfTheExampleInRFC7638(t *testing.T) {
 	const example = `{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","kid":"2011-04-29"}`
 	key, err := seal.ParseKey(seal.JWK, example)
 	if err != nil {

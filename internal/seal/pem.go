@@ -1,14 +1,17 @@
 package seal
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
 	"strings"
-
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 const (
@@ -18,39 +21,88 @@ const (
 	whiteSpace = " \t\r\n"
 )
 
-// AlgorithmIdentifiers in DER, without the outer SEQUENCE (RFC 3279, section 2.3;
-// RFC 8410, section 3).
-const (
-	rsaAlgorithm = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"
-	rsaOID       = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
-	rsaPSSOID    = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"
-	ecOID        = "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
-	curve25519   = "\x06\x03\x2b\x65"
-)
-
 var (
-	errDamaged  = errors.New("its PEM block is damaged (in a URL, write + as %2B and line ends as %0A)")
-	errTrailing = errors.New("bytes follow the key in its DER")
-	errIntegers = errors.New("its body does not begin with modulus and exponent as DER integers")
+	errDamaged = errors.New("its PEM block is damaged (in a URL, write + as %2B and line ends as %0A)")
+	errNumbers = errors.New("its body is not DER of a positive modulus and an exponent from 3 to 2^31 - 1, and nothing else")
 )
 
+// readX509 reads a SubjectPublicKeyInfo (RFC 5280, section 4.1).
 func readX509(text string) (*Key, error) {
 	body, err := readPEM(x509Label, text)
 	if err != nil {
 		return nil, err
 	}
-	return readInfo(body)
+	parsed, _ := x509.ParsePKIXPublicKey(body)
+	if public, ok := parsed.(*rsa.PublicKey); ok {
+		again, _ := x509.MarshalPKIXPublicKey(public) // an RSA key always marshals
+		return canonical(public, body, again)
+	}
+	return nil, wrongInfo(body, parsed)
 }
 
+// readPKCS1 reads an RSAPublicKey (RFC 8017, appendix A.1.1).
 func readPKCS1(text string) (*Key, error) {
 	body, err := readPEM(pkcs1Label, text)
 	if err != nil {
 		return nil, err
 	}
-	if input := cryptobyte.String(body); isInfo(input) {
+	public, err := x509.ParsePKCS1PublicKey(body)
+	if err == nil {
+		return canonical(public, body, x509.MarshalPKCS1PublicKey(public))
+	}
+	if _, err := x509.ParsePKIXPublicKey(body); err == nil {
 		return nil, fmt.Errorf("its block says %s, but its body is a SubjectPublicKeyInfo, which belongs under %s", pkcs1Label, x509Label)
 	}
-	return readIntegers(body)
+	return nil, errNumbers
+}
+
+// canonical compares the DER that came with the one form of its key: crypto/x509 lets
+// bytes follow the key in some positions.
+func canonical(public *rsa.PublicKey, came, written []byte) (*Key, error) {
+	if !bytes.Equal(came, written) {
+		return nil, errors.New("its DER is not the one form of its key: something follows the key, or is not as short as it can be")
+	}
+	return newRSA(public.N, big.NewInt(int64(public.E)), 2048)
+}
+
+// wrongInfo returns why der is not the SubjectPublicKeyInfo of an RSA key. parsed is what
+// crypto/x509 read, if anything.
+func wrongInfo(der []byte, parsed any) error {
+	if curve, ok := parsed.(*ecdsa.PublicKey); ok {
+		return fmt.Errorf("it is an EC key on %s; want RSA, or P-256 as a JWK", curve.Params().Name)
+	}
+	if _, err := x509.ParsePKCS1PublicKey(der); err == nil {
+		return fmt.Errorf("its block says %s, but its body is PKCS #1, which belongs under %s", x509Label, pkcs1Label)
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &info); err != nil {
+		return errors.New("its body is not DER of a SubjectPublicKeyInfo (RFC 5280)")
+	}
+	switch oid := info.Algorithm.Algorithm.String(); {
+	case algorithm(oid) != "":
+		return fmt.Errorf("its algorithm is %s; want RSA (1.2.840.113549.1.1.1)", algorithm(oid))
+	case oid != "1.2.840.113549.1.1.1":
+		return errors.New("its algorithm is not RSA (1.2.840.113549.1.1.1)")
+	case !bytes.Equal(info.Algorithm.Parameters.FullBytes, asn1.NullBytes):
+		return errors.New("its algorithm is RSA with parameters other than NULL")
+	}
+	return errNumbers
+}
+
+// algorithm names one that a client may take for one to encrypt with (RFC 4055, RFC 5480,
+// RFC 8410); empty for any other.
+func algorithm(oid string) string {
+	return map[string]string{
+		"1.2.840.113549.1.1.10": "RSASSA-PSS, for signatures only",
+		"1.2.840.10045.2.1":     "elliptic curve",
+		"1.3.101.110":           "X25519",
+		"1.3.101.111":           "X448",
+		"1.3.101.112":           "Ed25519, for signatures only",
+		"1.3.101.113":           "Ed448, for signatures only",
+	}[oid]
 }
 
 // readPEM returns the body of the one block in text. encoding/pem passes over
@@ -101,68 +153,4 @@ func wrongLabel(got, want string) error {
 		return fmt.Errorf("its block says %s, want %s, or the type %s", got, want, PKCS1PEM)
 	}
 	return fmt.Errorf("its block says %s, want %s", shown(got), want)
-}
-
-// isInfo reports whether DER looks like a SubjectPublicKeyInfo: a sequence that
-// begins with a sequence.
-func isInfo(input cryptobyte.String) bool {
-	var inner cryptobyte.String
-	return input.ReadASN1(&inner, asn1.SEQUENCE) && inner.PeekASN1Tag(asn1.SEQUENCE)
-}
-
-// readInfo reads a SubjectPublicKeyInfo (RFC 5280, section 4.1) of an RSA key. Unlike
-// crypto/x509 it lets no byte stand after the key inside the bit string.
-func readInfo(der []byte) (*Key, error) {
-	var info, algorithm cryptobyte.String
-	var body []byte
-	input := cryptobyte.String(der)
-	switch {
-	case !input.ReadASN1(&info, asn1.SEQUENCE):
-		return nil, errors.New("its body is not DER of a SubjectPublicKeyInfo (RFC 5280)")
-	case !input.Empty():
-		return nil, errTrailing
-	case info.PeekASN1Tag(asn1.INTEGER):
-		return nil, fmt.Errorf("its block says %s, but its body is PKCS #1, which belongs under %s", x509Label, pkcs1Label)
-	case !info.ReadASN1(&algorithm, asn1.SEQUENCE):
-		return nil, errors.New("its body names no algorithm")
-	case string(algorithm) != rsaAlgorithm:
-		return nil, wrongAlgorithm(string(algorithm))
-	case !info.ReadASN1BitStringAsBytes(&body):
-		return nil, errors.New("its body holds no key as a DER bit string of whole bytes")
-	case !info.Empty():
-		return nil, errTrailing
-	}
-	return readIntegers(body)
-}
-
-func wrongAlgorithm(algorithm string) error {
-	for _, known := range []struct{ prefix, name string }{
-		{rsaOID, "RSA with parameters other than NULL"},
-		{rsaPSSOID, "RSASSA-PSS, for signatures only"},
-		{ecOID, "elliptic curve, which only a JWK may be"},
-		{curve25519, "X25519 or of its family, which no envelope here can be sealed to"},
-	} {
-		if strings.HasPrefix(algorithm, known.prefix) {
-			return fmt.Errorf("its algorithm is %s; want RSA (1.2.840.113549.1.1.1) with NULL", known.name)
-		}
-	}
-	return errors.New("its algorithm is not RSA (1.2.840.113549.1.1.1)")
-}
-
-// readIntegers reads an RSAPublicKey (RFC 8017, appendix A.1.1) of 2048 bits.
-func readIntegers(der []byte) (*Key, error) {
-	var pair cryptobyte.String
-	var modulus, exponent big.Int
-	input := cryptobyte.String(der)
-	switch {
-	case !input.ReadASN1(&pair, asn1.SEQUENCE):
-		return nil, errors.New("its body is not DER of an RSAPublicKey (RFC 8017)")
-	case !input.Empty():
-		return nil, errTrailing
-	case !pair.ReadASN1Integer(&modulus), !pair.ReadASN1Integer(&exponent):
-		return nil, errIntegers
-	case !pair.Empty():
-		return nil, errTrailing
-	}
-	return newRSA(&modulus, &exponent, 2048)
 }
