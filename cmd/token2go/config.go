@@ -21,10 +21,10 @@ func configCommand(env *cli.Env) *cobra.Command {
 		Long: "config shows the file of profiles. A profile gives a server a name, and says once what every call\n" +
 			"would say otherwise. Flags stand above it. What a profile can hold:\n\n" + keys.String(),
 		Example: `  token2go config set work server https://t2g.example.org
-  token2go config set work ca /etc/ssl/corporate.pem
+  token2go config set work ca-file /etc/ssl/corporate.pem
   token2go config set work git-hosts git.example.org,code.example.org
   token2go config default work
-  token2go config unset work ca
+  token2go config unset work ca-file
   token2go config remove work
   token2go config path`,
 		Args: noArguments,

@@ -41,7 +41,6 @@ func execCredentialCommand(env *cli.Env) *cobra.Command {
 
 func gitCredentialCommand(env *cli.Env) *cobra.Command {
 	var a requestFlags
-	var profile string
 	operations := []string{"get", "store", "erase"}
 	c := &cobra.Command{
 		Use:   "git-credential get|store|erase",
@@ -68,10 +67,10 @@ func gitCredentialCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return env.GitCredential(c.Context(), config, profile, arguments[0], func(p cli.Profile) (cli.Request, error) { return a.apply(c, p) })
+			return env.GitCredential(c.Context(), config, a.profile, arguments[0], func(p cli.Profile) (cli.Request, error) { return a.apply(c, p) })
 		},
 	}
 	a.add(c)
-	c.Flags().StringVar(&profile, "profile", "", "the profile whose hosts count; empty: the first that names the host")
+	c.Flags().Lookup("profile").Usage = "`NAME` of the profile whose hosts count (default: the first that names the host)"
 	return c
 }

@@ -13,36 +13,52 @@ import (
 // requestFlags are the flags of every command that may ask for a token. A flag that is
 // given replaces what the profile says.
 type requestFlags struct {
-	browser, ca, format, client                   string
-	minTTL, unknownTTL, timeout                   time.Duration
-	port                                          int
-	noBrowser, paste, noCache, noCheck, allowHTTP bool
+	profile, browser, caFile, format, client             string
+	minTTL, unknownTTL, timeout                          time.Duration
+	ports                                                []int
+	noBrowser, paste, fresh, noCache, noCheck, allowHTTP bool
 }
 
+// add adds the flags of a command that may ask for a token.
 func (a *requestFlags) add(c *cobra.Command) {
+	a.addServer(c)
 	f := c.Flags()
-	f.StringVar(&a.browser, "browser", "", "command that opens the address; %s in it stands for the address")
-	f.BoolVar(&a.noBrowser, "no-browser", false, "open nothing, only say what to open")
 	f.BoolVar(&a.paste, "paste", false, "no listener: the page shows a sealed text, which is read from stdin")
-	f.IntVar(&a.port, "port", 0, "port to listen on, for a tunnel or a firewall; 0: any that is free")
-	f.DurationVar(&a.timeout, "timeout", 0, "how long to wait for you (default 5m0s)")
-	f.DurationVar(&a.minTTL, "min-ttl", cli.DefaultMinTTL, "how long the token must still live")
-	f.DurationVar(&a.unknownTTL, "unknown-ttl", cli.DefaultUnknownTTL, "how long a token of unknown lifetime is kept")
-	f.BoolVar(&a.noCache, "no-cache", false, "ask anew, and keep nothing")
-	f.BoolVar(&a.noCheck, "no-check", false, "do not look whether the server can be reached before you are asked")
-	f.StringVar(&a.ca, "ca", "", "PEM file with an authority to trust beside the system's")
-	f.StringVar(&a.format, "format", "", "jwe, or triple for a token2go-server 1.0.3 (default jwe)")
-	f.StringVar(&a.client, "client", "", "name that the page shows for this program (default token2go)")
-	f.BoolVar(&a.allowHTTP, "allow-http", false, "take plain http beyond this computer, readable on the way")
+	f.IntSliceVar(&a.ports, "port", nil, "port to listen on; of several (`N,N…`), the first that is free (default any)")
+	f.DurationVar(&a.timeout, "timeout", 0, "how long to wait for the sign-in, such as 90s (default 5m)")
+	f.DurationVar(&a.minTTL, "min-ttl", 0, "how long the token must still be valid, such as 10m (default 1m)")
+	f.DurationVar(&a.unknownTTL, "unknown-ttl", 0, "how long a token without a known expiry is used (default 5m)")
+	f.BoolVar(&a.fresh, "fresh", false, "ask for a new token, and replace the one in the cache")
+	f.BoolVar(&a.noCache, "no-cache", false, "ask for a new token, and keep nothing in the cache")
+	f.StringVar(&a.format, "format", "", "`FORMAT`: jwe, or triple for a token2go-server 1.0.3 (default jwe)")
+	f.StringVar(&a.client, "client", "", "`NAME` that the page shows for this program (default token2go)")
+	for _, duration := range []string{"timeout", "min-ttl", "unknown-ttl"} {
+		f.Lookup(duration).DefValue = "" // the text says it
+	}
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"jwe", "triple"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+}
+
+// addServer adds the flags that say how the server and the browser are reached.
+func (a *requestFlags) addServer(c *cobra.Command) {
+	addProfile(c, &a.profile)
+	f := c.Flags()
+	f.StringVar(&a.browser, "browser", "", "`COMMAND` that opens the address; %s in it stands for the address")
+	f.BoolVar(&a.noBrowser, "no-browser", false, "open nothing, only print the address")
+	f.BoolVar(&a.noCheck, "no-check", false, "do not check first whether the server can be reached")
+	f.StringVar(&a.caFile, "ca-file", "", "PEM `FILE` of an authority to trust besides the system's")
+	f.BoolVar(&a.allowHTTP, "allow-http", false, "allow plain http to other computers, which others can read")
+}
+
+func addProfile(c *cobra.Command, profile *string) {
+	c.Flags().StringVar(profile, "profile", "", "`NAME` of a profile; with SERVER, the name under which its token is kept")
+	_ = c.RegisterFlagCompletionFunc("profile", func(c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+		return servers(c, nil, text)
+	}) // the flag is there
 }
 
 // request is what the command line and the profile say together.
 func (a *requestFlags) request(c *cobra.Command, server string) (cli.Request, error) {
-	config, err := load()
-	if err != nil {
-		return cli.Request{}, err
-	}
-	profile, err := config.Find(server, os.Getenv)
+	profile, err := find(server, a.profile)
 	if err != nil {
 		return cli.Request{}, err
 	}
@@ -56,33 +72,48 @@ func (a *requestFlags) apply(c *cobra.Command, p cli.Profile) (cli.Request, erro
 	for _, text := range []struct {
 		name, value string
 		to          *string
-	}{{"browser", a.browser, &p.Browser}, {"ca", a.ca, &p.CA}, {"format", a.format, &p.Format}, {"client", a.client, &p.Client}} {
+	}{{"browser", a.browser, &p.Browser}, {"ca-file", a.caFile, &p.CAFile}, {"format", a.format, &p.Format}, {"client", a.client, &p.Client}} {
 		if given(text.name) {
 			*text.to = text.value
 		}
 	}
 	for _, duration := range []struct {
-		name  string
-		value time.Duration
-		to    *cli.Duration
-	}{{"min-ttl", a.minTTL, &p.MinTTL}, {"unknown-ttl", a.unknownTTL, &p.UnknownTTL}, {"timeout", a.timeout, &p.Timeout}} {
-		if duration.value < 0 {
+		name                string
+		value, defaultValue time.Duration
+		to                  *cli.Duration
+	}{
+		{"min-ttl", a.minTTL, cli.DefaultMinTTL, &p.MinTTL},
+		{"unknown-ttl", a.unknownTTL, cli.DefaultUnknownTTL, &p.UnknownTTL},
+		{"timeout", a.timeout, 0, &p.Timeout},
+	} {
+		switch {
+		case duration.value < 0:
 			return cli.Request{}, fmt.Errorf("%w: --%s is %s, want 0 or more", cli.ErrUsage, duration.name, duration.value)
-		}
-		if given(duration.name) || *duration.to == 0 {
+		case given(duration.name):
 			*duration.to = cli.Duration(duration.value)
+		case *duration.to == 0:
+			*duration.to = cli.Duration(duration.defaultValue)
+		}
+	}
+	for _, flag := range []struct {
+		name  string
+		value bool
+		to    *bool
+	}{{"allow-http", a.allowHTTP, &p.AllowHTTP}, {"no-check", a.noCheck, &p.NoCheck}} {
+		if given(flag.name) {
+			*flag.to = flag.value
 		}
 	}
 	if given("port") {
-		p.Port = a.port
-	}
-	if given("allow-http") {
-		p.AllowHTTP = a.allowHTTP
+		p.Ports = a.ports
 	}
 	if a.noBrowser {
 		p.Browser = "none"
 	}
-	return cli.Request{Profile: p, Paste: a.paste, NoCache: a.noCache, NoCheck: a.noCheck}, nil
+	if a.fresh && a.noCache {
+		return cli.Request{}, fmt.Errorf("%w: --fresh keeps the new token, --no-cache keeps none: want one of them", cli.ErrUsage)
+	}
+	return cli.Request{Profile: p, Paste: a.paste, Fresh: a.fresh, NoCache: a.noCache}, nil
 }
 
 func load() (cli.Config, error) {
@@ -91,6 +122,15 @@ func load() (cli.Config, error) {
 		return cli.Config{}, err
 	}
 	return cli.LoadConfig(path)
+}
+
+// find returns the profile that SERVER and --profile name.
+func find(server, profile string) (cli.Profile, error) {
+	config, err := load()
+	if err != nil {
+		return cli.Profile{}, err
+	}
+	return config.Find(server, profile, os.Getenv)
 }
 
 // servers completes the names of profiles.

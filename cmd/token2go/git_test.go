@@ -145,6 +145,39 @@ func TestGitForgetsATokenThatTheHostRefuses(t *testing.T) {
 	s.mustHaveTabs(t, 1)
 }
 
+// A helper store that the system or the person has set up would write the token down.
+func TestTheDocumentedRecipeKeepsTheTokenFromOtherHelpers(t *testing.T) {
+	t.Parallel()
+	mustHave(t, "git")
+	house := t2gtest.Start(t, t2gtest.Options{})
+	named := newRepository(t, false)
+	s := newSheller(t)
+	s.runs(t, "token2go config set work server "+house.Gateway)
+	s.runs(t, "token2go config set work git-hosts "+named.host())
+	s.runs(t, "git config --global credential.helper store")
+	s.runs(t, "git config --global --add credential.helper '!token2go git-credential'")
+	for _, command := range []string{"token2go doctor work", "token2go status"} {
+		if out, _ := s.try(command); !strings.Contains(out, "store writes the token") || !strings.Contains(out, "--replace-all") {
+			t.Errorf("%s: got %s, want it to warn of the store", command, out)
+		}
+	}
+	s.runs(t, "git config --global --unset-all credential.helper")
+	s.runs(t, "git config --global credential.helper store")
+	key := "credential." + named.URL + ".helper"
+	s.runs(t, "git config --global --replace-all "+key+" '' && git config --global --add "+key+" '!token2go git-credential'")
+	s.runs(t, "git clone --quiet "+named.URL+"/team/project.git")
+	if out := s.runs(t, "cat .git-credentials 2>&1 || true"); strings.Contains(out, "eyJ") {
+		t.Errorf("got %s, want no token there", out)
+	}
+	if out := s.runs(t, "token2go doctor work"); !strings.Contains(out, "asks token2go alone") {
+		t.Errorf("got %s, want all well", out)
+	}
+	s.runs(t, "echo https://oauth2:token@"+named.host()+" > .git-credentials")
+	if out, _ := s.try("token2go doctor work"); !strings.Contains(out, ".git-credentials holds a credential of "+named.host()) {
+		t.Errorf("got %s, want the old credential named", out)
+	}
+}
+
 // gitVersion is 246 for git 2.46.
 func gitVersion(t *testing.T) int {
 	t.Helper()

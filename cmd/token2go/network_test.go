@@ -46,7 +46,7 @@ func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
 	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err = s.try("token2go get --timeout 1s --ca " + authority + " " + address)
+	out, err = s.try("token2go get --timeout 1s --ca-file " + authority + " " + address)
 	if code := exitCode(err); code != 4 {
 		t.Errorf("got exit code %d, want the browser opened and 4: %s", code, out)
 	}
@@ -54,7 +54,7 @@ func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
 
 	// The profile says it as well.
 	s.runs(t, "token2go config set office server "+address)
-	s.runs(t, "token2go config set office ca "+authority)
+	s.runs(t, "token2go config set office ca-file "+authority)
 	out = s.runs(t, "token2go doctor office")
 	if strings.Contains(out, "ada") {
 		t.Errorf("got the proxy's user in %s, want it left out", out)

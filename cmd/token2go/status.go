@@ -9,7 +9,7 @@ import (
 )
 
 func statusCommand(env *cli.Env) *cobra.Command {
-	output := ""
+	var output, profile string
 	c := &cobra.Command{
 		Use:   "status [SERVER]",
 		Short: "Say which tokens are kept, and for how long they live",
@@ -24,46 +24,61 @@ func statusCommand(env *cli.Env) *cobra.Command {
 			if output != "text" && output != "json" {
 				return fmt.Errorf("%w: --output is %q, want text or json", cli.ErrUsage, output)
 			}
-			config, err := load()
+			if len(arguments) == 0 && profile == "" {
+				config, err := load()
+				if err != nil {
+					return err
+				}
+				return env.StatusAll(config, output == "json")
+			}
+			p, err := find(first(arguments), profile)
 			if err != nil {
 				return err
 			}
-			return env.Status(config, first(arguments), output == "json")
+			return env.Status(p, output == "json")
 		},
 	}
+	addProfile(c, &profile)
 	c.Flags().StringVarP(&output, "output", "o", "text", "text, or json: a line for each token")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return c
 }
 
 func logoutCommand(env *cli.Env) *cobra.Command {
-	all := false
+	var a requestFlags
+	var all, everywhere bool
 	c := &cobra.Command{
 		Use:   "logout [SERVER]",
-		Short: "Forget a token",
-		Long: "logout removes a server's token from the cache. The token itself lives until it expires, and you stay\n" +
-			"signed in at the gateway: sign out there in the browser, too.",
+		Short: "Remove a token from this computer",
+		Long: "logout removes a server's token from the cache. Until it expires, the token is still valid elsewhere,\n" +
+			"and your browser is still signed in at the gateway.\n\n" +
+			"With --everywhere the gateway's sign-out page is opened, too: /oauth2/sign_out, which is oauth2-proxy's,\n" +
+			"or what the profile's sign-out says. What that ends is for the gateway to decide.",
 		Example: `  token2go logout work
-  token2go logout --all`,
+  token2go logout --everywhere work
+  token2go logout --all
+  token2go config set work sign-out /logout`,
 		Args: func(c *cobra.Command, arguments []string) error {
-			if all && len(arguments) > 0 {
-				return fmt.Errorf("%w: --all and a server at once", cli.ErrUsage)
+			if all && (everywhere || a.profile != "" || len(arguments) > 0) {
+				return fmt.Errorf("%w: --all takes no server and no --everywhere", cli.ErrUsage)
 			}
 			return oneServer(c, arguments)
 		},
 		ValidArgsFunction: servers,
-		RunE: func(_ *cobra.Command, arguments []string) error {
-			config, err := load()
-			if err != nil {
-				return err
-			}
+		RunE: func(c *cobra.Command, arguments []string) error {
 			if all {
 				return env.LogoutAll()
 			}
-			return env.Logout(config, first(arguments))
+			request, err := a.request(c, first(arguments))
+			if err != nil {
+				return err
+			}
+			return env.Logout(c.Context(), request, everywhere)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "forget the tokens of all servers")
+	a.addServer(c)
+	c.Flags().BoolVar(&all, "all", false, "remove the tokens of all servers")
+	c.Flags().BoolVar(&everywhere, "everywhere", false, "open the gateway's sign-out page, too")
 	return c
 }
 
@@ -77,7 +92,7 @@ func doctorCommand(env *cli.Env) *cobra.Command {
 			"Where one is kept, it also tries whether the gateway takes it from a program. Exit code 12: there\n" +
 			"is something to mend.",
 		Example: `  token2go doctor https://t2g.example.org
-  token2go doctor --ca /etc/ssl/corporate.pem https://t2g.example.org`,
+  token2go doctor --ca-file /etc/ssl/corporate.pem https://t2g.example.org`,
 		Args:              oneServer,
 		ValidArgsFunction: servers,
 		RunE: func(c *cobra.Command, arguments []string) error {
@@ -88,6 +103,6 @@ func doctorCommand(env *cli.Env) *cobra.Command {
 			return env.Doctor(c.Context(), request)
 		},
 	}
-	a.add(c)
+	a.addServer(c)
 	return c
 }

@@ -16,16 +16,16 @@ import (
 
 // Verdicts of the doctor.
 const (
-	well  = "ok"
-	note  = "note"
-	wrong = "WRONG"
+	verdictOK    = "ok"
+	verdictNote  = "note"
+	verdictWrong = "WRONG"
 )
 
 // finding is what the doctor says about one thing.
 type finding struct {
-	Verdict string `json:"verdict"` // well, note or wrong
+	Verdict string `json:"verdict"` // one of the verdicts
 	About   string `json:"about"`
-	Said    string `json:"said"`
+	Text    string `json:"text"`
 	Fix     string `json:"fix,omitempty"`
 }
 
@@ -49,14 +49,14 @@ type doctor struct {
 }
 
 func (d *doctor) find(f finding) {
-	if f.Verdict == wrong {
+	if f.Verdict == verdictWrong {
 		d.wrong++
 	}
 	if d.JSON {
 		_ = json.NewEncoder(d.Stdout).Encode(f)
 		return
 	}
-	fmt.Fprintf(d.Stdout, "%-5s  %-11s  %s\n", f.Verdict, f.About, printable(oneLine(f.Said)))
+	fmt.Fprintf(d.Stdout, "%-5s  %-11s  %s\n", f.Verdict, f.About, printable(oneLine(f.Text)))
 	if f.Fix != "" {
 		fmt.Fprintf(d.Stdout, "%20s%s\n", "", printable(f.Fix))
 	}
@@ -65,31 +65,34 @@ func (d *doctor) find(f finding) {
 // platform are the parts on this computer.
 func (d *doctor) checkComputer() {
 	if entry, err := d.request.cache().Load(d.request.Server); err != nil {
-		d.find(finding{wrong, "cache", err.Error(), ""})
+		d.find(finding{verdictWrong, "cache", err.Error(), ""})
 	} else if entry.Good(0) {
-		d.find(finding{well, "cache", "holds a token, " + lifetime(entry.Token, time.Now()), ""})
+		d.find(finding{verdictOK, "cache", "holds a token, " + lifetime(entry.Token, time.Now()), ""})
 	} else {
 		folder, _ := token2go.DefaultCacheDir() // it was found above
-		d.find(finding{well, "cache", "holds no token of this server (" + folder + ")", ""})
+		d.find(finding{verdictOK, "cache", "holds no token of this server (" + folder + ")", ""})
+	}
+	for _, f := range d.gitFindings(d.request.Profile) {
+		d.find(f)
 	}
 	where, err := currentPlatform(d.Getenv).browse(d.request.Browser)
 	switch {
 	case err != nil:
-		d.find(finding{wrong, "browser", err.Error(), "name one with --browser, $BROWSER or: token2go config set PROFILE browser COMMAND"})
+		d.find(finding{verdictWrong, "browser", err.Error(), "name one with --browser, $BROWSER or: token2go config set PROFILE browser COMMAND"})
 	case where.open != nil:
-		d.find(finding{well, "browser", "is opened on this computer", ""})
+		d.find(finding{verdictOK, "browser", "is opened on this computer", ""})
 	case where.local:
-		d.find(finding{note, "browser", "is not opened, as told; you open the address", ""})
+		d.find(finding{verdictNote, "browser", "is not opened, as told; you open the address", ""})
 	default:
-		d.find(finding{note, "browser", "is not opened: " + where.reason, "open the address anywhere, and paste what the page shows"})
+		d.find(finding{verdictNote, "browser", "is not opened: " + where.reason, "open the address anywhere, and paste what the page shows"})
 	}
 }
 
 // server is what is found at the address.
 func (d *doctor) server(ctx context.Context) {
 	var err error
-	if d.client, err = httpClient(d.request.CA); err != nil {
-		d.find(finding{wrong, "certificate", err.Error(), ""})
+	if d.client, err = httpClient(d.request.CAFile); err != nil {
+		d.find(finding{verdictWrong, "certificate", err.Error(), ""})
 		return
 	}
 	d.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -98,21 +101,21 @@ func (d *doctor) server(ctx context.Context) {
 	err = token2go.Probe(ctx, o)
 	switch {
 	case errors.Is(err, token2go.ErrOptions):
-		d.find(finding{wrong, "address", message(err), ""})
+		d.find(finding{verdictWrong, "address", message(err), ""})
 		return
 	case errors.Is(err, token2go.ErrCertificate):
-		d.find(finding{wrong, "certificate", err.Error(), "--ca FILE, or: token2go config set PROFILE ca /path/to/authority.pem"})
+		d.find(finding{verdictWrong, "certificate", err.Error(), "--ca-file FILE, or: token2go config set PROFILE ca-file /path/to/authority.pem"})
 		return
 	case errors.Is(err, token2go.ErrUnreachable):
-		d.find(finding{wrong, "reached", err.Error(), "behind a proxy set HTTPS_PROXY; on a VPN connect it first"})
+		d.find(finding{verdictWrong, "reached", err.Error(), "behind a proxy set HTTPS_PROXY; on a VPN connect it first"})
 		return
 	case err != nil && !errors.Is(err, token2go.ErrServer):
-		d.find(finding{wrong, "reached", err.Error(), ""})
+		d.find(finding{verdictWrong, "reached", err.Error(), ""})
 		return
 	}
-	d.find(finding{well, "reached", d.request.Server, ""})
+	d.find(finding{verdictOK, "reached", d.request.Server, ""})
 	if strings.HasPrefix(strings.ToLower(d.request.Server), "https:") {
-		d.find(finding{well, "certificate", "is trusted", ""})
+		d.find(finding{verdictOK, "certificate", "is trusted", ""})
 	}
 	d.answers(ctx)
 	d.bearer(ctx)
@@ -125,7 +128,7 @@ func (d *doctor) proxy(ctx context.Context) {
 	}
 	if through, err := http.ProxyFromEnvironment(r); err == nil && through != nil {
 		address := url.URL{Scheme: through.Scheme, Host: through.Host} // the rest may be a credential
-		d.find(finding{note, "proxy", "goes through " + address.String(), "hosts in NO_PROXY are reached without"})
+		d.find(finding{verdictNote, "proxy", "goes through " + address.String(), "hosts in NO_PROXY are reached without"})
 	}
 }
 
@@ -133,27 +136,27 @@ func (d *doctor) proxy(ctx context.Context) {
 func (d *doctor) answers(ctx context.Context) {
 	answer, err := d.ask(ctx, "flow/redirect/token", "")
 	if err != nil {
-		d.find(finding{wrong, "flow", err.Error(), ""})
+		d.find(finding{verdictWrong, "flow", err.Error(), ""})
 		return
 	}
 	kind, _, _ := mime.ParseMediaType(answer.header.Get("Content-Type"))
 	switch code := answer.code; {
 	case kind == "application/problem+json" && code != http.StatusNotFound:
-		d.find(finding{wrong, "gateway", "Token2go answers, and no gateway before it", "give out the gateway's address, and let nobody reach Token2go past it"})
-		d.find(finding{well, "flow", "is offered", ""})
+		d.find(finding{verdictWrong, "gateway", "Token2go answers, and no gateway before it", "give out the gateway's address, and let nobody reach Token2go past it"})
+		d.find(finding{verdictOK, "flow", "is offered", ""})
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code >= 300 && code < 400:
-		d.find(finding{well, "gateway", "answers, and wants a sign-in: " + answer.signIn(), ""})
+		d.find(finding{verdictOK, "gateway", "answers, and wants a sign-in: " + answer.signIn(), ""})
 		if _, kept := d.request.kept(); kept {
-			d.find(finding{well, "flow", "is offered: it gave the token that is kept", ""})
+			d.find(finding{verdictOK, "flow", "is offered: it gave the token that is kept", ""})
 		} else {
-			d.find(finding{note, "flow", "is behind the sign-in", "to look at it: token2go get " + quoted(d.request.Server)})
+			d.find(finding{verdictNote, "flow", "is behind the sign-in", "to look at it: token2go get " + quoted(d.request.Server)})
 		}
 	case code == http.StatusNotFound:
-		d.find(finding{wrong, "flow", "there is no flow at this address", "the path before it may be wrong or missing; the page of Token2go shows its address"})
+		d.find(finding{verdictWrong, "flow", "there is no flow at this address", "the path before it may be wrong or missing; the page of Token2go shows its address"})
 	case code >= http.StatusInternalServerError:
-		d.find(finding{wrong, "gateway", "answers " + answer.status, "Token2go behind the gateway does not run, or cannot be reached from there"})
+		d.find(finding{verdictWrong, "gateway", "answers " + answer.status, "Token2go behind the gateway does not run, or cannot be reached from there"})
 	default:
-		d.find(finding{wrong, "flow", "the answer is " + answer.status + ", which is neither a gateway's nor Token2go's", "check the address"})
+		d.find(finding{verdictWrong, "flow", "the answer is " + answer.status + ", which is neither a gateway's nor Token2go's", "check the address"})
 	}
 	d.clock(answer)
 }
@@ -181,10 +184,10 @@ func (d *doctor) clock(answer reply) {
 		return
 	}
 	if off := time.Since(at); off.Abs() > most {
-		d.find(finding{wrong, "clock", (&token2go.ClockError{Ahead: -off}).Error(), ""})
+		d.find(finding{verdictWrong, "clock", (&token2go.ClockError{Ahead: -off}).Error(), ""})
 		return
 	}
-	d.find(finding{well, "clock", "agrees with the server's", ""})
+	d.find(finding{verdictOK, "clock", "agrees with the server's", ""})
 }
 
 // bearer tries whether the gateway takes a token from a program. The token goes to where
@@ -198,12 +201,12 @@ func (d *doctor) bearer(ctx context.Context) {
 	answer, err := d.ask(ctx, "health", token.Type+" "+token.Reveal())
 	switch {
 	case err != nil:
-		d.find(finding{wrong, "programs", err.Error(), ""})
+		d.find(finding{verdictWrong, "programs", err.Error(), ""})
 	case answer.code == http.StatusOK:
-		d.find(finding{well, "programs", "the gateway takes the token", ""})
+		d.find(finding{verdictOK, "programs", "the gateway takes the token", ""})
 	default:
 		d.find(finding{
-			note, "programs", "the gateway takes no token here, only its cookie (" + answer.status + ")",
+			verdictNote, "programs", "the gateway takes no token here, only its cookie (" + answer.status + ")",
 			"if the applications want that: oauth2-proxy has --skip-jwt-bearer-tokens",
 		})
 	}

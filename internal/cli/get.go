@@ -21,8 +21,8 @@ const (
 type Request struct {
 	Profile
 	Paste   bool // no listener: the sealed text comes from stdin, whatever that is
+	Fresh   bool // a new token, whatever the cache holds
 	NoCache bool
-	NoCheck bool // the server is not asked whether it is there, before the person is
 }
 
 // GetOptions say how get hands a token over.

@@ -150,7 +150,7 @@ func (c Config) forGit(profile string, asked credential) (Profile, bool, error) 
 		candidates = []string{profile}
 	}
 	for _, name := range candidates {
-		p := c.Profiles[name]
+		p := c.profile(name)
 		if asked.encrypted() && slices.ContainsFunc(p.GitHosts, func(host string) bool { return canonicalHost(asked.protocol, host) == asked.host }) {
 			return p, true, nil
 		}

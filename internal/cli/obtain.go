@@ -11,7 +11,7 @@ import (
 
 // obtain returns a token: the one that is kept, or a new one, for which it asks.
 func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
-	if !r.NoCache {
+	if !r.NoCache && !r.Fresh {
 		entry, err := r.cache().Load(r.Server)
 		if err == nil {
 			sweepRuns()
@@ -87,5 +87,15 @@ func (r Request) forget(token string) error {
 	if err != nil || token == "" || entry.Token.Reveal() != token {
 		return err
 	}
-	return r.cache().Remove(r.Server)
+	_, err = r.remove()
+	return err
+}
+
+// remove removes the token from the cache, and reports whether there was one.
+func (r Request) remove() (bool, error) {
+	entry, err := r.cache().Load(r.Server)
+	if err != nil {
+		return false, err
+	}
+	return !entry.Token.Absent(), r.cache().Remove(r.Server)
 }

@@ -17,7 +17,7 @@ import (
 // options are what the client package is asked with. What it returns besides puts the
 // terminal back, and is to be called whatever happens.
 func (e Env) options(r Request) (token2go.Options, func(), error) {
-	client, err := httpClient(r.CA)
+	client, err := httpClient(r.CAFile)
 	if err != nil {
 		return token2go.Options{}, nil, err
 	}
@@ -32,11 +32,13 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 		Format:     token2go.Format(r.Format),
 		MinTTL:     r.minTTL(),
 		Timeout:    time.Duration(r.Timeout),
-		Port:       r.Port,
 		PasteOnly:  r.Paste,
 		Open:       where.open,
 		HTTPClient: client,
 		Warn:       func(err error) { e.note(Event{Event: "warning"}, "%s", err) },
+	}
+	if len(r.Ports) > 0 {
+		o.Port = r.Ports[0]
 	}
 	end := func() {}
 	switch {
@@ -57,14 +59,14 @@ func httpClient(ca string) (*http.Client, error) {
 	if ca != "" {
 		text, err := os.ReadFile(ca)
 		if err != nil {
-			return nil, usage("ca: %v", err)
+			return nil, usage("--ca-file: %v", err)
 		}
 		pool, err := x509.SystemCertPool()
 		if err != nil {
 			pool = x509.NewCertPool()
 		}
 		if !pool.AppendCertsFromPEM(text) {
-			return nil, usage("ca: %s holds no certificate in PEM", ca)
+			return nil, usage("--ca-file: %s holds no certificate in PEM", ca)
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}

@@ -27,19 +27,22 @@ type Config struct {
 	Profiles map[string]Profile `yaml:"profiles,omitempty"`
 }
 
-// Profile is a server under a name of the person's own, with what its users would
-// otherwise say in every call. Server is required.
+// Profile is a named server, with the flags that every call would otherwise repeat.
+// Server is required.
 type Profile struct {
+	Key         string   `yaml:"-"` // in the cache; empty where the address alone says which token is meant
 	Server      string   `yaml:"server"`
-	CA          string   `yaml:"ca,omitempty"`
+	CAFile      string   `yaml:"ca-file,omitempty"`
 	Browser     string   `yaml:"browser,omitempty"`
 	MinTTL      Duration `yaml:"min-ttl,omitempty"`
 	UnknownTTL  Duration `yaml:"unknown-ttl,omitempty"`
 	Timeout     Duration `yaml:"timeout,omitempty"`
 	Format      string   `yaml:"format,omitempty"`
 	Client      string   `yaml:"client,omitempty"`
-	Port        int      `yaml:"port,omitempty"`
+	Ports       Ports    `yaml:"port,omitempty,flow"`
 	AllowHTTP   bool     `yaml:"allow-http,omitempty"`
+	NoCheck     bool     `yaml:"no-check,omitempty"`
+	SignOut     string   `yaml:"sign-out,omitempty"`
 	Renew       string   `yaml:"renew,omitempty"`
 	GitHosts    []string `yaml:"git-hosts,omitempty,flow"`
 	GitUsername string   `yaml:"git-username,omitempty"`
@@ -61,10 +64,21 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText writes what UnmarshalText reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
+// Ports are written as one number or as a list.
+type Ports []int
+
+// UnmarshalYAML reads a number or a list of them.
+func (p *Ports) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		node = &yaml.Node{Kind: yaml.SequenceNode, Line: node.Line, Content: []*yaml.Node{node}}
+	}
+	return node.Decode((*[]int)(p))
+}
+
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// ConfigPath is where the file of profiles is: $TOKEN2GO_CONFIG, or a place of the
-// platform's own, such as ~/.config/token2go/config.yaml.
+// ConfigPath is where the file of profiles is: $TOKEN2GO_CONFIG, or the
+// platform's folder for configuration, such as ~/.config/token2go/config.yaml.
 func ConfigPath(getenv func(string) string) (string, error) {
 	if path := getenv("TOKEN2GO_CONFIG"); path != "" {
 		return path, nil
@@ -103,7 +117,7 @@ func readConfig(path string) ([]byte, error) {
 		return nil, usage("configuration: %s is no regular file", path)
 	}
 	if writableByOthers(info) {
-		return nil, usage("configuration: others can write to %s; mend it with: chmod go-w %s", path, quoted(path))
+		return nil, usage("configuration: others can write to %s; fix it with: chmod go-w %s", path, quoted(path))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, 1<<20))
 	if err != nil {
@@ -146,10 +160,12 @@ func (p Profile) fault() string {
 		return "server is missing, want an address such as https://t2g.example.org"
 	case !strings.Contains(p.Server, "://"):
 		return fmt.Sprintf("server is %q, want an address such as https://t2g.example.org", p.Server)
-	case p.CA != "" && !filepath.IsAbs(p.CA):
-		return fmt.Sprintf("ca is %q, want the absolute path of a PEM file", p.CA)
+	case p.CAFile != "" && !filepath.IsAbs(p.CAFile):
+		return fmt.Sprintf("ca-file is %q, want the absolute path of a PEM file", p.CAFile)
 	case p.Format != "" && p.Format != "jwe" && p.Format != "triple":
 		return fmt.Sprintf("format is %q, want jwe or triple", p.Format)
+	case p.SignOut != "" && !strings.HasPrefix(p.SignOut, "/") && !strings.HasPrefix(p.SignOut, "https://"):
+		return fmt.Sprintf("sign-out is %q, want a path such as /logout, or an https address", p.SignOut)
 	case p.Renew != "" && !slices.Contains(Renewals(), p.Renew):
 		return fmt.Sprintf("renew is %q, want %s", p.Renew, strings.Join(Renewals(), ", "))
 	}
@@ -164,9 +180,15 @@ func (p Profile) fault() string {
 // Names lists the profiles.
 func (c Config) Names() []string { return slices.Sorted(maps.Keys(c.Profiles)) }
 
-// Find returns the profile that a person means by what stands for a server on the
-// command line: an address, the name of a profile, or nothing for the default.
-func (c Config) Find(server string, getenv func(string) string) (Profile, error) {
+// Find returns the profile for what the command line says: SERVER is an address, the
+// name of a profile or empty for the default; profile is what --profile says.
+//
+// Profiles with the same server each keep a token of their own. One that is the only one
+// for its server shares the token with calls that name the address, in Python too.
+func (c Config) Find(server, profile string, getenv func(string) string) (Profile, error) {
+	if profile != "" {
+		return c.byName(server, profile)
+	}
 	if server == "" {
 		server = getenv("TOKEN2GO_SERVER")
 	}
@@ -176,9 +198,9 @@ func (c Config) Find(server string, getenv func(string) string) (Profile, error)
 	if server == "" && len(c.Profiles) == 1 {
 		server = c.Names()[0]
 	}
-	switch profile, known := c.Profiles[server]; {
+	switch _, known := c.Profiles[server]; {
 	case known:
-		return profile, nil
+		return c.profile(server), nil
 	case server == "":
 		return Profile{}, usage("no server: name one, such as https://t2g.example.org, or make it a profile: token2go config set work server https://t2g.example.org")
 	case strings.Contains(server, "://"):
@@ -190,15 +212,62 @@ func (c Config) Find(server string, getenv func(string) string) (Profile, error)
 	}
 }
 
-// byAddress is the profile with that server, so that its CA and hosts count however
-// the server is named.
+// profile returns a profile that exists, with its key in the cache.
+func (c Config) profile(name string) Profile {
+	p := c.Profiles[name]
+	for other := range c.Profiles {
+		if other != name && sameServer(c.Profiles[other].Server, p.Server) {
+			p.Key = name
+		}
+	}
+	return p
+}
+
+// byName returns the profile that --profile names. A name that is no profile is one for
+// the cache alone, and needs an address.
+func (c Config) byName(server, name string) (Profile, error) {
+	_, known := c.Profiles[name]
+	isAddress := strings.Contains(server, "://")
+	switch {
+	case !names.MatchString(name):
+		return Profile{}, usage("--profile is %q, want letters, digits, dots, dashes and underscores", name)
+	case !known && !isAddress:
+		return Profile{}, usage("%q is no profile; there %s", name, c.known())
+	case !known:
+		p := c.byAddress(server)
+		p.Key = name
+		return p, nil
+	case server != "" && !isAddress && server != name || isAddress && !sameServer(server, c.Profiles[name].Server):
+		return Profile{}, usage("the profile %s is for %s, not for %s", name, c.Profiles[name].Server, server)
+	}
+	return c.profile(name), nil
+}
+
+// byAddress returns the settings of the first profile with that server, so that its
+// authority counts however the server is named, but not its key.
 func (c Config) byAddress(server string) Profile {
 	for _, name := range c.Names() {
-		if p := c.Profiles[name]; strings.TrimRight(p.Server, "/") == strings.TrimRight(server, "/") {
+		if p := c.Profiles[name]; sameServer(p.Server, server) {
 			return p
 		}
 	}
 	return Profile{Server: server}
+}
+
+// argument names the profile on a command line.
+func (p Profile) argument() string {
+	if p.Key != "" {
+		return quoted(p.Key)
+	}
+	return quoted(p.Server)
+}
+
+func sameServer(a, b string) bool {
+	one, err := url.Parse(a)
+	other, also := url.Parse(b)
+	return err == nil && also == nil && one.Scheme == other.Scheme &&
+		canonicalHost(one.Scheme, one.Host) == canonicalHost(other.Scheme, other.Host) &&
+		strings.TrimRight(one.Path, "/") == strings.TrimRight(other.Path, "/")
 }
 
 func (c Config) known() string {
@@ -216,17 +285,19 @@ func Renewals() []string { return []string{"ask", "open", "never"} }
 func ProfileKeys() [][2]string {
 	return [][2]string{
 		{"server", "the address of Token2go behind its gateway"},
-		{"ca", "a PEM file with the authority of its certificate, absolute path"},
+		{"ca-file", "a PEM file with the authority of its certificate, absolute path"},
 		{"browser", "the command that opens an address, or none"},
-		{"min-ttl", "how long a token from the cache must still live, such as 5m"},
-		{"unknown-ttl", "how long a token is kept whose lifetime is unknown"},
-		{"timeout", "how long to wait for the person"},
+		{"min-ttl", "how long the token must still be valid, such as 5m"},
+		{"unknown-ttl", "how long a token without a known expiry is used"},
+		{"timeout", "how long to wait for the sign-in"},
 		{"format", "jwe, or triple for a token2go-server 1.0.3"},
-		{"client", "the name that the person is shown"},
-		{"port", "the port to listen on"},
-		{"allow-http", "true: plain http beyond this computer, too"},
+		{"client", "the name that the page shows"},
+		{"port", "the port to listen on, or several, separated by commas"},
+		{"allow-http", "true: plain http to other computers"},
+		{"no-check", "true: do not check first whether the server can be reached"},
 		{"renew", "ask, open or never"},
-		{"git-hosts", "hosts that git gets the token for, separated by commas"},
+		{"sign-out", "where the gateway signs a browser out (default /oauth2/sign_out)"},
+		{"git-hosts", "hosts for which git gets the token, separated by commas"},
 		{"git-username", "the user name for a git older than 2.46"},
 	}
 }
@@ -278,10 +349,10 @@ func keyList() string {
 }
 
 func valueNode(key, value string) *yaml.Node {
-	if key != "git-hosts" {
+	if key != "git-hosts" && (key != "port" || !strings.Contains(value, ",")) {
 		node := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
-		if _, err := strconv.ParseFloat(value, 64); key != "port" && key != "allow-http" && (err == nil || value == "true" || value == "false" || value == "null") {
-			node.Style = yaml.DoubleQuotedStyle // a text, whatever it looks like
+		if _, err := strconv.ParseFloat(value, 64); key != "port" && key != "allow-http" && key != "no-check" && (err == nil || value == "true" || value == "false" || value == "null") {
+			node.Style = yaml.DoubleQuotedStyle // a string, whatever it looks like
 		}
 		return node
 	}

@@ -57,14 +57,46 @@ func TestAServerIsFoundByWhateverThePersonSays(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := test.config.Find(test.said, func(string) string { return test.set })
+			got, err := test.config.Find(test.said, "", func(string) string { return test.set })
 			if got.Server != test.want || (err != nil) != (test.fault != "") || err != nil && !strings.Contains(err.Error(), test.fault) {
 				t.Errorf("got %q and %v, want %q and %q", got.Server, err, test.want, test.fault)
 			}
 		})
 	}
-	if got, err := two.Find("https://t2g.example.org/", nil); err != nil || got.MinTTL == 0 {
+	if got, err := two.Find("https://T2G.example.org:443/", "", nil); err != nil || got.MinTTL == 0 {
 		t.Errorf("got %+v and %v, want what the profile of that address says", got, err)
+	}
+}
+
+func TestFindKeepsProfilesOfOneServerApart(t *testing.T) {
+	t.Parallel()
+	c, err := LoadConfig(written(t, `profiles:
+  admin: {server: 'https://t2g.example.org', browser: firefox -P admin}
+  me: {server: 'https://T2G.example.org:443/', port: [8400, 8401]}
+  other: {server: 'https://other.example.org'}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, server, profile, server2, key, fault string }{
+		{"by name", "admin", "", "https://t2g.example.org", "admin", ""},
+		{"by name, the other", "me", "", "https://T2G.example.org:443/", "me", ""},
+		{"by flag", "", "me", "https://T2G.example.org:443/", "me", ""},
+		{"by flag and address", "https://t2g.example.org/", "me", "https://T2G.example.org:443/", "me", ""},
+		{"by address alone, which Python uses", "https://t2g.example.org", "", "https://t2g.example.org", "", ""},
+		{"the only one for its server shares the address's token", "other", "", "https://other.example.org", "", ""},
+		{"a name for the cache alone", "https://new.example.org", "second", "https://new.example.org", "second", ""},
+		{"a name that is no profile, without an address", "", "second", "", "", "no profile"},
+		{"a profile of another server", "https://new.example.org", "me", "", "", "not for https://new.example.org"},
+		{"a name that is none", "https://new.example.org", "a/b", "", "", "want letters"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := c.Find(test.server, test.profile, func(string) string { return "" })
+			if got.Server != test.server2 || got.Key != test.key || (err != nil) != (test.fault != "") || err != nil && !strings.Contains(err.Error(), test.fault) {
+				t.Errorf("got %q under %q and %v, want %q under %q and %q", got.Server, got.Key, err, test.server2, test.key, test.fault)
+			}
+		})
 	}
 }
 
@@ -73,7 +105,7 @@ func TestAWrongFileOfProfilesIsRefusedAndSaysWhy(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"no YAML", "profiles: [", "did not find"},
 		{"an unknown key", "profiles: {a: {sever: 'https://x'}}", "field sever not found"},
-		{"no server", "profiles: {a: {ca: /x}}", "profile a: server is missing"},
+		{"no server", "profiles: {a: {ca-file: /x}}", "profile a: server is missing"},
 		{"a server without its scheme", "profiles: {a: {server: t2g.example.org}}", "server is"},
 		{"a default that is not there", "default: b\nprofiles: {a: {server: 'https://x'}}", "default is"},
 		{"a name that no shell could take", "profiles: {'a b': {server: 'https://x'}}", "is no name"},
@@ -81,7 +113,7 @@ func TestAWrongFileOfProfilesIsRefusedAndSaysWhy(t *testing.T) {
 		{"a duration below nothing", "profiles: {a: {server: 'https://x', min-ttl: -5m}}", "no duration"},
 		{"a format that does not exist", "profiles: {a: {server: 'https://x', format: pem}}", "want jwe or triple"},
 		{"a renewal that does not exist", "profiles: {a: {server: 'https://x', renew: always}}", "want ask, open, never"},
-		{"a CA that depends on where one is", "profiles: {a: {server: 'https://x', ca: ca.pem}}", "absolute path"},
+		{"a CA that depends on where one is", "profiles: {a: {server: 'https://x', ca-file: ca.pem}}", "absolute path"},
 		{"a git host that is an address", "profiles: {a: {server: 'https://x', git-hosts: ['https://git.example.org']}}", "want host names"},
 		{"a git host for everybody", "profiles: {a: {server: 'https://x', git-hosts: ['']}}", "want host names"},
 	} {
@@ -119,6 +151,8 @@ func TestSettingKeepsWhatElseIsInTheFile(t *testing.T) {
 		func() error { return SetProfile(path, "third", "git-hosts", "a.example.org, b.example.org") },
 		func() error { return SetProfile(path, "third", "client", "17") },
 		func() error { return SetProfile(path, "third", "port", "8400") },
+		func() error { return SetProfile(path, "work", "port", "8400,8401") },
+		func() error { return SetProfile(path, "work", "no-check", "true") },
 		func() error { return RemoveProfile(path, "other") },
 		func() error { return SetDefault(path, "third") },
 	} {
@@ -132,6 +166,8 @@ profiles:
   work:
     server: https://new.example.org # behind the VPN
     git-hosts: [git.example.org, 'code.example.org:8443']
+    port: [8400, 8401]
+    no-check: true
   third:
     server: https://third.example.org
     git-hosts: [a.example.org, b.example.org]

@@ -9,38 +9,51 @@ import (
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-// Status lists what is kept, of one server or of all.
-func (e Env) Status(c Config, server string, asJSON bool) error {
-	var entries []token2go.Entry
-	var err error
-	if server == "" {
-		entries, err = (token2go.Cache{}).Entries()
-	} else {
-		var p Profile
-		var entry token2go.Entry
-		if p, err = c.Find(server, e.Getenv); err == nil {
-			entry, err = Request{Profile: p}.cache().Load(p.Server)
-		}
-		if err == nil && !entry.Token.Absent() {
-			entries = append(entries, entry)
-		}
-	}
+// Status prints what is kept for a profile. Without a valid token it is an error.
+func (e Env) Status(p Profile, asJSON bool) error {
+	entry, err := Request{Profile: p}.cache().Load(p.Server)
 	if err != nil {
 		return err
 	}
-	if err := e.list(entries, asJSON); err != nil {
-		return err
+	if !entry.Token.Absent() {
+		if err := e.list([]token2go.Entry{entry}, asJSON); err != nil {
+			return err
+		}
 	}
-	switch {
-	case server != "" && (len(entries) == 0 || !entries[0].Good(0)):
-		return fmt.Errorf("%w at %s: token2go get %s", errNotSignedIn, server, quoted(server))
-	case len(entries) == 0:
-		e.say("no token is kept")
+	e.warnOfGitHelpers(p)
+	if !entry.Good(0) {
+		return fmt.Errorf("%w at %s; sign in with: token2go get %s", errNotSignedIn, p.Server, p.argument())
 	}
 	return nil
 }
 
-// list writes what is known of tokens, but for the tokens.
+// StatusAll prints what is kept for all servers.
+func (e Env) StatusAll(c Config, asJSON bool) error {
+	entries, err := token2go.Cache{}.Entries()
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		e.say("no token is kept")
+	}
+	if err := e.list(entries, asJSON); err != nil {
+		return err
+	}
+	for _, name := range c.Names() {
+		e.warnOfGitHelpers(c.Profiles[name])
+	}
+	return nil
+}
+
+func (e Env) warnOfGitHelpers(p Profile) {
+	for _, f := range e.gitFindings(p) {
+		if f.Verdict == verdictWrong {
+			e.note(Event{Event: "warning"}, "git: %s; %s", f.Text, f.Fix)
+		}
+	}
+}
+
+// list prints what is known of tokens, without the tokens.
 func (e Env) list(entries []token2go.Entry, asJSON bool) error {
 	now := time.Now()
 	if asJSON {
@@ -62,42 +75,11 @@ func (e Env) list(entries []token2go.Entry, asJSON bool) error {
 	}
 	table := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
 	for _, entry := range entries {
-		said := lifetime(entry.Token, now)
+		text := lifetime(entry.Token, now)
 		if entry.Token.Expires.IsZero() {
-			said += ", used until " + clock(entry.Until, now)
+			text += ", used until " + clock(entry.Until, now)
 		}
-		fmt.Fprintf(table, "%s\t%s\tfingerprint %.12s\n", entry.Server, said, entry.Token.Fingerprint)
+		fmt.Fprintf(table, "%s\t%s\tfingerprint %.12s\n", entry.Server, text, entry.Token.Fingerprint)
 	}
 	return table.Flush()
-}
-
-// Logout forgets a server's token.
-func (e Env) Logout(c Config, server string) error {
-	p, err := c.Find(server, e.Getenv)
-	if err != nil {
-		return err
-	}
-	if err := (Request{Profile: p}).cache().Remove(p.Server); err != nil {
-		return err
-	}
-	sweepRuns()
-	e.say("forgotten; at the gateway you stay signed in until you sign out there: %s", p.Server)
-	return nil
-}
-
-// LogoutAll forgets every token.
-func (e Env) LogoutAll() error {
-	cache := token2go.Cache{}
-	entries, err := cache.Entries()
-	if err != nil {
-		return err
-	}
-	sweepRuns()
-	for _, entry := range entries {
-		if err := cache.Remove(entry.Server); err != nil {
-			return err
-		}
-		e.say("forgotten: %s", entry.Server)
-	}
-	return nil
 }
