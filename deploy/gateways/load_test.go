@@ -22,7 +22,7 @@ import (
 // requests is the environment variable with how many are asked in a row.
 const requests = "TOKEN2GO_LOAD_REQUESTS"
 
-// BenchmarkLoad prints what docs/operations.md says of load and faults behind a gateway:
+// BenchmarkLoad prints what docs/operations/faults.md says of load and faults behind a gateway:
 // oauth2-proxy, which OAUTH2_PROXY names or PATH has, or nginx. Clients, gateway, identity
 // provider and server share one computer, so its rates are those of the whole chain; beside
 // each stands that of a bare upstream behind a gateway of the same kind, in the same run.
