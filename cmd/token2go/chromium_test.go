@@ -45,11 +45,11 @@ func TestGetOpensChromiumAndGetsWhatThePersonAllows(t *testing.T) {
 	}
 	press(`form[action="/oauth2/start"] button`)
 	press(`button[name="person"]`)
-	tab.Until(`document.querySelector("#question")?.checkVisibility()`)
-	if asked := tab.Text("#question"); !strings.Contains(squeezed(asked), squeezed(words)) {
+	tab.Until(`document.querySelector("[data-id=question]")?.checkVisibility()`)
+	if asked := tab.Text("[data-id=question]"); !strings.Contains(squeezed(asked), squeezed(words)) {
 		t.Errorf("got %q, want the question with the words %q", asked, words)
 	}
-	press("#allow")
+	press("[data-id=allow]")
 	s.ends(t, 0)
 	s.mustHaveToken(t, 0)
 	s.mustBeAsBefore(t)

@@ -70,7 +70,7 @@ func there(selector string) string {
 // The buttons of Keycloak's form and of our question.
 const (
 	form     = "#kc-login"
-	question = "#question #allow"
+	question = "[data-id=question] [data-id=allow]"
 )
 
 // signIn fills in the form at which the tab has arrived.

@@ -218,7 +218,7 @@ func (s *stand) twoAtOnce(t *testing.T) {
 	for i, window := range windows {
 		window.allow(programs[i])
 		// Each window signs in, and so changes the token: what was asked of the one before is asked again.
-		window.until("location.hostname === '127.0.0.1' || " + there("#notice"))
+		window.until("location.hostname === '127.0.0.1' || " + there("[data-id=notice]"))
 		if eval[bool](window, "location.hostname !== '127.0.0.1'") {
 			window.allow(programs[i])
 		}
@@ -235,7 +235,7 @@ func (s *stand) linked(t *testing.T, c client) {
 
 func (s *stand) denied(t *testing.T, c client) {
 	b, p := s.lure(t, c)
-	b.decide("#question #deny")
+	b.decide("[data-id=question] [data-id=deny]")
 	if got := p.Code(t); got != 3 || p.tells.String() != "" {
 		t.Errorf("the program ended with %d and printed %q, want 3 and nothing", got, p.tells)
 	}

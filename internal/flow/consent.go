@@ -6,11 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/token2go/token2go/internal/seal"
 	"github.com/token2go/token2go/internal/token"
 )
 
@@ -142,4 +145,26 @@ func (b Binding) sum(r Request, found token.Found) []byte {
 		mac.Write([]byte(part))
 	}
 	return mac.Sum(nil)
+}
+
+// choiceCount is how many words the second step offers: a blind choice fails 11 times
+// in 12, and then the request is refused.
+const choiceCount = 12
+
+// choices returns one of the client's four words among others that the client does not
+// show, in an order that follows from the question's HMAC: the same on every replica,
+// and unknown to everyone who does not hold the token.
+func (b Binding) choices(r Request, found token.Found, words [4]string) []string {
+	var seed [32]byte
+	copy(seed[:], b.sum(r, found))
+	random := rand.New(rand.NewChaCha8(seed)) //nolint:gosec // ChaCha8 with a secret seed
+	choices := []string{words[random.IntN(len(words))]}
+	for len(choices) < choiceCount {
+		word := seal.Word(random.IntN(seal.WordCount))
+		if !slices.Contains(words[:], word) && !slices.Contains(choices, word) {
+			choices = append(choices, word)
+		}
+	}
+	random.Shuffle(len(choices), func(i, j int) { choices[i], choices[j] = choices[j], choices[i] })
+	return choices
 }

@@ -190,7 +190,7 @@ func TestAQuestionShowsTheClientsFourWords(t *testing.T) {
 func TestAllowHandsOver(t *testing.T) {
 	f := always()
 	asked := question(t, f, ask(t), "t0ken")
-	outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Allow: true, Binding: asked.Binding})
+	outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Choice: Allow, Binding: asked.Binding})
 	if err != nil || outcome.Answer == nil || outcome.Question != nil {
 		t.Fatalf("got %v, want an answer", err)
 	}
@@ -212,7 +212,7 @@ func TestDenyTellsTheClient(t *testing.T) {
 func TestAPageThatIsAllowedHasTheTextAndOneThatIsDeniedNothing(t *testing.T) {
 	f, rawQuery := newFlow(), ask(t, "-target", "responseMode=page")
 	binding := question(t, f, rawQuery, "t0ken").Binding
-	outcome, err := f.Decide(rawQuery, headers("t0ken"), Decision{Allow: true, Binding: binding})
+	outcome, err := f.Decide(rawQuery, headers("t0ken"), Decision{Choice: Allow, Binding: binding})
 	if err != nil || outcome.Answer == nil || outcome.Answer.Sealed == "" || outcome.Answer.Location != "" {
 		t.Errorf("got %+v and %v, want a sealed text", outcome.Answer, err)
 	}
@@ -247,8 +247,8 @@ func TestAnAnswerCountsForItsOwnQuestionOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := ask(t, append([]string{"client=tool", "format=triple"}, change...)...)
-			for _, allow := range []bool{true, false} {
-				outcome, err := f.Decide(changed, headers("t0ken"), Decision{Allow: allow, Binding: binding})
+			for _, choice := range []Choice{Allow, Deny, Review, Chosen} {
+				outcome, err := f.Decide(changed, headers("t0ken"), Decision{Choice: choice, Binding: binding})
 				checkEdited(t, outcome, err)
 			}
 		})
@@ -270,7 +270,7 @@ func TestTheSameKeyInAnotherSpellingIsTheSameQuestion(t *testing.T) {
 	first := ask(t, "format=triple", "responseMode=query")
 	second := ask(t, "format=triple", "responseMode=query", "publicKeyType=jwk", "publicKey="+jwkOf(t, &testRSA(t).PublicKey))
 	binding := question(t, f, first, "t0ken").Binding
-	if outcome, err := f.Decide(second, headers("t0ken"), Decision{Allow: true, Binding: binding}); err != nil || outcome.Answer == nil {
+	if outcome, err := f.Decide(second, headers("t0ken"), Decision{Choice: Allow, Binding: binding}); err != nil || outcome.Answer == nil {
 		t.Errorf("got %v, want an answer: it is sealed to the key that was shown", err)
 	}
 }
@@ -308,8 +308,8 @@ func TestAnEditedFormIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			edited := good
 			edit(&edited)
-			for _, allow := range []bool{true, false} {
-				outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Allow: allow, Binding: edited})
+			for _, choice := range []Choice{Allow, Deny, Review, Chosen} {
+				outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Choice: choice, Binding: edited})
 				checkEdited(t, outcome, err)
 			}
 		})
@@ -326,7 +326,7 @@ func stray(mac string) string {
 func TestARenewedTokenIsAskedForAgain(t *testing.T) {
 	f := always()
 	first := question(t, f, ask(t), "t0ken").Binding
-	decision := Decision{Allow: true, Binding: first}
+	decision := Decision{Choice: Allow, Binding: first}
 	outcome, err := f.Decide(ask(t), headers("renewed"), decision)
 	if err != nil || outcome.Question == nil || outcome.Answer != nil || !strings.Contains(outcome.Question.Again, "renewed") {
 		t.Fatalf("got %+v and %v, want another question that says why", outcome, err)
@@ -345,7 +345,7 @@ func TestAFingerprintOfAnotherTokenOnlyAsksAgain(t *testing.T) {
 	f := always()
 	binding := question(t, f, ask(t), "t0ken").Binding
 	binding.Fingerprint = token.Fingerprint(secret.New("another"))
-	outcome, err := f.Decide(ask(t, "state=other"), headers("t0ken"), Decision{Allow: true, Binding: binding})
+	outcome, err := f.Decide(ask(t, "state=other"), headers("t0ken"), Decision{Choice: Allow, Binding: binding})
 	if err != nil || outcome.Question == nil || outcome.Answer != nil {
 		t.Errorf("got %+v and %v, want a question", outcome, err)
 	}
@@ -370,7 +370,7 @@ func TestALateAnswerIsAskedForAgain(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f.Now = func() time.Time { return now.Add(test.passed) }
-			outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Allow: true, Binding: binding})
+			outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Choice: Allow, Binding: binding})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -386,7 +386,7 @@ func TestALateAnswerIsAskedForAgain(t *testing.T) {
 
 func TestAnAnswerCountsOnEveryReplica(t *testing.T) {
 	binding := question(t, always(), ask(t), "t0ken").Binding
-	outcome, err := always().Decide(ask(t), headers("t0ken"), Decision{Allow: true, Binding: binding})
+	outcome, err := always().Decide(ask(t), headers("t0ken"), Decision{Choice: Allow, Binding: binding})
 	if err != nil || outcome.Answer == nil {
 		t.Errorf("got %v, want an answer: nothing is kept by the server", err)
 	}
@@ -396,14 +396,14 @@ func TestADecisionIsCheckedAsStrictlyAsItsQuestion(t *testing.T) {
 	f := always()
 	binding := question(t, f, ask(t), "t0ken").Binding
 	for name, change := range map[string]string{"target": "target=http://evil.example/", "second target": "+target=" + plainTarget} {
-		_, err := f.Decide(ask(t, change), headers("t0ken"), Decision{Allow: true, Binding: binding})
+		_, err := f.Decide(ask(t, change), headers("t0ken"), Decision{Choice: Allow, Binding: binding})
 		if location, sent := refused(t, err).Location(); sent {
 			t.Errorf("%s: redirects to %s, want nobody redirected", name, location)
 		}
 	}
-	_, err := f.Decide(ask(t), headers(""), Decision{Allow: true, Binding: binding})
+	_, err := f.Decide(ask(t), headers(""), Decision{Choice: Allow, Binding: binding})
 	checkSent(t, refused(t, err), TokenNotFound, "sent no token", "st4te")
-	_, err = f.Decide(ask(t), headers(jwt(t, now.Add(-time.Hour), 0)), Decision{Allow: true, Binding: binding})
+	_, err = f.Decide(ask(t), headers(jwt(t, now.Add(-time.Hour), 0)), Decision{Choice: Allow, Binding: binding})
 	checkSent(t, refused(t, err), TokenExpiring, "expired", "st4te")
 }
 
@@ -431,7 +431,11 @@ func FuzzDecision(f *testing.F) {
 		at := always()
 		at.Now = func() time.Time { return now.Add(time.Duration(later%10_000_000) * time.Second) }
 		h := http.Header{"X-Forwarded-Access-Token": {accessToken}}
-		decision := Decision{Allow: allow, Binding: Binding{Fingerprint: fingerprint, Expiry: expiry, MAC: mac}}
+		choice := Deny
+		if allow {
+			choice = Allow
+		}
+		decision := Decision{Choice: choice, Binding: Binding{Fingerprint: fingerprint, Expiry: expiry, MAC: mac}}
 		outcome, err := at.Decide(ask(t, "client="+client), h, decision)
 		seconds := later % 10_000_000
 		genuine := decision.Binding == good && client == "tool" && outcome.Found.Secret.Reveal() == "t0ken" && seconds < 600 && seconds >= -60

@@ -62,6 +62,7 @@ type Outcome struct {
 // Question is what the person is asked, beyond what Request and Found tell.
 type Question struct {
 	Words   [4]string // the client shows the same four
+	Choices []string  // second step: the person must choose the one that is among Words; else nil
 	Binding Binding
 	Again   string // why the person is asked once more; empty the first time
 }
@@ -94,9 +95,23 @@ func (f *Flow) Begin(rawQuery string, h http.Header) (Outcome, error) {
 	return f.deliver(outcome)
 }
 
+// Choice is the button that the person pressed.
+type Choice string
+
+// The choices. The page's script turns Review into Allow once it has seen the person
+// press the button of a page that was readable for a while. Without the script nobody
+// knows who led the person to press it, so Review leads to a second step.
+const (
+	Deny   Choice = "deny"
+	Allow  Choice = "allow"
+	Review Choice = "review" // ask for a word that the client shows
+	Chosen Choice = "word"   // the answer to that
+)
+
 // Decision is what the person answered, as the form brought it back.
 type Decision struct {
-	Allow   bool
+	Choice  Choice
+	Word    string // with Chosen; may be empty
 	Binding Binding
 }
 
@@ -118,10 +133,21 @@ func (f *Flow) Decide(rawQuery string, h http.Header, decision Decision) (Outcom
 		f.ask(&outcome, "The question was open for more than ten minutes. Please answer once more.")
 		return outcome, nil
 	}
-	if !decision.Allow {
+	words := outcome.Request.Key.Words(outcome.Request.State)
+	switch {
+	case decision.Choice == Allow, decision.Choice == Chosen && slices.Contains(words[:], decision.Word):
+		return f.deliver(outcome)
+	case decision.Choice == Review:
+		f.review(&outcome, "")
+		return outcome, nil
+	case decision.Choice == Chosen && decision.Word == "":
+		f.review(&outcome, "Choose a word first.")
+		return outcome, nil
+	case decision.Choice == Chosen:
+		return outcome, outcome.Request.Refuse(AccessDenied, "the person chose a word that the program does not show")
+	default:
 		return outcome, outcome.Request.Refuse(AccessDenied, "the person said no")
 	}
-	return f.deliver(outcome)
 }
 
 // read parses the request and finds a token that lives long enough.
@@ -169,6 +195,14 @@ func (f *Flow) ask(outcome *Outcome, again string) {
 		Binding: bind(outcome.Request, outcome.Found, f.Now()),
 		Again:   again,
 	}
+}
+
+// review asks for one of the client's words. A key or click that a website led the
+// person into cannot know which of the choices it is.
+func (f *Flow) review(outcome *Outcome, again string) {
+	f.ask(outcome, again)
+	q := outcome.Question
+	q.Choices = q.Binding.choices(outcome.Request, outcome.Found, q.Words)
 }
 
 func (f *Flow) deliver(outcome Outcome) (Outcome, error) {

@@ -22,14 +22,17 @@ func (k *Key) Words(state string) (words [4]string) {
 	digest := sha256.Sum256(append(text, hashed[:]...))
 	bits := binary.BigEndian.Uint64(digest[:8])
 	for i := range words {
-		words[i] = word(int(bits >> (53 - 11*i) & 0x7ff))
+		words[i] = Word(int(bits >> (53 - 11*i) & 0x7ff))
 	}
 	return words
 }
 
-// word walks the list, which takes a few microseconds. A table would cost every start
-// of every program more than the few pages that show words ever do.
-func word(index int) string {
+// WordCount is how many words there are to choose from.
+const WordCount = 2048
+
+// Word returns the word with an index from 0 to WordCount-1. It reads the list from its
+// beginning, which takes a few microseconds; a table would cost every start more.
+func Word(index int) string {
 	rest := english
 	for range index {
 		_, rest, _ = strings.Cut(rest, "\n")

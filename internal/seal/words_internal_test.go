@@ -7,7 +7,7 @@ import (
 
 func TestEveryWordIsFoundAtItsPlace(t *testing.T) {
 	for i, want := range strings.Fields(english) {
-		if got := word(i); got != want {
+		if got := Word(i); got != want {
 			t.Fatalf("%d: got %q, want %q", i, got, want)
 		}
 	}

@@ -60,7 +60,7 @@ func TestAPersonSignsInAndSeesTheMaskedToken(t *testing.T) {
 	b.Click(`button[value="omar.operator"]`)
 	b.at(house.Gateway + "/")
 	b.state("ready")
-	if got := b.Text("#person"); got != "omar.operator" {
+	if got := b.Text("[data-id=person]"); got != "omar.operator" {
 		t.Errorf("got %q signed in, want omar.operator", got)
 	}
 	secret := b.held()

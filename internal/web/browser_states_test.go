@@ -62,8 +62,8 @@ func scenes() []scene {
 		{name: "question of a page", stage: asked("client", "Notebook", "responseMode", "page")},
 		{name: "paste", stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			asked("client", "Notebook", "responseMode", "page")(t, b, house)
-			b.Decide("#allow")
-			b.Until("document.getElementById('sealed')")
+			b.Decide("[data-id=allow]")
+			b.Until("document.querySelector('[data-id=sealed]')")
 		}},
 		{name: "form without scripts", stage: func(t *testing.T, b *tab, house *t2gtest.House) {
 			b.scripts(false)
@@ -218,7 +218,7 @@ func TestEveryStateIsForEverybody(t *testing.T) {
 			b := openTab(t)
 			b.expect(s.expects...)
 			s.stage(t, b, house)
-			if !b.visible("#demo, .t2g-notice, .banner") {
+			if !b.visible("[data-id=demo], .t2g-notice, .banner") {
 				t.Error("nothing on the page says that it is a demo")
 			}
 			// A page without scripts has no timers, on which axe-core waits for nothing.

@@ -70,7 +70,6 @@ func openTab(t testing.TB) *tab {
 	t.Cleanup(b.judge)
 	b.must(chromedp.Listen(b.Context, b.saw.take))
 	call(b, audits.Enable, cdp.Empty{})
-	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	b.size(1280, 900)
 	b.scheme("light")
 	return b

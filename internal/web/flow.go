@@ -47,11 +47,13 @@ func decodeDecision(w http.ResponseWriter, r *http.Request) (flow.Decision, erro
 		}
 		return flow.Decision{}, &problem.Problem{Kind: problem.InvalidRequest, Detail: "the answer is not a form (application/x-www-form-urlencoded)"}
 	}
-	word := r.PostForm.Get("decision")
-	if word != "allow" && word != "deny" {
-		return flow.Decision{}, &problem.Problem{Kind: problem.InvalidRequest, Detail: "decision must be allow or deny"}
+	choice := flow.Choice(r.PostForm.Get("decision"))
+	switch choice {
+	case flow.Allow, flow.Deny, flow.Review, flow.Chosen:
+	default:
+		return flow.Decision{}, &problem.Problem{Kind: problem.InvalidRequest, Detail: "`decision` must be `allow`, `deny`, `review` or `word`"}
 	}
-	return flow.Decision{Allow: word == "allow", Binding: flow.Binding{
+	return flow.Decision{Choice: choice, Word: r.PostForm.Get("word"), Binding: flow.Binding{
 		Fingerprint: r.PostForm.Get("fingerprint"),
 		Expiry:      r.PostForm.Get("expiry"),
 		MAC:         r.PostForm.Get("mac"),
@@ -171,6 +173,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, outcome flow.Outcom
 		Expires:     expires,
 		Lifetime:    lifetime(expires, s.Now()),
 		Words:       question.Words,
+		Choices:     question.Choices,
 		Action:      s.prefix(r) + flowPath + "?" + r.URL.RawQuery,
 		Notice:      question.Again,
 		Fields: []field{

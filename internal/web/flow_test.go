@@ -152,7 +152,7 @@ func TestAPageToPasteShowsTheSealedTextAndTheWords(t *testing.T) {
 		t.Errorf("got client %q, want my tool", got)
 	}
 	// The words agree even where a website chose the key and asks for the text.
-	if got := shown.text("unasked"); !strings.Contains(got, "paste it nowhere") {
+	if got := shown.text("unasked"); !strings.Contains(got, "do not paste it anywhere") {
 		t.Errorf("got the warning %q, want one for who did not start this", got)
 	}
 }

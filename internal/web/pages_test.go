@@ -58,10 +58,10 @@ func (p page) with(tag string) page {
 	return slices.DeleteFunc(slices.Clone(p), func(one *element) bool { return one.tag != tag })
 }
 
-// text is what a person reads in the element of that id; it is empty where there is none.
+// text is what a person reads in the element of that id or data-id; it is empty where there is none.
 func (p page) text(id string) string {
 	for _, one := range p {
-		if one.attributes["id"] == id {
+		if one.attributes["id"] == id || one.attributes["data-id"] == id {
 			return strings.TrimSpace(one.text)
 		}
 	}

@@ -46,9 +46,10 @@ type questionView struct {
 	Expires     time.Time // when the token expires; zero when unknown
 	Lifetime    string    // the same in words, such as "58 minutes"; empty when unknown
 	Words       [4]string
-	Action      string  // where the form is posted
-	Fields      []field // hidden in the form
-	Notice      string  // why the question comes again; may be empty
+	Choices     []string // the second step: words to choose from; else empty
+	Action      string   // where the form is posted
+	Fields      []field  // hidden in the form
+	Notice      string   // why the question comes again; may be empty
 }
 
 // field is one hidden field of a form.

@@ -68,7 +68,7 @@ export function inWords(outcome, what) {
  * @param {string} words
  */
 export function say(words) {
-  const region = document.getElementById("status");
+  const region = document.querySelector("[role=status]");
   if (!region) return;
   region.textContent = "";
   requestAnimationFrame(() => {
@@ -87,11 +87,12 @@ export function mark(button, outcome) {
   setTimeout(() => delete button.dataset.done, 1600);
 }
 
-// A button with data-copy="id" copies the text of the element with that id.
+// A button with data-copy="name" copies the text of the element with that id or data-id.
 document.addEventListener("click", async (event) => {
   const button = event.target instanceof Element ? event.target.closest("button[data-copy]") : null;
   if (!button) return;
-  const source = document.getElementById(button.dataset.copy);
+  const name = button.dataset.copy;
+  const source = document.getElementById(name) ?? document.querySelector(`[data-id="${name}"]`);
   if (!source) return;
   const outcome = await copyText(source.dataset.full || source.value || source.textContent);
   mark(button, outcome);

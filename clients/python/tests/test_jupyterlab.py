@@ -141,7 +141,7 @@ def follow_link(context: Any, page: Any) -> Any:
     tab = opened.value
     tab.locator("button", has_text="Sign in").click()
     tab.locator("button.person").first.click()
-    tab.locator("#allow").wait_for()
+    tab.locator("[data-id=allow]").wait_for()
     return tab
 
 
@@ -172,9 +172,8 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 
 
 def decide(page: Any, answer: str) -> None:
-    """Presses Allow or Deny, which take no click until the pointer has been there for half a second."""
-    page.locator(".decide").hover()
-    page.locator(f"#{answer}").click()
+    """Presses Allow or Deny, once they take clicks."""
+    page.locator(f"[data-id={answer}]").click()
 
 
 def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab: Lab, context: Any) -> None:
@@ -184,12 +183,12 @@ def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab
     words = words_on(page)
     picture(page, f"{lab.pages[:3]}-asks")
     tab = follow_link(context, page)
-    assert tab.locator("#client").inner_text() == "token2go for Python"
-    question = tab.locator("#question").inner_text()
+    assert tab.locator("[data-id=client]").inner_text() == "token2go for Python"
+    question = tab.locator("[data-id=question]").inner_text()
     assert all(word in question for word in words.split())
     decide(tab, "allow")
     tab.get_by_text("The program has its token.").wait_for()
-    assert tab.locator("#words").inner_text() == words
+    assert tab.locator("[data-id=words]").inner_text() == words
     assert "?" not in tab.url
     page.get_by_text("Signed in as").wait_for()
     page.locator(".jp-OutputArea-executeResult", has_text="<Token ").wait_for()
@@ -212,7 +211,7 @@ def test_a_person_whose_kernel_is_elsewhere_pastes_the_sealed_text(demo: Demo, t
         picture(page, "notebook-pastes")
         tab = follow_link(context, page)
         decide(tab, "allow")
-        sealed = tab.locator("#sealed").input_value()
+        sealed = tab.locator("[data-id=sealed]").input_value()
         field.fill(sealed)
         field.press("Enter")
         page.get_by_text("Signed in as").wait_for()
@@ -247,10 +246,10 @@ def test_behind_a_hub_s_proxy_the_answer_comes_by_itself(server_program: Path, t
         page.locator(".jp-OutputArea a", has_text="Sign in").wait_for()
         words = words_on(page)
         tab = follow_link(context, page)
-        assert f"https://localhost:{lab.port}/user/alice/proxy/" in tab.locator("#target").inner_text()
+        assert f"https://localhost:{lab.port}/user/alice/proxy/" in tab.locator("[data-id=target]").inner_text()
         decide(tab, "allow")
         tab.get_by_text("The program has its token.").wait_for()
-        assert tab.locator("#words").inner_text() == words
+        assert tab.locator("[data-id=words]").inner_text() == words
         assert tab.url.startswith(f"https://localhost:{lab.port}/user/alice/proxy/")
         page.get_by_text("Signed in as").wait_for()
         token = token2go.get(demo.front)

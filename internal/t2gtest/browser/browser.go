@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
@@ -94,6 +95,10 @@ func window(parent context.Context, t testing.TB, options ...chromedp.ContextOpt
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
+	// A page of a tab behind others is not in focus, and would wait for it.
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
 	return &Tab{Context: ctx, t: t}
 }
 
@@ -150,9 +155,17 @@ func (b *Tab) Until(script string) {
 	b.t.Fatalf("waited for %s in vain\nthe page says: %s", script, b.Glance())
 }
 
+// Ready waits until the page takes clicks and keys: static/assets/hold.js holds back
+// those that come before a person can have read the page.
+func (b *Tab) Ready() {
+	b.t.Helper()
+	b.Until(`document.readyState === "complete" && !document.querySelector("html[data-held]")`)
+}
+
 // Click clicks an element once it is there.
 func (b *Tab) Click(selector string) {
 	b.t.Helper()
+	b.Ready()
 	b.Do(chromedp.Click(chromedp.CSS(selector)))
 }
 
@@ -193,12 +206,11 @@ func (b *Tab) ClickAt(at Spot, n int64) {
 	)
 }
 
-// Decide answers the question as a person does with a mouse: the pointer is over the
-// button for a while before it clicks.
+// Decide answers the question as a person does with a mouse, once the page takes clicks.
 func (b *Tab) Decide(selector string) {
 	b.t.Helper()
+	b.Ready()
 	at := b.Spot(selector)
 	b.Move(at)
-	b.Until(fmt.Sprintf(`getComputedStyle(document.querySelector(%q)).pointerEvents === "auto"`, selector))
 	b.ClickAt(at, 1)
 }
