@@ -1,0 +1,241 @@
+// Package check decides whether an API key is good for one request.
+//
+// It keeps every live key in memory, so that a check asks no database and no other
+// server. It speaks no HTTP: package api extracts the credential and the facts of the
+// request, package store keeps the set of keys up to date.
+package check
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/token2go/token2go/internal/apikey"
+)
+
+// Facts are what a decision depends on besides the key.
+type Facts struct {
+	Address netip.Addr // the client's; the zero value is in no network
+	Host    string     // host of the page that calls, in lower case; empty: none was sent
+	App     string     // the application that asks; empty: none was named
+	InURL   bool       // the key came in a query or a path
+}
+
+// Credential is a key as it was presented, with a shape and, where it is signed, a
+// signature that are right.
+type Credential struct {
+	slot   slot
+	opaque apikey.Key
+	hash   apikey.Hash
+	kind   KeyKind
+}
+
+// Opaque is an opaque key.
+func Opaque(key apikey.Key) Credential {
+	return Credential{slot: slot(key.ID), opaque: key, kind: KindOpaque}
+}
+
+// UUID is a key in apikey-manager's form, by its hash.
+func UUID(hash apikey.Hash) Credential {
+	return Credential{slot: slotOfHash(hash), hash: hash, kind: KindUUID}
+}
+
+// JWT is a signed key, by its ID; the caller has verified the signature.
+func JWT(id apikey.ID) Credential { return Credential{slot: slot(id), kind: KindJWT} }
+
+// Verdict is what a good key says of its owner.
+type Verdict struct {
+	Key    Key
+	Person *Person  // nil for a key that has no person; not to be changed
+	Roles  []string // the person's present roles, cut to those that the key was given
+	Rate   RateState
+}
+
+// Options are what a Checker needs.
+type Options struct {
+	Keys    *Set                            // required
+	Refresh func(ctx context.Context) error // required: brings Keys up to date with the database
+
+	// SeenWithin ends the keys of people who have not been at the gateway for so long;
+	// 0: never.
+	SeenWithin time.Duration
+	// Failures is how many refused keys an address may present; the zero value is
+	// without limit.
+	Failures apikey.Rate
+	Now      func() time.Time // nil: time.Now
+}
+
+// Checker decides. It is safe for concurrent use.
+type Checker struct {
+	Options
+	refresh  refresher
+	failures failures
+	rates    rates
+}
+
+// New makes a Checker.
+func New(options Options) *Checker {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	return &Checker{
+		Options:  options,
+		refresh:  refresher{run: options.Refresh, every: refreshInterval},
+		failures: newFailures(options.Failures),
+		rates:    newRates(),
+	}
+}
+
+// Check decides whether the credential is good under these facts, in the order that
+// the cases of Kind are listed. The error is a *Refusal, or that of a database that could
+// not be asked about an unknown key, or the context's.
+func (c *Checker) Check(ctx context.Context, presented Credential, facts Facts) (Verdict, error) {
+	now := c.Now()
+	key, err := c.find(ctx, presented, facts.Address, now)
+	if err != nil {
+		return Verdict{}, err
+	}
+	person, err := c.person(key, facts.Address, now)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if err := allowed(key, facts); err != nil {
+		return Verdict{}, err
+	}
+	state, err := c.rates.take(presented.slot, key.Rate, now)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return Verdict{Key: key, Person: person, Roles: rolesOf(key, person), Rate: state}, nil
+}
+
+// find returns the key if it exists and has not ended. Every failure counts against the
+// address, and beyond the limit becomes TooManyFailures without a look at the database.
+func (c *Checker) find(ctx context.Context, presented Credential, address netip.Addr, now time.Time) (Key, error) {
+	key, found, right := c.Keys.find(presented)
+	if !found {
+		if wait := c.failures.wait(address, now); wait > 0 {
+			return Key{}, &Refusal{Kind: TooManyFailures, Reason: Unknown, RetryAfter: wait}
+		}
+		// The key may have been made on another replica a moment ago.
+		if err := c.refresh.wait(ctx); err != nil {
+			return Key{}, fmt.Errorf("look for an unknown key: %w", err)
+		}
+		key, found, right = c.Keys.find(presented)
+	}
+	var reason Reason
+	switch {
+	case !found:
+		reason = Unknown
+	case !right:
+		reason = WrongSecret
+	case key.Revoked:
+		reason = Revoked
+	case !key.Expires.IsZero() && !now.Before(key.Expires):
+		reason = Expired
+	default:
+		return key, nil
+	}
+	return Key{}, c.refuse(reason, address, now)
+}
+
+// refuse counts the failure.
+func (c *Checker) refuse(reason Reason, address netip.Addr, now time.Time) error {
+	if wait := c.failures.add(address, now); wait > 0 {
+		return &Refusal{Kind: TooManyFailures, Reason: reason, RetryAfter: wait}
+	}
+	return &Refusal{Kind: InvalidKey, Reason: reason}
+}
+
+// person returns the key's owner, if there is one, and refuses the keys of people who are
+// disabled or have left.
+func (c *Checker) person(key Key, address netip.Addr, now time.Time) (*Person, error) {
+	if key.Person == 0 {
+		return nil, nil //nolint:nilnil // a machine key has no person
+	}
+	person := c.Keys.person(key.Person)
+	switch {
+	case person == nil || !person.Active:
+		return nil, c.refuse(PersonInactive, address, now)
+	case c.SeenWithin > 0 && now.Sub(person.Seen) > c.SeenWithin:
+		return nil, c.refuse(PersonNotSeen, address, now)
+	}
+	return person, nil
+}
+
+func allowed(key Key, facts Facts) error {
+	switch {
+	case !key.AllowsAddress(facts.Address):
+		return &Refusal{Kind: AddressNotAllowed}
+	case !key.AllowsHost(facts.Host):
+		return &Refusal{Kind: HostNotAllowed}
+	case facts.InURL && !key.AllowInURL:
+		return &Refusal{Kind: NotInURL}
+	case !key.AllowsApp(facts.App):
+		return &Refusal{Kind: ApplicationNotAllowed}
+	}
+	return nil
+}
+
+// rolesOf cuts the person's present roles to those of the key. A machine key has those
+// that it was given.
+func rolesOf(key Key, person *Person) []string {
+	switch {
+	case person == nil:
+		return key.Roles
+	case key.Roles == nil:
+		return person.Roles
+	}
+	var roles []string
+	for _, role := range person.Roles {
+		if slices.Contains(key.Roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+// Kind is why a key is refused, in the words of the problem document.
+type Kind string
+
+// The kinds.
+const (
+	InvalidKey            Kind = "invalid_key"
+	TooManyFailures       Kind = "too_many_failures"
+	AddressNotAllowed     Kind = "address_not_allowed"
+	HostNotAllowed        Kind = "host_not_allowed"
+	NotInURL              Kind = "not_in_url"
+	ApplicationNotAllowed Kind = "application_not_allowed"
+	RateExceeded          Kind = "rate_exceeded"
+)
+
+// Reason says more of an invalid key. It is for the event and the owner: the caller must
+// not learn whether a key ever existed.
+type Reason string
+
+// The reasons.
+const (
+	Unknown        Reason = "unknown"
+	WrongSecret    Reason = "wrong_secret"
+	Revoked        Reason = "revoked"
+	Expired        Reason = "expired"
+	PersonInactive Reason = "person_inactive"
+	PersonNotSeen  Reason = "person_not_seen"
+)
+
+// Refusal is why a key is not good for a request.
+type Refusal struct {
+	Kind       Kind
+	Reason     Reason        // of InvalidKey and TooManyFailures
+	RetryAfter time.Duration // of TooManyFailures and RateExceeded
+	Rate       RateState     // of RateExceeded
+}
+
+func (r *Refusal) Error() string {
+	if r.Reason == "" {
+		return string(r.Kind)
+	}
+	return fmt.Sprintf("%s: %s", r.Kind, r.Reason)
+}
