@@ -49,7 +49,7 @@ func (s platform) browse(named string) (browserAccess, error) {
 	remote := s.remote()
 	switch {
 	case named == "none":
-		return browserAccess{local: remote == "", reason: "as told"}, nil
+		return browserAccess{local: remote == "", reason: "no browser is opened"}, nil
 	case named != "":
 		command, err := s.command(named)
 		if err != nil {

@@ -63,23 +63,23 @@ func outcomes() []outcome {
 		{ErrUsage, ExitUsage, "usage", "the command line or the configuration is wrong"},
 		{token2go.ErrOptions, ExitUsage, "usage", ""},
 		{token2go.ErrDenied, ExitDenied, "denied", "the person said no"},
-		{token2go.ErrTimedOut, ExitTimedOut, "timed_out", "nobody answered within the time limit"},
+		{token2go.ErrTimedOut, ExitTimedOut, "timed_out", "no answer within the time limit"},
 		{token2go.ErrNoToken, ExitNoToken, "no_token", "the gateway sends no token to Token2go"},
-		{token2go.ErrExpiring, ExitExpiring, "expiring", "the gateway's token lives too short"},
+		{token2go.ErrExpiring, ExitExpiring, "expiring", "the gateway's token expires too soon"},
 		{token2go.ErrRefused, ExitRefused, "refused", "the server refuses what was asked for"},
 		{token2go.ErrCertificate, ExitCertificate, "certificate", "the server's certificate is not trusted"},
 		{token2go.ErrUnreachable, ExitUnreachable, "unreachable", "the server cannot be reached"},
 		{token2go.ErrServer, ExitServer, "server_error", "the server failed"},
-		{errNotSignedIn, ExitNotSignedIn, "not_signed_in", "status: no usable token is kept"},
+		{errNotSignedIn, ExitNotSignedIn, "not_signed_in", "no valid token is kept, and there is no way to sign in here"},
 		{token2go.ErrCache, ExitCache, "cache", "the cache is not safe to use, or cannot be written"},
 		{token2go.ErrListen, ExitListen, "listen", "no port to listen on"},
-		{errFindings, ExitFindings, "findings", "doctor: something is to be mended"},
+		{errFindings, ExitFindings, "findings", "doctor: something has to be fixed"},
 		{errNotFound, ExitNotFound, "not_found", "run: there is no such command"},
 		{errCannotRun, ExitCannotRun, "cannot_run", "run: the command cannot be run"},
 	}
 }
 
-// ErrUsage marks what the person can mend at the command line or in the configuration.
+// ErrUsage marks what the person can fix at the command line or in the configuration.
 var ErrUsage = errors.New("usage")
 
 var (

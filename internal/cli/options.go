@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,14 +15,14 @@ import (
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-// options are what the client package is asked with. What it returns besides puts the
-// terminal back, and is to be called whatever happens.
+// options returns the options of a request, and a function that restores the terminal,
+// which must be called.
 func (e Env) options(r Request) (token2go.Options, func(), error) {
 	client, err := httpClient(r.CAFile)
 	if err != nil {
 		return token2go.Options{}, nil, err
 	}
-	where, err := currentPlatform(e.Getenv).browse(r.Browser)
+	browser, err := currentPlatform(e.Getenv).browse(r.Browser)
 	if err != nil {
 		return token2go.Options{}, nil, err
 	}
@@ -33,7 +34,7 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 		MinTTL:     r.minTTL(),
 		Timeout:    time.Duration(r.Timeout),
 		PasteOnly:  r.Paste,
-		Open:       where.open,
+		Open:       browser.open,
 		HTTPClient: client,
 		Warn:       func(err error) { e.note(Event{Event: "warning"}, "%s", err) },
 	}
@@ -48,7 +49,11 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 	case r.Paste:
 		o.Paste = fromLines(e.Stdin)
 	}
-	o.Show = func(p token2go.Prompt) { e.show(r, where, p, o.Paste != nil) }
+	if !e.canAnswer(r, browser, o.Paste != nil) {
+		return token2go.Options{}, nil, fmt.Errorf("%w: %s, and stdin is no terminal to paste into; first run, in a terminal: token2go get %s",
+			errNotSignedIn, browser.reason, r.argument())
+	}
+	o.Show = func(p token2go.Prompt) { e.show(r, browser, p, o.Paste != nil) }
 	return o, end, nil
 }
 
@@ -79,40 +84,48 @@ func fromLines(file *os.File) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return lines.ReadString('\n') }
 }
 
-// opening is what a program in the person's place is told.
-func opening(r Request, p token2go.Prompt) Event {
+// openEvent is the event that says what has to be opened.
+func openEvent(r Request, p token2go.Prompt) Event {
 	return Event{
 		Event: "open", Server: r.Server, URL: p.URL, ShortURL: p.ShortURL, PasteURL: p.PasteURL, Words: p.Words[:], Until: p.Until,
 	}
 }
 
-// show tells the person what to do. The address is the shortest that leads there: on
-// this computer one of the listener's, anywhere else the one that ends in a text to
-// paste.
-func (e Env) show(r Request, where browserAccess, p token2go.Prompt, pastes bool) {
-	e.emit(opening(r, p))
-	words, until := strings.Join(p.Words[:], " "), clock(p.Until, time.Now())
-	address := p.ShortURL
-	if !where.local && pastes && p.PasteURL != "" || address == "" {
-		address = p.PasteURL
+// show tells the person what to open. On this computer that is the listener's short
+// address; from anywhere else, it is the one that ends in a text to paste.
+func (e Env) show(r Request, browser browserAccess, p token2go.Prompt, pastes bool) {
+	e.emit(openEvent(r, p))
+	paste := p.PasteURL
+	if !pastes {
+		paste = ""
 	}
+	var text strings.Builder
+	line := func(format string, values ...any) { fmt.Fprintf(&text, format+"\n", values...) }
 	switch {
-	case where.open != nil:
-		e.plain("token2go: opening your browser to sign in at %s\n", r.Server)
-		e.plain("  If none opens, open this on this computer:\n\n    %s\n\n", address)
-	case where.local:
-		e.plain("token2go: open this on this computer to sign in at %s\n\n    %s\n\n", r.Server, address)
-	case pastes:
-		e.plain("token2go: open this in a browser, on any computer, to sign in at %s\n\n%s\n\n", r.Server, address)
+	case p.ShortURL == "" && browser.open != nil:
+		line("token2go: opening your browser to sign in at %s", r.Server)
+	case browser.open != nil:
+		line("token2go: opening your browser to sign in at %s\n  If it does not open, open this on this computer:\n\n    %s\n", r.Server, p.ShortURL)
+	case p.ShortURL != "" && (browser.local || paste == ""):
+		line("token2go: open this on this computer to sign in at %s\n\n    %s\n", r.Server, p.ShortURL)
 	default:
-		e.plain("token2go: %s, and no terminal to paste into. Best sign in first: token2go get %s\n", where.reason, quoted(r.Server))
-		e.plain("  Or open this in a browser on this computer:\n\n    %s\n\n", address)
+		line("token2go: %s; sign in at %s with a browser on any computer", browser.reason, r.Server)
 	}
-	e.plain("  A page that asks shows these four words: %s\n", words)
-	if pastes && !where.local {
-		e.plain("  Paste here what the page shows, or the http://127.0.0.1 address that the browser could not reach.\n")
+	line("  The page shows these four words: %s", strings.Join(p.Words[:], " "))
+	line("  Waiting until %s; Ctrl-C cancels.", clock(p.Until, time.Now()))
+	switch {
+	case paste != "":
+		line("  From any computer: open the address below, and paste here what the page shows, or the\n"+
+			"  http://127.0.0.1 address that the browser cannot reach.\n\n%s\n", paste)
+	case p.ShortURL == "":
+		line("  Open this, and hand what the page shows to stdin:\n\n%s\n", p.PasteURL)
 	}
-	e.plain("  This waits until %s. Ctrl-C ends it.\n", until)
+	e.plain("%s", text.String())
+}
+
+// canAnswer reports whether anything the person does can bring an answer here.
+func (e Env) canAnswer(r Request, browser browserAccess, pastes bool) bool {
+	return browser.open != nil || browser.local || pastes || len(r.Ports) > 0 || e.JSON // a program may have its own ways
 }
 
 func asFile(w io.Writer) *os.File {

@@ -122,7 +122,7 @@ func (q question) put(ctx context.Context, until time.Time, path string) (token2
 		if path != "" {
 			_ = atomicfile.Write(path, []byte(text), 0o600) // the others wait all the same
 		}
-		q.note(opening(r, p), "%s", text)
+		q.note(openEvent(r, p), "%s", text)
 		if where.local && o.Open == nil {
 			currentPlatform(q.Getenv).notify(text)
 		}
