@@ -3,6 +3,7 @@
 
 GOLANGCI_VERSION := v2.15.0
 GOTESTSUM_VERSION := v1.13.0
+OAUTH2_PROXY_VERSION := v7.15.6
 
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
@@ -15,6 +16,7 @@ REQUESTS ?= 100000
 TOOLS := $(CURDIR)/.cache/bin
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 GOTESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)
+OAUTH2_PROXY := $(TOOLS)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 
 # One setting for building, vetting, linting and fuzzing, so that they share what is
 # compiled. Only the race detector needs C, and asks for it itself.
@@ -31,7 +33,7 @@ SUMMARY := $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --post-run-comm
 
 .PHONY: help
 help: ## Print this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the server and the client into bin, static and stripped.
@@ -47,7 +49,7 @@ setup: ## Install what lint and test need.
 	@$(MAKE) --no-print-directory -j3 tools
 
 .PHONY: tools python node parts python-client keycloak
-tools: $(GOLANGCI) $(GOTESTSUM) node parts python-client keycloak
+tools: $(GOLANGCI) $(GOTESTSUM) $(OAUTH2_PROXY) node parts python-client keycloak
 
 python:
 	@.ci/python
@@ -66,8 +68,9 @@ keycloak:
 
 $(GOLANGCI): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 $(GOTESTSUM): PACKAGE := gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
+$(OAUTH2_PROXY): PACKAGE := github.com/oauth2-proxy/oauth2-proxy/v7@$(OAUTH2_PROXY_VERSION)
 # The folder of its own keeps a half-built program from being taken for a whole one.
-$(GOLANGCI) $(GOTESTSUM):
+$(GOLANGCI) $(GOTESTSUM) $(OAUTH2_PROXY):
 	@echo "building $(@F), from $(PACKAGE)"
 	@mkdir -p $(@D) && rm -rf $@.new
 	@GOBIN=$@.new go install $(PACKAGE) 2> >(grep -v '^go: downloading' >&2)
@@ -78,16 +81,16 @@ lint: setup ## Run vet and every linter.
 	@.ci/lint
 
 .PHONY: format
-format: setup ## Mend what gofmt and Biome can mend.
+format: setup ## Fix what gofmt and Biome can fix.
 	gofmt -w cmd deploy internal openapi static
 	.cache/bin/biome check --config-path=.ci/biome.json --write static internal
 
 .PHONY: test
-test: setup build lint ## Build, lint and run every test, some fuzzing too; skips only what needs oauth2-proxy.
-	@.ci/tests tests delivery python e2e fuzz | $(SUMMARY)
+test: setup build lint ## Build, lint and run every test, some fuzzing too.
+	@.ci/lanes "tests fuzz" "e2e python delivery" | $(SUMMARY)
 
 .PHONY: e2e
-e2e: setup ## Sign in at Keycloak with a real browser, behind real gateways; OAUTH2_PROXY names one more.
+e2e: setup ## Sign in at Keycloak with a real browser, behind real gateways.
 	@.ci/tests e2e | $(SUMMARY)
 
 .PHONY: fuzz

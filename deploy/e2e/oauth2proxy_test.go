@@ -11,20 +11,8 @@ import (
 
 const oauth2ProxyRecipe = "deploy/gateways/oauth2-proxy/README.md"
 
-// oauth2Proxy is the program that OAUTH2_PROXY names, or one on PATH. No package registry
-// has it, so that without it a test is skipped also where nothing else may be.
-func oauth2Proxy(t testing.TB) string {
-	t.Helper()
-	name := os.Getenv("OAUTH2_PROXY")
-	if name == "" {
-		name = "oauth2-proxy"
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("NOT TESTED: %v; OAUTH2_PROXY may name one", err)
-	}
-	return path
-}
+// oauth2Proxy is the program that OAUTH2_PROXY names, or one on PATH.
+func oauth2Proxy(t testing.TB) string { return need(t, "OAUTH2_PROXY", "oauth2-proxy") }
 
 // direct is oauth2-proxy with the flags of our recipe, in which strings are replaced, in
 // pairs. It passes requests on to the server by itself.
