@@ -149,12 +149,33 @@ func (e Env) Report(err error) {
 	}
 }
 
-// message is an error in the words of the command line.
+// message is an error in the words of the command line, with what can be done about it.
 func message(err error) string {
 	text := err.Error()
-	if errors.Is(err, token2go.ErrOptions) {
-		text = strings.NewReplacer("AllowHTTP", "--allow-http", "MinTTL", "--min-ttl", "Timeout", "--timeout",
-			"Format", "--format", "PasteOnly", "--paste", "Port", "--port", "Server", "SERVER").Replace(text)
+	typed, is := errors.AsType[*token2go.Error](err)
+	if is && typed.Kind == token2go.ErrOptions { //nolint:errorlint // its kind, not its cause
+		text = optionName(typed.Option) + ": " + typed.Detail
+	}
+	var advised interface{ Advice() string }
+	if errors.As(err, &advised) && advised.Advice() != "" {
+		text += "; " + advised.Advice()
 	}
 	return text
+}
+
+// optionName is how a field of token2go.Options is given on the command line.
+func optionName(field string) string {
+	switch field {
+	case "Server":
+		return "SERVER"
+	case "AllowHTTP":
+		return "--allow-http"
+	case "MinTTL":
+		return "--min-ttl"
+	case "PasteOnly":
+		return "--paste"
+	case "Ports":
+		return "--port"
+	}
+	return "--" + strings.ToLower(field)
 }

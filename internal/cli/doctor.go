@@ -198,7 +198,7 @@ func (d *doctor) bearer(ctx context.Context) {
 	if !kept || err != nil || !(credential{protocol: server.Scheme, host: server.Host}).encrypted() {
 		return
 	}
-	answer, err := d.ask(ctx, "health", token.Type+" "+token.Reveal())
+	answer, err := d.ask(ctx, "health", token.TokenType+" "+token.Reveal())
 	switch {
 	case err != nil:
 		d.find(finding{verdictWrong, "programs", err.Error(), ""})

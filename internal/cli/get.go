@@ -60,7 +60,7 @@ func (e Env) Get(ctx context.Context, o GetOptions) error {
 		if err := atomicfile.Write(f.path, []byte(token.Reveal()), 0o600); err != nil {
 			return err
 		}
-		e.note(Event{Event: "kept", File: f.path, Expires: token.Expires}, "%s holds the token, %s", f.path, lifetime(token, time.Now()))
+		e.note(Event{Event: "kept", File: f.path, Expires: token.Expiry}, "%s holds the token, %s", f.path, lifetime(token, time.Now()))
 		return nil
 	}
 	_, err = io.WriteString(e.Stdout, f.text(token))

@@ -165,7 +165,7 @@ const defaultGitUsername = "oauth2"
 func (c credential) answer(out io.Writer, p Profile, token token2go.Token) error {
 	var lines []string
 	if c.takesBearer() {
-		lines = append(lines, "capability[]=authtype", "authtype="+token.Type, "credential="+token.Reveal(), "ephemeral=1")
+		lines = append(lines, "capability[]=authtype", "authtype="+token.TokenType, "credential="+token.Reveal(), "ephemeral=1")
 	} else {
 		username := c.username
 		if username == "" {
@@ -176,8 +176,8 @@ func (c credential) answer(out io.Writer, p Profile, token token2go.Token) error
 		}
 		lines = append(lines, "username="+username, "password="+token.Reveal())
 	}
-	if !token.Expires.IsZero() {
-		lines = append(lines, fmt.Sprintf("password_expiry_utc=%d", token.Expires.Unix()))
+	if !token.Expiry.IsZero() {
+		lines = append(lines, fmt.Sprintf("password_expiry_utc=%d", token.Expiry.Unix()))
 	}
 	_, err := io.WriteString(out, strings.Join(lines, "\n")+"\n")
 	return err

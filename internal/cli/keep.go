@@ -94,7 +94,7 @@ func (k *keeper) use(token token2go.Token) error {
 		return fmt.Errorf("%w; name another file with --file", err)
 	}
 	k.wrote = text // and not before: what lies there otherwise is still the old one, to be removed
-	k.note(Event{Event: "kept", File: k.path, Fingerprint: token.Fingerprint, Expires: token.Expires}, "%s holds the token, %s",
+	k.note(Event{Event: "kept", File: k.path, Fingerprint: token.Fingerprint, Expires: token.Expiry}, "%s holds the token, %s",
 		k.path, lifetime(token, time.Now()))
 	return nil
 }

@@ -35,7 +35,7 @@ func (e Env) ExecCredential(ctx context.Context, request Request) error {
 	if err != nil {
 		return err
 	}
-	answer.Status = &execStatus{Token: token.Reveal(), ExpirationTimestamp: token.Expires.UTC().Truncate(time.Second)}
+	answer.Status = &execStatus{Token: token.Reveal(), ExpirationTimestamp: token.Expiry.UTC().Truncate(time.Second)}
 	return json.NewEncoder(e.Stdout).Encode(answer)
 }
 

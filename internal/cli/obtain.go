@@ -43,7 +43,7 @@ func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 	if err != nil {
 		return token2go.Token{}, err
 	}
-	e.emit(Event{Event: "token", Server: r.Server, Fingerprint: token.Fingerprint, Expires: token.Expires})
+	e.emit(Event{Event: "token", Server: r.Server, Fingerprint: token.Fingerprint, Expires: token.Expiry})
 	return token, nil
 }
 
@@ -92,10 +92,4 @@ func (r Request) forget(token string) error {
 }
 
 // remove removes the token from the cache, and reports whether there was one.
-func (r Request) remove() (bool, error) {
-	entry, err := r.cache().Load(r.Server)
-	if err != nil {
-		return false, err
-	}
-	return !entry.Token.Absent(), r.cache().Remove(r.Server)
-}
+func (r Request) remove() (bool, error) { return r.cache().Remove(r.Server) }

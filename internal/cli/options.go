@@ -33,13 +33,11 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 		Format:     token2go.Format(r.Format),
 		MinTTL:     r.minTTL(),
 		Timeout:    time.Duration(r.Timeout),
+		Ports:      r.Ports,
 		PasteOnly:  r.Paste,
 		Open:       browser.open,
 		HTTPClient: client,
-		Warn:       func(err error) { e.note(Event{Event: "warning"}, "%s", err) },
-	}
-	if len(r.Ports) > 0 {
-		o.Port = r.Ports[0]
+		Warn:       func(err error) { e.note(Event{Event: "warning"}, "%s", message(err)) },
 	}
 	end := func() {}
 	switch {

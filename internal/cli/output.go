@@ -55,7 +55,7 @@ func environmentForm(name string) (form, error) {
 	return form{text: func(t token2go.Token) string { return "export " + name + "=" + quoted(t.Reveal()) + "\n" }}, nil
 }
 
-func header(t token2go.Token) string { return "Authorization: " + t.Type + " " + t.Reveal() }
+func header(t token2go.Token) string { return "Authorization: " + t.TokenType + " " + t.Reveal() }
 
 // document is a token for a program to read.
 func document(server string, t token2go.Token) string {
@@ -67,7 +67,7 @@ func document(server string, t token2go.Token) string {
 		Fingerprint string    `json:"fingerprint"`
 		Issuer      string    `json:"issuer,omitempty"`
 		Header      string    `json:"header,omitempty"`
-	}{server, t.Reveal(), t.Type, t.Expires, t.Fingerprint, t.Issuer, t.Header})
+	}{server, t.Reveal(), t.TokenType, t.Expiry, t.Fingerprint, t.Issuer, t.Header})
 	return string(text) + "\n"
 }
 
@@ -84,13 +84,13 @@ func curlQuoted(text string) string { return strings.NewReplacer(`\`, `\\`, `"`,
 
 // lifetime says until when a token is good, in local time.
 func lifetime(t token2go.Token, now time.Time) string {
-	switch left := t.Expires.Sub(now); {
-	case t.Expires.IsZero():
+	switch left := t.Expiry.Sub(now); {
+	case t.Expiry.IsZero():
 		return "of unknown lifetime"
 	case left <= 0:
-		return "expired at " + clock(t.Expires, now)
+		return "expired at " + clock(t.Expiry, now)
 	default:
-		return fmt.Sprintf("valid until %s (%s)", clock(t.Expires, now), span(left))
+		return fmt.Sprintf("valid until %s (%s)", clock(t.Expiry, now), span(left))
 	}
 }
 

@@ -48,7 +48,7 @@ func TestLifetimesAreSaidInTheUnitsThatMatter(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			token := token2go.NewToken("x")
-			token.Expires = test.expires
+			token.Expiry = test.expires
 			if got := lifetime(token, now); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}

@@ -61,7 +61,7 @@ func (r *renewal) run(ctx context.Context) error {
 		if token.Fingerprint == r.token.Fingerprint {
 			failures++
 			due = r.again(failures)
-			r.told(Event{Event: "same", Expires: r.token.Expires}, "the gateway has handed out the same token again, which is %s; next question at %s",
+			r.told(Event{Event: "same", Expires: r.token.Expiry}, "the gateway has handed out the same token again, which is %s; next question at %s",
 				lifetime(r.token, time.Now()), clock(due, time.Now()))
 			continue
 		}
@@ -119,7 +119,7 @@ func (r *renewal) wait(ctx context.Context, due time.Time) (token2go.Token, erro
 // that is known.
 func (r *renewal) newer() (token2go.Token, bool) {
 	token, found := r.kept()
-	later := token.Expires.IsZero() || token.Expires.After(r.token.Expires)
+	later := token.Expiry.IsZero() || token.Expiry.After(r.token.Expiry)
 	return token, found && later && token.Fingerprint != r.token.Fingerprint
 }
 

@@ -25,7 +25,7 @@ type drawer struct {
 
 func fresh(text string, lifetime time.Duration) token2go.Token {
 	token := token2go.NewToken(text)
-	token.Expires = time.Now().Add(lifetime)
+	token.Expiry = time.Now().Add(lifetime)
 	return token
 }
 
@@ -35,13 +35,13 @@ func begin(t *testing.T, mode string, answer func(d *drawer, ctx context.Context
 	start := time.Now()
 	d := &drawer{cached: fresh("first", 10*time.Minute)}
 	d.renewal = renewal{
-		pace: usualPace(), mode: mode, server: "https://t2g.example.org", token: d.cached, until: d.cached.Expires,
+		pace: usualPace(), mode: mode, server: "https://t2g.example.org", token: d.cached, until: d.cached.Expiry,
 		kept: func() (token2go.Token, bool) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			return d.cached, true
 		},
-		ends: func(t token2go.Token) time.Time { return t.Expires },
+		ends: func(t token2go.Token) time.Time { return t.Expiry },
 		told: func(e Event, _ string, _ ...any) {
 			d.mu.Lock()
 			defer d.mu.Unlock()

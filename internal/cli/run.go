@@ -118,10 +118,10 @@ func (o RunOptions) environment(given []string, path string, token token2go.Toke
 // only where stdin is this program's own.
 func (e Env) renewal(r Request, mode string, token token2go.Token, use func(token2go.Token) error, pastes bool) *renewal {
 	ends := func(t token2go.Token) time.Time {
-		if t.Expires.IsZero() {
+		if t.Expiry.IsZero() {
 			return time.Now().Add(time.Duration(r.UnknownTTL))
 		}
-		return t.Expires
+		return t.Expiry
 	}
 	return &renewal{
 		pace: usualPace(), mode: mode, server: r.Server, token: token, until: ends(token), ends: ends,

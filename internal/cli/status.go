@@ -67,7 +67,7 @@ func (e Env) list(entries []token2go.Entry, asJSON bool) error {
 				Obtained    time.Time `json:"obtained"`
 				Fingerprint string    `json:"fingerprint"`
 				Issuer      string    `json:"issuer,omitempty"`
-			}{entry.Server, entry.Good(0), entry.Token.Expires, entry.Until, entry.Obtained, entry.Token.Fingerprint, entry.Token.Issuer}); err != nil {
+			}{entry.Server, entry.Good(0), entry.Token.Expiry, entry.Until, entry.Obtained, entry.Token.Fingerprint, entry.Token.Issuer}); err != nil {
 				return err
 			}
 		}
@@ -76,7 +76,7 @@ func (e Env) list(entries []token2go.Entry, asJSON bool) error {
 	table := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
 	for _, entry := range entries {
 		text := lifetime(entry.Token, now)
-		if entry.Token.Expires.IsZero() {
+		if entry.Token.Expiry.IsZero() {
 			text += ", used until " + clock(entry.Until, now)
 		}
 		fmt.Fprintf(table, "%s\t%s\tfingerprint %.12s\n", entry.Server, text, entry.Token.Fingerprint)

@@ -100,13 +100,13 @@ func (c *call) read(plaintext secret.Value) (Token, time.Time, error) {
 	token := NewToken(text("secret"))
 	token.Words = c.key.Words(c.state)
 	if expires, err := time.Parse(time.RFC3339, text("expires")); err == nil {
-		token.Expires = expires
+		token.Expiry = expires
 	}
 	if isName(text("header")) {
 		token.Header = text("header")
 	}
 	if isName(text("tokenType")) {
-		token.Type = text("tokenType")
+		token.TokenType = text("tokenType")
 	}
 	at, _ := time.Parse(time.RFC3339, text("timestamp")) // 1.0.3 writes it too; unreadable is unknown
 	return token, at, nil

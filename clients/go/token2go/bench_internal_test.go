@@ -22,7 +22,7 @@ func BenchmarkCall(b *testing.B) {
 func BenchmarkCachedToken(b *testing.B) {
 	cache := Cache{Dir: b.TempDir() + "/token2go"}
 	token := NewToken("x")
-	token.Expires = time.Now().Add(time.Hour)
+	token.Expiry = time.Now().Add(time.Hour)
 	if err := cache.Store("https://t2g.example.org", token); err != nil {
 		b.Fatal(err)
 	}

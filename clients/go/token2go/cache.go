@@ -1,6 +1,7 @@
 package token2go
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,6 +27,9 @@ const (
 	// DefaultLifetime is how long a token of unknown expiry is used unless told.
 	DefaultLifetime = 5 * time.Minute
 
+	// maxLifetime is how long a token is kept, whatever is said of its expiry.
+	maxLifetime = 24 * time.Hour
+
 	// jump is how far from now a moment in a file may lie ahead. Beyond it, the clock was
 	// set back, and the file says nothing of its age.
 	jump = time.Minute
@@ -36,6 +40,7 @@ const (
 // files. Its zero value is the usual folder.
 type Cache struct {
 	Dir      string        // an absolute path; empty: DefaultCacheDir
+	Profile  string        // which of the person's accounts at the server; empty: the only one
 	Lifetime time.Duration // how long a token of unknown expiry is used; 0: DefaultLifetime
 	Waiting  func()        // called once by a Get that waits for another program to have asked; may be nil
 }
@@ -43,9 +48,10 @@ type Cache struct {
 // Entry is what a cache holds of one server. Its zero value is nothing.
 type Entry struct {
 	Server   string // its address as the cache writes it
+	Profile  string // empty: none
 	Token    Token
 	Obtained time.Time
-	Until    time.Time // when the token is no longer used: its expiry, or a lifetime after it was obtained
+	Until    time.Time // when the token is no longer used: at its expiry, at most a day after it was obtained; Cache.Lifetime after that where the expiry is unknown
 }
 
 // Good reports whether there is a token that can be used and lives for another minTTL.
@@ -56,23 +62,20 @@ func (e Entry) good(minTTL time.Duration, now time.Time) bool {
 	if e.Token.Absent() || e.Obtained.Sub(now) > jump {
 		return false
 	}
-	if e.Token.Expires.IsZero() {
-		return now.Before(e.Until)
-	}
-	return e.Until.Sub(now) >= minTTL
+	return now.Before(e.Until) && (e.Token.Expiry.IsZero() || e.Token.Expiry.Sub(now) >= minTTL)
 }
 
 // entry makes the Entry of a token that was just obtained.
 func (c Cache) entry(server string, token Token, obtained time.Time) Entry {
-	e := Entry{Server: server, Token: token, Obtained: obtained, Until: token.Expires}
-	if e.Until.IsZero() {
-		lifetime := c.Lifetime
-		if lifetime == 0 {
-			lifetime = DefaultLifetime
-		}
-		e.Until = obtained.Add(lifetime)
+	lifetime := maxLifetime
+	if token.Expiry.IsZero() {
+		lifetime = cmp.Or(c.Lifetime, DefaultLifetime)
 	}
-	return e
+	until := obtained.Add(lifetime)
+	if !token.Expiry.IsZero() && token.Expiry.Before(until) {
+		until = token.Expiry
+	}
+	return Entry{Server: server, Profile: c.Profile, Token: token, Obtained: obtained, Until: until}
 }
 
 // Get returns the server's token from the cache where it lives for at least MinTTL (or
@@ -105,7 +108,7 @@ func (c Cache) get(ctx context.Context, options Options, rejected string) (Entry
 		return Entry{}, err
 	}
 	fits := func(e Entry) bool { // what was asked for since is what the gateway has
-		return e.Good(o.MinTTL) && (e.Token.Fingerprint != rejected || !e.Obtained.Before(began))
+		return e.Good(o.MinTTL) && (!e.Obtained.Before(began) || !o.Fresh && e.Token.Fingerprint != rejected)
 	}
 	if e, err := s.load(); err != nil || fits(e) {
 		return e, err
@@ -155,20 +158,22 @@ func (c Cache) Store(server string, token Token) error {
 	return s.store(c.entry(s.server, token, time.Now()))
 }
 
-// Remove forgets what is known of a server. Its lock stays, since another program may
-// hold it.
-func (c Cache) Remove(server string) error {
+// Remove removes what is kept of a server, and reports whether there was a token. The
+// lock stays, since another program may hold it.
+func (c Cache) Remove(server string) (removed bool, err error) {
 	s, err := c.shelf(server)
 	if err != nil {
-		return err
+		return false, err
 	}
-	var faults []error
-	for _, name := range []string{".json", ".outcome"} {
-		if err := os.Remove(s.path + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			faults = append(faults, err)
-		}
+	err = os.Remove(s.path + ".json")
+	removed = err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	return wrap(ErrCache, errors.Join(faults...))
+	if also := os.Remove(s.path + ".outcome"); !errors.Is(also, fs.ErrNotExist) {
+		err = errors.Join(err, also)
+	}
+	return removed, wrap(ErrCache, err)
 }
 
 // Entries returns what the cache holds of all servers, good or not.
@@ -184,7 +189,7 @@ func (c Cache) Entries() ([]Entry, error) {
 	var entries []Entry
 	for _, name := range names {
 		s := shelf{cache: c, path: strings.TrimSuffix(name, ".json")}
-		if e, err := s.load(); err == nil && filepath.Base(s.path) == cacheName(e.Server) {
+		if e, err := s.load(); err == nil && filepath.Base(s.path) == cacheName(e.Server, e.Profile) {
 			entries = append(entries, e)
 		}
 	}
@@ -209,14 +214,14 @@ type shelf struct {
 func (c Cache) shelf(server string) (shelf, error) {
 	address, err := parseServer(server, true)
 	if err != nil {
-		return shelf{}, &Error{Kind: ErrOptions, Detail: err.Error()}
+		return shelf{}, err
 	}
 	dir, err := c.folder()
 	if err != nil {
 		return shelf{}, err
 	}
 	name := canonical(address)
-	return shelf{cache: c, server: name, path: filepath.Join(dir, cacheName(name))}, nil
+	return shelf{cache: c, server: name, path: filepath.Join(dir, cacheName(name, c.Profile))}, nil
 }
 
 // folder makes the folder where it is missing, and refuses one that others can enter.
@@ -243,7 +248,7 @@ func (c Cache) folder() (string, error) {
 
 // canonical is the one way in which the cache writes a server's address.
 func canonical(server *url.URL) string {
-	scheme, host, port := strings.ToLower(server.Scheme), lower(server.Hostname()), server.Port()
+	scheme, host, port := strings.ToLower(server.Scheme), asciiHost(server.Hostname()), server.Port()
 	if port == map[string]string{"https": "443", "http": "80"}[scheme] {
 		port = ""
 	}
@@ -255,7 +260,11 @@ func canonical(server *url.URL) string {
 	return scheme + "://" + host + strings.TrimRight(server.EscapedPath(), "/") + "/"
 }
 
-func cacheName(server string) string {
+// cacheName is what the files of a server and a profile begin with.
+func cacheName(server, profile string) string {
+	if profile != "" {
+		server += "\x00" + profile
+	}
 	sum := sha256.Sum256([]byte("token2go cache\x00" + server))
 	return hex.EncodeToString(sum[:16])
 }
@@ -264,6 +273,7 @@ func cacheName(server string) string {
 type stored struct {
 	Version     int        `json:"version"`
 	Server      string     `json:"server"`
+	Profile     string     `json:"profile,omitempty"`
 	Token       string     `json:"token"`
 	TokenType   string     `json:"tokenType"`
 	Expires     *time.Time `json:"expires,omitempty"`
@@ -286,31 +296,33 @@ func (s shelf) load() (Entry, error) {
 func (s shelf) read(text []byte) Entry {
 	var file stored
 	if json.Unmarshal(text, &file) != nil || file.Version != 1 || file.Obtained.IsZero() ||
-		s.server != "" && file.Server != s.server || !isToken(file.Token) || !isName(file.TokenType) {
+		s.server != "" && (file.Server != s.server || file.Profile != s.cache.Profile) || !isToken(file.Token) || !isName(file.TokenType) {
 		return Entry{}
 	}
 	token := NewToken(file.Token)
 	if token.Fingerprint != file.Fingerprint {
 		return Entry{}
 	}
-	token.Type = file.TokenType
+	token.TokenType = file.TokenType
 	if file.Expires != nil {
-		token.Expires = *file.Expires
+		token.Expiry = *file.Expires
 	}
 	if isName(file.Header) {
 		token.Header = file.Header
 	}
 	token.Issuer = printable(file.Issuer)
-	return s.cache.entry(file.Server, token, file.Obtained)
+	e := s.cache.entry(file.Server, token, file.Obtained)
+	e.Profile = file.Profile
+	return e
 }
 
 func (s shelf) store(e Entry) error {
 	file := stored{
-		Version: 1, Server: e.Server, Token: e.Token.Reveal(), TokenType: e.Token.Type, Obtained: e.Obtained.UTC(),
+		Version: 1, Server: e.Server, Profile: e.Profile, Token: e.Token.Reveal(), TokenType: e.Token.TokenType, Obtained: e.Obtained.UTC(),
 		Fingerprint: e.Token.Fingerprint, Header: e.Token.Header, Issuer: e.Token.Issuer,
 	}
-	if !e.Token.Expires.IsZero() {
-		expires := e.Token.Expires.UTC()
+	if !e.Token.Expiry.IsZero() {
+		expires := e.Token.Expiry.UTC()
 		file.Expires = &expires
 	}
 	return s.write(".json", file)

@@ -11,7 +11,7 @@ import (
 // sharedCache is openapi/vectors/cache.json; the README beside it says what it means.
 type sharedCache struct {
 	Server, Token string
-	Names         []struct{ Server, Canonical, Name string }
+	Names         []struct{ Server, Profile, Canonical, Name string }
 	Entries       []struct {
 		Name, Text       string
 		Now              time.Time
@@ -48,8 +48,8 @@ func TestEveryWayToWriteAServerHasOneName(t *testing.T) {
 			t.Errorf("%s: %v", test.Server, err)
 			continue
 		}
-		if got := canonical(server); got != test.Canonical || cacheName(got) != test.Name {
-			t.Errorf("%s: got %s and %s, want %s and %s", test.Server, got, cacheName(got), test.Canonical, test.Name)
+		if got := canonical(server); got != test.Canonical || cacheName(got, test.Profile) != test.Name {
+			t.Errorf("%s: got %s and %s, want %s and %s", test.Server, got, cacheName(got, test.Profile), test.Canonical, test.Name)
 		}
 	}
 }

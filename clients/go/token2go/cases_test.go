@@ -445,12 +445,12 @@ func (v *visit) end(t *testing.T, want ending) {
 	for _, member := range []struct {
 		got  string
 		want *string
-	}{{got.token.Type, want.Type}, {got.token.Header, want.Header}, {got.token.Issuer, want.Issuer}} {
+	}{{got.token.TokenType, want.Type}, {got.token.Header, want.Header}, {got.token.Issuer, want.Issuer}} {
 		if member.want != nil && member.got != *member.want {
 			t.Errorf("got %q, want %q", member.got, *member.want)
 		}
 	}
-	checkExpiry(t, got.token.Expires, string(want.ExpiresIn))
+	checkExpiry(t, got.token.Expiry, string(want.ExpiresIn))
 }
 
 func checkExpiry(t *testing.T, got time.Time, want string) {

@@ -26,25 +26,36 @@ var (
 	ErrAnswer = errors.New("answer not accepted")
 )
 
-// Error says why there is no token, and what to do next. It never holds a token.
+// Error says why there is no token. Advice says what to do next. It never holds a token.
 type Error struct {
 	Kind   error  // one of the sentinels
+	Option string // with ErrOptions, the field of Options that cannot be used; may be empty
 	Detail string // what exactly, may be empty; one line, safe for a terminal
-	Cause  error  // what lies beneath, may be nil
+	Cause  error  // may be nil
+
+	advice string // in place of the kind's
 }
 
 func (e *Error) Error() string {
 	text := e.Kind.Error()
+	if e.Option != "" {
+		text += ": " + e.Option
+	}
 	if e.Detail != "" {
 		text += ": " + e.Detail
 	}
 	if e.Cause != nil {
 		text += ": " + oneLine(e.Cause.Error())
 	}
-	if next := advice(e.Kind); next != "" {
-		text += "; " + next
-	}
 	return text
+}
+
+// Advice is what the person can do next, as one clause without a full stop; it may be empty.
+func (e *Error) Advice() string {
+	if e.advice != "" {
+		return e.advice
+	}
+	return advice(e.Kind)
 }
 
 // Unwrap returns the kind and, where there is one, the cause.
@@ -55,7 +66,7 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Cause}
 }
 
-// advice says what the person can do next.
+// advice is what the person can do about any error of a kind.
 func advice(kind error) string {
 	for _, row := range []struct {
 		kind error
@@ -79,8 +90,8 @@ func advice(kind error) string {
 	return ""
 }
 
-// ClockError is a warning: this computer's clock and the server's differ, so lifetimes
-// are off by as much.
+// ClockError is a warning: this computer's clock and the server's differ. The token's
+// expiry is corrected by as much.
 type ClockError struct {
 	Ahead time.Duration // how far the server's clock is ahead of ours; negative when behind
 }
@@ -90,7 +101,12 @@ func (e *ClockError) Error() string {
 	if off < 0 {
 		side, off = "ahead of", -off
 	}
-	return fmt.Sprintf("this computer's clock is %s %s the server's; set it, or lifetimes will be wrong", off.Round(time.Second), side)
+	return fmt.Sprintf("this computer's clock is %s %s the server's", off.Round(time.Second), side)
+}
+
+// Advice is what the person can do next.
+func (e *ClockError) Advice() string {
+	return "set it: other programs will refuse tokens that are valid"
 }
 
 // refusal is what an error parameter with the right state means (RFC 6749, section

@@ -222,7 +222,7 @@ func TestTheListenerIsOnLoopbackAloneAndBoundBeforeAnythingIsShown(t *testing.T)
 		}
 		conn.Close()
 	}})
-	if !errors.Is(err, token2go.ErrTimedOut) || !strings.Contains(err.Error(), "1.0.3") || !strings.Contains(err.Error(), "triple") {
+	if !errors.Is(err, token2go.ErrTimedOut) || !strings.Contains(withAdvice(err), "1.0.3") || !strings.Contains(withAdvice(err), "triple") {
 		t.Errorf("got %v, want the end of the time and a word on 1.0.3", err)
 	}
 }
@@ -251,11 +251,11 @@ func TestAPortThatIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := taken.Addr().(*net.TCPAddr).Port
-	if _, err := token2go.Get(t.Context(), token2go.Options{Server: server, Port: port}); !errors.Is(err, token2go.ErrListen) {
+	if _, err := token2go.Get(t.Context(), token2go.Options{Server: server, Ports: []int{port}}); !errors.Is(err, token2go.ErrListen) {
 		t.Errorf("got %v for a port that is taken", err)
 	}
 	taken.Close()
-	if v := begin(t, token2go.Options{Port: port}, "x"); v.values["port"] != strconv.Itoa(port) {
+	if v := begin(t, token2go.Options{Ports: []int{port}}, "x"); v.values["port"] != strconv.Itoa(port) {
 		t.Errorf("got the port %s, want %d", v.values["port"], port)
 	}
 }
@@ -299,7 +299,7 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		{"a format", "Format", token2go.Options{Server: server, Format: "jws"}},
 		{"a time that is over", "Timeout", token2go.Options{Server: server, Timeout: -1}},
 		{"a lifetime of two days", "MinTTL", token2go.Options{Server: server, MinTTL: 48 * time.Hour}},
-		{"a port", "Port", token2go.Options{Server: server, Port: 65536}},
+		{"a port", "Ports", token2go.Options{Server: server, Ports: []int{65536}}},
 		{"nothing to paste with", "Paste", token2go.Options{Server: server, PasteOnly: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -42,11 +42,11 @@ type listener struct {
 	once   sync.Once     // for seen
 }
 
-// listen binds 127.0.0.1 and nothing else, so that no other computer reaches it.
+// listen binds 127.0.0.1 and no other address, so that no other computer reaches it.
 func listen(c *call, w *wait, server *url.URL, o Options) (*listener, error) {
-	bound, err := new(net.ListenConfig).Listen(context.Background(), "tcp4", "127.0.0.1:"+strconv.Itoa(o.Port))
+	bound, err := bind(o.Ports)
 	if err != nil {
-		return nil, &Error{Kind: ErrListen, Cause: err}
+		return nil, err
 	}
 	l := &listener{
 		call: c, wait: w, path: "/" + random(16), short: "/" + random(8),
@@ -70,6 +70,22 @@ func listen(c *call, w *wait, server *url.URL, o Options) (*listener, error) {
 		w.end(verdict{err: &Error{Kind: ErrListen, Cause: err}}) // after close, nobody reads it
 	}()
 	return l, nil
+}
+
+// bind takes the first port that is free; with none named, any.
+func bind(ports []int) (net.Listener, error) {
+	if len(ports) == 0 {
+		ports = []int{0}
+	}
+	var faults []error
+	for _, port := range ports {
+		bound, err := new(net.ListenConfig).Listen(context.Background(), "tcp4", "127.0.0.1:"+strconv.Itoa(port))
+		if err == nil {
+			return bound, nil
+		}
+		faults = append(faults, err)
+	}
+	return nil, &Error{Kind: ErrListen, Cause: errors.Join(faults...)}
 }
 
 // close lets the browser fetch the page after an answer that came here, for a moment,

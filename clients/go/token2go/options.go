@@ -1,8 +1,8 @@
 package token2go
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -30,9 +30,10 @@ type Options struct {
 	AllowHTTP bool          // take http beyond loopback as well; whoever is on the way can then ask in this program's place
 	Client    string        // the name that the person is shown; empty: token2go
 	Format    Format        // empty: JWE
+	Fresh     bool          // a Cache or a Source asks even where it holds a token, and replaces that
 	MinTTL    time.Duration // how long the token must still live, up to a day; rounded up to whole seconds
 	Timeout   time.Duration // how long to wait; 0: DefaultTimeout
-	Port      int           // to listen on, for a firewall or a tunnel that needs to know; 0: any that is free
+	Ports     []int         // to listen on, the first that is free, for a firewall or a tunnel; empty: any
 	PasteOnly bool          // no listener: the page shows a sealed text, which Paste reads
 
 	// Show tells the person where to go. It is called once, before anything else is.
@@ -72,39 +73,39 @@ type Prompt struct {
 func (o Options) checked() (Options, *url.URL, error) {
 	server, err := parseServer(o.Server, o.AllowHTTP)
 	if err != nil {
-		return o, nil, &Error{Kind: ErrOptions, Detail: err.Error()}
+		return o, nil, err
 	}
-	if o.Client == "" {
-		o.Client = "token2go"
-	}
-	if o.Format == "" {
-		o.Format = JWE
-	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
-	if fault := o.fault(); fault != "" {
-		return o, nil, &Error{Kind: ErrOptions, Detail: fault}
+	o.Client = cmp.Or(o.Client, "token2go")
+	o.Format = cmp.Or(o.Format, JWE)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	if err := o.check(); err != nil {
+		return o, nil, err
 	}
 	return o, server, nil
 }
 
-func (o Options) fault() string {
+func (o Options) check() error {
+	unusable := func(option, format string, values ...any) error {
+		return &Error{Kind: ErrOptions, Option: option, Detail: fmt.Sprintf(format, values...)}
+	}
 	switch {
 	case o.Format != JWE && o.Format != Triple:
-		return fmt.Sprintf("Format is %q, want %q or %q", o.Format, JWE, Triple)
+		return unusable("Format", "%q, want %q or %q", o.Format, JWE, Triple)
 	case o.Timeout < 0:
-		return fmt.Sprintf("Timeout is %s, want more than 0", o.Timeout)
+		return unusable("Timeout", "%s, want more than 0", o.Timeout)
 	case o.MinTTL < 0 || o.MinTTL > 24*time.Hour:
-		return fmt.Sprintf("MinTTL is %s, want 0 to 24h", o.MinTTL)
-	case o.Port < 0 || o.Port > 65535:
-		return fmt.Sprintf("Port is %d, want 0 to 65535", o.Port)
+		return unusable("MinTTL", "%s, want 0 to 24h", o.MinTTL)
 	case o.PasteOnly && o.Paste == nil:
-		return "PasteOnly needs Paste"
+		return unusable("PasteOnly", "nothing can be pasted here")
 	case o.PasteOnly && o.Format == Triple:
-		return "PasteOnly needs the format jwe: a triple cannot be pasted"
+		return unusable("PasteOnly", "a triple cannot be pasted, want the format jwe")
 	}
-	return ""
+	for _, port := range o.Ports {
+		if port < 0 || port > 65535 {
+			return unusable("Ports", "%d, want 0 to 65535", port)
+		}
+	}
+	return nil
 }
 
 // parseServer reads the address of a server. Its errors do not repeat an address that
@@ -115,23 +116,23 @@ func parseServer(text string, allowHTTP bool) (*url.URL, error) {
 	server, err := url.Parse(text)
 	switch {
 	case text == "":
-		fault = "is empty, " + example
+		fault = "the address is empty, " + example
 	case err != nil:
-		fault = "cannot be read, " + example
+		fault = "the address cannot be read, " + example
 	case server.User != nil:
-		fault = "holds a user name, want it without"
+		fault = "the address holds a user name, want it without"
 	case server.Scheme != "https" && server.Scheme != "http" || server.Opaque != "":
-		fault = "has no https:// before it, " + example
+		fault = "the address does not begin with https://, " + example
 	case server.Hostname() == "":
-		fault = "has no host, " + example
+		fault = "the address has no host, " + example
 	case server.RawQuery != "" || server.ForceQuery || strings.Contains(text, "#"):
-		fault = "has a query or a fragment, want the address of Token2go alone"
+		fault = "the address has a query or a fragment, want the address of Token2go alone"
 	case server.Scheme == "http" && !allowHTTP && !isLoopback(server.Hostname()):
-		fault = "is http and not on this computer, want https (AllowHTTP takes http all the same)"
+		return nil, &Error{Kind: ErrOptions, Option: "AllowHTTP", Detail: "needed for http beyond this computer, which others can read; want https"}
 	default:
 		return server, nil
 	}
-	return nil, errors.New("the server's address " + fault)
+	return nil, &Error{Kind: ErrOptions, Option: "Server", Detail: fault}
 }
 
 // isLoopback reports whether a host is this computer, whatever a name server says.

@@ -15,6 +15,15 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest"
 )
 
+// withAdvice is an error and what can be done about it.
+func withAdvice(err error) string {
+	var advised interface{ Advice() string }
+	if errors.As(err, &advised) {
+		return err.Error() + "; " + advised.Advice()
+	}
+	return err.Error()
+}
+
 func TestAServerIsProbedBeforeThePersonIsTroubled(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
@@ -46,7 +55,7 @@ func TestAServerIsProbedBeforeThePersonIsTroubled(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := token2go.Probe(t.Context(), token2go.Options{Server: test.server, HTTPClient: test.client})
-			if test.want == nil && err != nil || !errors.Is(err, test.want) || test.want != nil && !strings.Contains(err.Error(), test.says) {
+			if test.want == nil && err != nil || !errors.Is(err, test.want) || test.want != nil && !strings.Contains(withAdvice(err), test.says) {
 				t.Errorf("got %v, want %v and %q in it", err, test.want, test.says)
 			}
 		})

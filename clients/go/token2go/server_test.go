@@ -135,9 +135,9 @@ func TestAPersonHandsATokenOver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !token.ValidFor(time.Minute) || token.Expires.IsZero() || len(token.Reveal()) < test.size || token.Type != "Bearer" ||
+			if !token.ValidFor(time.Minute) || token.Expiry.IsZero() || len(token.Reveal()) < test.size || token.TokenType != "Bearer" ||
 				token.Header == "" || token.Words != prompt.Words || s.posted != test.posted {
-				t.Errorf("got %s of %d bytes until %s, by a form %t", token, len(token.Reveal()), token.Expires, s.posted)
+				t.Errorf("got %s of %d bytes until %s, by a form %t", token, len(token.Reveal()), token.Expiry, s.posted)
 			}
 			checkPages(t, s, prompt, token)
 			if log := house.Output.String(); strings.Contains(log, token.Reveal()) || !strings.Contains(log, token.Fingerprint) {
@@ -234,7 +234,7 @@ func TestASealedTextIsPasted(t *testing.T) {
 				return found[1], nil
 			},
 		})
-		if err != nil || token.Absent() || token.Expires.IsZero() {
+		if err != nil || token.Absent() || token.Expiry.IsZero() {
 			t.Errorf("got %v, want a token", err)
 		}
 	}

@@ -45,7 +45,7 @@ func (s *Source) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &oauth2.Token{AccessToken: e.Token.Reveal(), TokenType: e.Token.Type, Expiry: e.Until}, nil
+	return &oauth2.Token{AccessToken: e.Token.Reveal(), TokenType: e.Token.TokenType, Expiry: e.Until}, nil
 }
 
 // Get returns the token that is held, or asks.

@@ -6,18 +6,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/token2go/token2go/internal/secret"
 )
 
-// Token is an access token. It answers fmt, slog and the encoders of the standard
-// library with a mask; Reveal is the one way out. Its zero value is no token.
+// Token is an access token. fmt, slog and the encoders of the standard library print a
+// mask in its place; Reveal and SetAuthHeader are the ways out. Its zero value is no token.
 type Token struct {
-	Expires     time.Time // zero: unknown
+	Expiry      time.Time // by this computer's clock; zero: unknown
+	TokenType   string    // for the Authorization header, such as Bearer
 	Fingerprint string    // 64 hex characters, the same that the server shows; safe to print
 	Header      string    // the header that the gateway sent it in, where known; for showing
-	Type        string    // for the Authorization header, such as Bearer
 	Issuer      string    // the server's own claim, unproven and for showing; may be empty
 	Words       [4]string // the four words of the call that got it; empty where there was none
 
@@ -35,21 +36,30 @@ func NewToken(text string) Token {
 		return Token{}
 	}
 	sum := sha512.Sum512_256([]byte(fingerprintSalt + text))
-	return Token{Fingerprint: hex.EncodeToString(sum[:]), Type: "Bearer", text: secret.New(text)}
+	return Token{Fingerprint: hex.EncodeToString(sum[:]), TokenType: "Bearer", text: secret.New(text)}
 }
 
 // Reveal returns the token itself.
 func (t Token) Reveal() string { return t.text.Reveal() }
 
+// SetAuthHeader sets the Authorization header of a request.
+func (t Token) SetAuthHeader(r *http.Request) {
+	r.Header.Set("Authorization", t.TokenType+" "+t.Reveal())
+}
+
 // Absent reports whether there is no token.
 func (t Token) Absent() bool { return t.text.Absent() }
 
-// ValidFor reports whether the token is there and lives for at least another d. One
-// whose expiry is unknown does.
+// Valid reports whether the token is there and has not expired, with ten seconds to
+// spare for its way to a server. One whose expiry is unknown is valid.
+func (t Token) Valid() bool { return t.ValidFor(10 * time.Second) }
+
+// ValidFor reports whether the token is there and does not expire within d. One whose
+// expiry is unknown does not.
 func (t Token) ValidFor(d time.Duration) bool { return t.validFor(d, time.Now()) }
 
 func (t Token) validFor(d time.Duration, now time.Time) bool {
-	return !t.Absent() && (t.Expires.IsZero() || t.Expires.Sub(now) >= d)
+	return !t.Absent() && (t.Expiry.IsZero() || t.Expiry.Sub(now) >= d)
 }
 
 // String returns a mask, or the empty text for no token.
@@ -63,7 +73,7 @@ func (t Token) LogValue() slog.Value {
 	if t.Absent() {
 		return slog.GroupValue()
 	}
-	return slog.GroupValue(slog.String("fingerprint", t.Fingerprint), slog.Time("expires", t.Expires))
+	return slog.GroupValue(slog.String("fingerprint", t.Fingerprint), slog.Time("expires", t.Expiry))
 }
 
 // MarshalJSON encodes all but the token itself, which stands there as a mask.
@@ -73,7 +83,7 @@ func (t Token) MarshalJSON() ([]byte, error) {
 		Expires     time.Time `json:"expires,omitzero"`
 		Fingerprint string    `json:"fingerprint,omitempty"`
 		Header      string    `json:"header,omitempty"`
-		Type        string    `json:"tokenType,omitempty"`
+		TokenType   string    `json:"tokenType,omitempty"`
 		Issuer      string    `json:"issuer,omitempty"`
-	}{t.String(), t.Expires, t.Fingerprint, t.Header, t.Type, t.Issuer})
+	}{t.String(), t.Expiry, t.Fingerprint, t.Header, t.TokenType, t.Issuer})
 }

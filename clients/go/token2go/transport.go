@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 )
 
 // Tokens is where a Transport gets tokens from. *Source is one.
@@ -28,7 +25,7 @@ type Tokens interface {
 // GetBody); where none is to be had, the answer stays 401.
 type Transport struct {
 	Tokens Tokens            // required
-	Hosts  []string          // such as api.example.org, or api.example.org:8443; the port is 443 (http: 80) unless given
+	Hosts  []string          // such as api.example.org, api.example.org:8443, or .example.org for all hosts below it
 	Base   http.RoundTripper // nil: http.DefaultTransport
 }
 
@@ -36,7 +33,12 @@ var _ http.RoundTripper = (*Transport)(nil)
 
 // RoundTrip sends the request. It leaves the caller's as it is.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !t.mayAdd(r) {
+	hosts, err := t.hosts()
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	if !mayAdd(r, hosts) {
 		return t.base().RoundTrip(r)
 	}
 	token, err := t.Tokens.Get(r.Context())
@@ -63,6 +65,18 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base().RoundTrip(signed(r, renewed, body))
 }
 
+func (t *Transport) hosts() ([]hostPattern, error) {
+	hosts := make([]hostPattern, 0, len(t.Hosts))
+	for _, text := range t.Hosts {
+		host, err := parseHost(text)
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, nil
+}
+
 func (t *Transport) base() http.RoundTripper {
 	if t.Base != nil {
 		return t.Base
@@ -70,10 +84,11 @@ func (t *Transport) base() http.RoundTripper {
 	return http.DefaultTransport
 }
 
-func (t *Transport) mayAdd(r *http.Request) bool {
+// mayAdd reports whether a request may have the token.
+func mayAdd(r *http.Request, hosts []hostPattern) bool {
 	own := authority(r.URL)
 	_, set := r.Header["Authorization"]
-	if own == "" || set || r.URL.User != nil || r.URL.Scheme != "https" && !isLoopback(r.URL.Hostname()) {
+	if own == "" || set || r.URL.Scheme != "https" && (r.URL.Scheme != "http" || !isLoopback(r.URL.Hostname())) {
 		return false
 	}
 	for before := r.Response; before != nil; before = before.Request.Response {
@@ -81,35 +96,7 @@ func (t *Transport) mayAdd(r *http.Request) bool {
 			return false
 		}
 	}
-	return slices.ContainsFunc(t.Hosts, func(host string) bool {
-		named := authority(&url.URL{Scheme: r.URL.Scheme, Host: host})
-		return named == own
-	})
-}
-
-// authority is the host and the port that are meant, in lower case; empty for none.
-func authority(address *url.URL) string {
-	host, port := lower(address.Hostname()), address.Port()
-	switch {
-	case host == "":
-		return ""
-	case port == "" && address.Scheme == "https":
-		port = "443"
-	case port == "" && address.Scheme == "http":
-		port = "80"
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// lower is a host in lower case. Letters beyond ASCII stay: İ would become i, and a host
-// of somebody else's the one that is named.
-func lower(host string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			return r - 'A' + 'a'
-		}
-		return r
-	}, host)
+	return slices.ContainsFunc(hosts, func(host hostPattern) bool { return host.matches(r.URL) })
 }
 
 // signed is a copy of the request with the token.
@@ -119,7 +106,7 @@ func signed(r *http.Request, token Token, body io.ReadCloser) *http.Request {
 		r.Header = http.Header{}
 	}
 	r.Body = body
-	r.Header.Set("Authorization", token.Type+" "+token.Reveal())
+	token.SetAuthHeader(r)
 	return r
 }
 
