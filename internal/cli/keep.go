@@ -52,10 +52,11 @@ func (e Env) Keep(ctx context.Context, o KeepOptions) error {
 	if err != nil {
 		return err
 	}
-	folder, err := o.runFolder()
+	folder, end, err := e.runFolder(o.Request)
 	if err != nil {
 		return err
 	}
+	defer end()
 	held, err := lockFile(folder, path)
 	if err != nil {
 		return err

@@ -3,13 +3,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-// obtain returns a token: the one that is kept, or a new one, for which it asks.
+// obtain returns the token in the cache, or asks the person for one.
 func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 	if !r.NoCache && !r.Fresh {
 		entry, err := r.cache().Load(r.Server)
@@ -27,7 +29,7 @@ func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 	defer end()
 	if !r.NoCheck {
 		if err := token2go.Probe(ctx, o); err != nil {
-			return token2go.Token{}, fmt.Errorf("%w (where your browser gets through all the same: --no-check)", err)
+			return token2go.Token{}, fmt.Errorf("%w (if your browser can reach it: --no-check)", err)
 		}
 	}
 	var token token2go.Token
@@ -51,10 +53,10 @@ func (r Request) cache() token2go.Cache {
 	return token2go.Cache{Lifetime: time.Duration(r.UnknownTTL)}
 }
 
-// least is what MinTTL says; the client package takes 0 for its own default.
+// minTTL is what MinTTL says; the client package takes 0 for its own default.
 func (r Request) minTTL() time.Duration { return max(time.Duration(r.MinTTL), 1) }
 
-// kept is what the cache holds and can be used.
+// kept returns the valid token in the cache.
 func (r Request) kept() (token2go.Token, bool) {
 	if r.NoCache {
 		return token2go.Token{}, false
@@ -63,21 +65,48 @@ func (r Request) kept() (token2go.Token, bool) {
 	return entry.Token, err == nil && entry.Good(0)
 }
 
-// runFolder is where the files of run lie. The cache's folder is made and looked at on
-// the way.
-func (r Request) runFolder() (string, error) {
-	if _, err := r.cache().Load(r.Server); err != nil {
-		return "", err
+// runFolder returns a folder for the files of run and keep, and a function that ends its
+// use. It is in the cache's folder, or where nothing is or can be kept, one of this
+// call's own.
+func (e Env) runFolder(r Request) (folder string, end func(), err error) {
+	if !r.NoCache {
+		_, err := r.cache().Load(r.Server) // makes and checks the cache's folder
+		if folder, also := token2go.DefaultCacheDir(); err == nil && also == nil {
+			return filepath.Join(folder, runName), func() {}, nil
+		}
 	}
-	folder, err := token2go.DefaultCacheDir()
-	return filepath.Join(folder, "run"), err
+	base := e.Getenv("XDG_RUNTIME_DIR")
+	if base == "" {
+		base = os.TempDir()
+	}
+	sweepTemporary(base)
+	folder, err = os.MkdirTemp(base, temporaryPrefix)
+	return folder, func() { _ = os.RemoveAll(folder) }, err
 }
 
-// sweepRuns removes the tokens that killed calls of run left, of whichever server. The
-// cache's folder was looked at.
+const (
+	runName         = "run" // in the cache's folder
+	temporaryPrefix = "token2go-run-"
+)
+
+// sweepTemporary removes what killed calls without a cache left behind.
+func sweepTemporary(base string) {
+	const leftover = time.Minute // a call that just began has locked nothing
+	folders, _ := os.ReadDir(base)
+	for _, folder := range folders {
+		info, err := folder.Info()
+		if err == nil && folder.IsDir() && strings.HasPrefix(folder.Name(), temporaryPrefix) && time.Since(info.ModTime()) > leftover {
+			sweepTokenFiles(filepath.Join(base, folder.Name()))
+			_ = os.Remove(filepath.Join(base, folder.Name())) // if it is empty, and this user's
+		}
+	}
+}
+
+// sweepRuns removes the tokens that killed calls of run left behind, of any server, in a
+// cache's folder that was checked.
 func sweepRuns() {
 	if folder, err := token2go.DefaultCacheDir(); err == nil {
-		sweepTokenFiles(filepath.Join(folder, "run"))
+		sweepTokenFiles(filepath.Join(folder, runName))
 	}
 }
 

@@ -35,10 +35,11 @@ func (q question) ask(ctx context.Context, old token2go.Token, until time.Time) 
 		return q.put(ctx, until, "")
 	}
 	began := time.Now()
-	folder, err := q.request.runFolder()
+	folder, end, err := q.runFolder(q.request)
 	if err != nil {
 		return token2go.Token{}, err
 	}
+	defer end()
 	sum := sha256.Sum256([]byte(strings.TrimRight(q.request.Server, "/")))
 	path := filepath.Join(folder, "renew-"+hex.EncodeToString(sum[:8]))
 	unlock, err := q.turn(ctx, path)

@@ -41,10 +41,11 @@ func (e Env) Run(ctx context.Context, o RunOptions) (err error) {
 			return usage("%q is no name for a variable", name)
 		}
 	}
-	folder, err := o.runFolder()
+	folder, end, err := e.runFolder(o.Request)
 	if err != nil {
 		return err
 	}
+	defer end()
 	token, err := e.obtain(ctx, o.Request)
 	if err != nil {
 		return err
