@@ -40,13 +40,25 @@ func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 		cache.Waiting = func() {
 			e.note(Event{Event: "waiting", Server: r.Server}, "another program is asking for this token; waiting for its answer")
 		}
-		token, err = cache.Get(ctx, o)
+		token, err = getFrom(ctx, cache, o, r.Fresh)
 	}
 	if err != nil {
 		return token2go.Token{}, err
 	}
 	e.emit(Event{Event: "token", Server: r.Server, Fingerprint: token.Fingerprint, Expires: token.Expiry})
 	return token, nil
+}
+
+// getFrom gets a token from a cache, or a fresh one into it.
+func getFrom(ctx context.Context, cache token2go.Cache, o token2go.Options, fresh bool) (token2go.Token, error) {
+	if !fresh {
+		return cache.Get(ctx, o)
+	}
+	entry, err := cache.Load(o.Server)
+	if err != nil {
+		return token2go.Token{}, err
+	}
+	return cache.Renew(ctx, o, entry.Token)
 }
 
 func (r Request) cache() token2go.Cache {

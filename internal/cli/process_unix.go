@@ -3,18 +3,21 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// apart makes a command outlive what happens at this terminal.
+// detach makes a command outlive what happens at this terminal.
 func detach(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 // forwardSignals begins to catch signals for a command. What it returns passes them on
@@ -80,4 +83,20 @@ func ExitLike(err error) {
 	signal.Reset(number)
 	_ = unix.Kill(unix.Getpid(), number)
 	time.Sleep(time.Second)
+}
+
+func isRunning(process int) bool { return !errors.Is(unix.Kill(process, 0), unix.ESRCH) }
+
+// startOf tells processes apart that had the same number, where the system says it.
+func startOf(process int) string {
+	const startTime = 22 // proc_pid_stat(5)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process))
+	if err != nil {
+		return ""
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // the name before it can hold anything
+	if len(fields) <= startTime-3 {
+		return ""
+	}
+	return fields[startTime-3]
 }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// apart makes a command outlive what happens at this console.
+// detach makes a command outlive what happens at this console.
 func detach(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP, HideWindow: true}
 }
@@ -34,3 +34,9 @@ func forwardSignals() func(*exec.Cmd) error {
 
 // ExitLike does nothing here, where programs do not end by signals.
 func ExitLike(error) {}
+
+// isRunning is not known: records stay.
+func isRunning(int) bool { return true }
+
+// startOf is not known.
+func startOf(int) string { return "" }
