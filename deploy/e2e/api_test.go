@@ -39,12 +39,6 @@ func api(t testing.TB) {
 	host(t, "api.example.org", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: at}))
 }
 
-func TestThePageShowsTheAPIThatIsTested(t *testing.T) {
-	if under(t, apiPassage, "go") != read(t, "deploy/e2e/api/main.go") {
-		t.Errorf("%s shows another program than deploy/e2e/api/main.go", usePage)
-	}
-}
-
 func TestThePageShowsTheMapperOfTheRealm(t *testing.T) {
 	var shown any
 	decode(t, under(t, apiPassage, "json"), &shown)

@@ -62,7 +62,6 @@ func under(t testing.TB, heading, language string) string {
 func TestEveryBlockOfThePageIsRun(t *testing.T) {
 	run := []block{
 		{heading: apiPassage, language: "json"},
-		{heading: apiPassage, language: "go"},
 		{heading: apiPassage, language: "sh"},
 		{heading: besidePassage, language: "sh"},
 		{heading: "oauth2-proxy", language: "sh"},
