@@ -1,6 +1,6 @@
-// Package openapi holds the gateway door's contract: what may be asked there, and what is answered.
+// Package openapi contains the contract of each listener: its requests and their answers.
 //
-// openapi.yaml is written by hand and is the source. openapi.json is the same document,
+// The YAML text is written by hand and is the source. The JSON text is the same document,
 // written from it by this package's tests, so that the program needs no YAML reader:
 //
 //	go test ./openapi -run JSON -update
@@ -8,17 +8,17 @@ package openapi
 
 import _ "embed"
 
-//go:embed openapi.yaml
-var yamlText string
+//go:embed gateway.yaml
+var gatewayYAML string
 
-//go:embed openapi.json
-var jsonText string
+//go:embed gateway.json
+var gatewayJSON string
 
-// YAML is the document as it was written, in UTF-8.
+// GatewayYAML is the gateway listener's document as it was written, in UTF-8.
 //
 // Its only server is the relative address "./", which a reader resolves against the
 // address that the document came from; so the text is the same under every prefix.
-func YAML() string { return yamlText }
+func GatewayYAML() string { return gatewayYAML }
 
-// JSON is the document as JSON, in UTF-8, with the members in the order of the YAML text.
-func JSON() string { return jsonText }
+// GatewayJSON is the same document as JSON, with the members in the order of the YAML text.
+func GatewayJSON() string { return gatewayJSON }

@@ -20,11 +20,11 @@ import (
 	"github.com/token2go/token2go/openapi"
 )
 
-var update = flag.Bool("update", false, "write openapi.json from openapi.yaml")
+var update = flag.Bool("update", false, "write gateway.json from gateway.yaml")
 
 func load(t *testing.T) *openapi3.T {
 	t.Helper()
-	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.YAML()))
+	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.GatewayYAML()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +42,8 @@ func TestTheDocumentAndItsExamplesAreValid(t *testing.T) {
 }
 
 func TestAnExampleThatDoesNotFitItsSchemaIsFound(t *testing.T) {
-	broken := strings.Replace(openapi.YAML(), "example: {status: OK.}", "example: {status: fine}", 1)
-	if broken == openapi.YAML() {
+	broken := strings.Replace(openapi.GatewayYAML(), "example: {status: OK.}", "example: {status: fine}", 1)
+	if broken == openapi.GatewayYAML() {
 		t.Fatal("the document holds no example of /health")
 	}
 	document, err := openapi3.NewLoader().LoadFromData([]byte(broken))
@@ -56,18 +56,18 @@ func TestAnExampleThatDoesNotFitItsSchemaIsFound(t *testing.T) {
 }
 
 func TestJSONIsTheYAMLDocument(t *testing.T) {
-	want, err := fromYAML(openapi.YAML())
+	want, err := fromYAML(openapi.GatewayYAML())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := os.WriteFile("openapi.json", want, 0o644); err != nil {
+		if err := os.WriteFile("gateway.json", want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if openapi.JSON() != string(want) {
-		t.Error("openapi.json is not what openapi.yaml says; run: go test ./openapi -run JSON -update")
+	if openapi.GatewayJSON() != string(want) {
+		t.Error("gateway.json differs from gateway.yaml; run: go test ./openapi -run JSON -update")
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"github.com/token2go/token2go/internal/audit"
-	"github.com/token2go/token2go/internal/web"
+	"github.com/token2go/token2go/internal/gateway"
+	"github.com/token2go/token2go/internal/ops"
 )
 
 // The environment variables of the benchmark. They lack the prefix T2G_, so that the
@@ -165,7 +166,7 @@ func BenchmarkHandler(b *testing.B) {
 		request []byte
 	}{{"token", tokenRequest()}, {"flow", flowRequest(b)}} {
 		b.Run(route.name, func(b *testing.B) {
-			handler, request := gateway(b), parsed(b, route.request)
+			handler, request := gatewayHandler(b), parsed(b, route.request)
 			w := &sink{header: http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -179,8 +180,8 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// gateway is the gateway door as serve wires it, with its lines in a file.
-func gateway(b *testing.B) http.Handler {
+// gatewayHandler is the gateway listener as serveAll wires it, with its lines in a file.
+func gatewayHandler(b *testing.B) http.Handler {
 	settings, err := load()
 	if err != nil {
 		b.Fatal(err)
@@ -191,11 +192,11 @@ func gateway(b *testing.B) http.Handler {
 	}
 	b.Cleanup(func() { _ = output.Close() })
 	lines := audit.NewLines(output)
-	server, err := web.New(webOptions(settings, slog.New(slog.DiscardHandler), lines, output))
+	server, err := gateway.New(gatewayOptions(settings, slog.New(slog.DiscardHandler), lines, ops.NewRegistry("test"), output))
 	if err != nil {
 		b.Fatal(err)
 	}
-	return server.Gateway()
+	return server
 }
 
 // sink is a ResponseWriter that keeps the status only.

@@ -155,15 +155,15 @@ func TestADoorThatIsTakenEndsTheStart(t *testing.T) {
 	}
 	defer listener.Close()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	for door, environment := range map[string][]string{
+	for listener, environment := range map[string][]string{
 		"gateway": {"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"},
 		"ops":     {"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + port},
 	} {
 		p := launch(t, nil, environment...)
 		if got := p.Code(t); got != exitFailed {
-			t.Errorf("%s door: got exit code %d, want %d", door, got, exitFailed)
+			t.Errorf("%s listener: got exit code %d, want %d", listener, got, exitFailed)
 		}
-		if want := door + " door: port " + port + " is in use; stop what listens there or choose another port\n"; p.stderr.String() != want {
+		if want := listener + " listener: port " + port + " is in use; stop what listens there or choose another port\n"; p.stderr.String() != want {
 			t.Errorf("got %q, want %q", p.stderr, want)
 		}
 	}

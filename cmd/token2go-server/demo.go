@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,7 +16,9 @@ import (
 
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/demo"
-	"github.com/token2go/token2go/internal/web"
+	"github.com/token2go/token2go/internal/gateway"
+	"github.com/token2go/token2go/internal/ops"
+	"github.com/token2go/token2go/internal/serve"
 )
 
 // banner stands on every page of a demo.
@@ -78,19 +79,16 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	if err != nil {
 		return err
 	}
-	gateway, err := demo.New(demo.Options{Upstream: addresses.server, Lifetime: plan.lifetime})
+	pretend, err := demo.New(demo.Options{Upstream: addresses.server, Lifetime: plan.lifetime})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	doors := []door{
-		newDoor("pretend gateway", front, gateway, http.DefaultMaxHeaderBytes, log),
-		newDoor("server", back, server.Gateway(), aboveOurs*s.Limits.MaxHeaderBytes, log),
-		newDoor("notes", side, gateway.Notes(), http.DefaultMaxHeaderBytes, log),
-	}
 	printDemo(lines.Direct(), plan, addresses)
-	s.Limits.DrainDelay, s.Limits.ShutdownTimeout = 0, time.Second
-	return attend(ctx, s, server, doors, log)
+	return serve.Run(ctx, serve.Options{Log: slog.New(slog.DiscardHandler), ShutdownTimeout: time.Second},
+		serve.Listener{Name: "pretend gateway", Bound: front, Handler: pretend},
+		serve.Listener{Name: "server", Bound: back, Handler: server, MaxHeaderBytes: headerLimitFactor * s.Limits.MaxHeaderBytes},
+		serve.Listener{Name: "notes", Bound: side, Handler: pretend.Notes()},
+	)
 }
 
 // demoAddresses are the origins of the demo's listeners.
@@ -99,15 +97,15 @@ type demoAddresses struct{ gateway, server, notes *url.URL }
 func origin(l net.Listener) *url.URL { return &url.URL{Scheme: "http", Host: l.Addr().String()} }
 
 // demoServer is the server as the operator configured it, but for what the demo needs.
-func demoServer(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) (*web.Server, error) {
+func demoServer(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) (*gateway.Server, error) {
 	s.Gateway.PublicURL, s.Gateway.BasePath, s.Gateway.CIDRs, s.Gateway.Socket, s.Gateway.AllowedHosts = addresses.gateway, "", nil, "", nil
 	s.UI.SignInURL, s.UI.SignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
 	quiet := slog.New(logHandler(s.Log.Format, slog.LevelWarn, stdout, lines.Direct()))
-	options := webOptions(s, quiet, lines, stdout)
+	options := gatewayOptions(s, quiet, lines, ops.NewRegistry(s.version), stdout)
 	options.Access = slog.DiscardHandler
 	options.Demo = banner
 	options.Texts.Example = addresses.notes.String() + "/api/notes"
-	return web.New(options)
+	return gateway.New(options)
 }
 
 // printDemo prints what to open and what to try.

@@ -34,13 +34,13 @@ func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {
 		name        string
 		environment []string
 	}{
-		{"the ops door", []string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + ops}},
-		{"the ops door on every interface", []string{"T2G_SERVER_PORT=0", "T2G_OPS_HOST=0.0.0.0", "T2G_OPS_PORT=" + ops}},
-		{"the gateway door", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"}},
-		{"the gateway door, for certain host names only", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_ALLOWED_HOSTS=token.example.org"}},
-		{"the gateway door, for certain peers only", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_GATEWAY_CIDRS=192.0.2.1"}},
-		{"the gateway door under a prefix", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_BASE_PATH=/t2g"}},
-		{"the gateway door by TLS", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_TLS_CERT_FILE=" + cert, "T2G_TLS_KEY_FILE=" + key}},
+		{"the ops listener", []string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + ops}},
+		{"the ops listener on every interface", []string{"T2G_SERVER_PORT=0", "T2G_OPS_HOST=0.0.0.0", "T2G_OPS_PORT=" + ops}},
+		{"the gateway listener", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0"}},
+		{"the gateway listener, for certain host names only", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_ALLOWED_HOSTS=token.example.org"}},
+		{"the gateway listener, for certain peers only", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_GATEWAY_CIDRS=192.0.2.1"}},
+		{"the gateway listener under a prefix", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_BASE_PATH=/t2g"}},
+		{"the gateway listener by TLS", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_TLS_CERT_FILE=" + cert, "T2G_TLS_KEY_FILE=" + key}},
 		{"a Unix socket", []string{"T2G_SERVER_SOCKET=" + socket, "T2G_OPS_PORT=0"}},
 	} {
 		check := func() (int, string) {

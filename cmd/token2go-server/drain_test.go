@@ -74,14 +74,14 @@ func TestTheOpsDoorGoesDownLast(t *testing.T) {
 	h := openHouse(t, "T2G_SHUTDOWN_TIMEOUT=1m")
 	slow := begin(t, h)
 	h.Signal(t, syscall.SIGTERM)
-	process.Until(t, "the gateway door is shut", func() bool {
+	process.Until(t, "the gateway listener is shut", func() bool {
 		connection, err := net.Dial("tcp", h.gateway)
 		if err == nil {
 			_ = connection.Close()
 		}
 		return err != nil
 	})
-	time.Sleep(2 * patience) // for connections on which no request has begun
+	time.Sleep(2 * 500 * time.Millisecond) // for connections on which no request has begun
 	if status, _ := mustGet(t, "http://"+h.ops+"/ready"); status != http.StatusServiceUnavailable {
 		t.Errorf("got %d from /ready, want 503 while a request is on its way", status)
 	}
@@ -137,7 +137,7 @@ func TestARequestThatDoesNotEndIsReported(t *testing.T) {
 	if code := h.Code(t); code != exitFailed {
 		t.Errorf("got exit code %d, want %d", code, exitFailed)
 	}
-	if want := "gateway door: 2 requests were not answered within 200ms\n"; h.stderr.String() != want {
+	if want := "gateway listener: 2 requests were not answered within 200ms\n"; h.stderr.String() != want {
 		t.Errorf("got %q, want %q", h.stderr, want)
 	}
 }

@@ -31,7 +31,7 @@ const (
 	exitUsage  = 2
 )
 
-// errUsage marks errors that the person at the command line can mend.
+// errUsage marks errors that the person at the command line can fix.
 var errUsage = errors.New("usage")
 
 func main() {
@@ -103,7 +103,7 @@ func command(stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serve(c.Context(), settings, stdout)
+			return serveAll(c.Context(), settings, stdout)
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -210,10 +210,11 @@ func version() (number, compiler string) {
 	return build.Main.Version, build.GoVersion
 }
 
-// settings is a configuration with what other rooms make of its texts.
+// settings is a configuration with its texts parsed.
 type settings struct {
 	config.Config
 	targets []flow.Pattern
+	version string
 }
 
 // load reads the environment. The error is config.Faults, a line for every variable
@@ -224,7 +225,8 @@ func load() (settings, error) {
 	if err != nil && !errors.As(err, &faults) {
 		return settings{}, err
 	}
-	s := settings{Config: loaded}
+	number, _ := version()
+	s := settings{Config: loaded, version: number}
 	for _, text := range loaded.Flow.Targets {
 		pattern, err := flow.ParsePattern(text)
 		if err != nil {

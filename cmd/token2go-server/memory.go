@@ -28,9 +28,9 @@ const (
 	little, much = 1 << 20, 4 << 20
 )
 
-// giveBack returns memory to the system when a server that was busy is quiet, until done
+// releaseMemory returns memory to the system when a server that was busy is quiet, until done
 // is closed. Go alone keeps what it may fill before it collects again.
-func giveBack(quiet time.Duration, done <-chan struct{}) {
+func releaseMemory(quiet time.Duration, done <-chan struct{}) {
 	ticker := time.NewTicker(quiet)
 	defer ticker.Stop()
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}

@@ -17,7 +17,7 @@ func TestMemoryIsGivenBackWhenAllIsQuiet(t *testing.T) {
 		garbage[i] = 1
 	}
 	runtime.KeepAlive(garbage)
-	go giveBack(50*time.Millisecond, done)
+	go releaseMemory(50*time.Millisecond, done)
 	process.Until(t, "the garbage is given back", func() bool { return keptFromSystem() < before+(16<<20) })
 }
 

@@ -87,9 +87,9 @@ func (h *house) find(t testing.TB) {
 	}
 }
 
-func (h *house) address(door string) string {
+func (h *house) address(name string) string {
 	for _, line := range h.lines("serving") {
-		if line["door"] == door {
+		if line["listener"] == name {
 			return line["address"].(string)
 		}
 	}

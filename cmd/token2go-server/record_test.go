@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/serve"
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
@@ -76,7 +78,7 @@ func TestTheServerEndsWhenNobodyReadsItsRecord(t *testing.T) {
 	if code := h.Code(t); code != exitFailed {
 		t.Errorf("got exit code %d, want %d: a reader may come with a new start", code, exitFailed)
 	}
-	if want := errUnread.Error() + "\n"; h.stderr.String() != want {
+	if want := audit.ErrNoReader.Error() + "\n"; h.stderr.String() != want {
 		t.Errorf("got %q, want %q", h.stderr, want)
 	}
 }
@@ -111,10 +113,10 @@ func TestAReaderWhoStandsStillCannotKeepTheServerFromEnding(t *testing.T) {
 		t.Fatal("the pipe never fills")
 	}
 	if status, _ := mustGet(t, "http://"+h.ops+"/health"); status != http.StatusOK {
-		t.Errorf("got %d at the ops door, want 200", status)
+		t.Errorf("got %d at the ops listener, want 200", status)
 	}
 	h.Signal(t, syscall.SIGTERM)
-	if code := h.Code(t); code != exitFailed || !strings.Contains(h.stderr.String(), errStuck.Error()) {
+	if code := h.Code(t); code != exitFailed || !strings.Contains(h.stderr.String(), serve.ErrStuck.Error()) {
 		t.Errorf("got exit code %d and %q, want %d and why", code, h.stderr, exitFailed)
 	}
 }
@@ -122,9 +124,9 @@ func TestAReaderWhoStandsStillCannotKeepTheServerFromEnding(t *testing.T) {
 func TestLinesAreJSONUnlessAskedOtherwise(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ format, want string }{
-		{"", `"level":"INFO","msg":"serving","door":"gateway"`},
-		{"json", `"level":"INFO","msg":"serving","door":"gateway"`},
-		{"text", `level=INFO msg=serving door=gateway`},
+		{"", `"level":"INFO","msg":"serving","listener":"gateway"`},
+		{"json", `"level":"INFO","msg":"serving","listener":"gateway"`},
+		{"text", `level=INFO msg=serving listener=gateway`},
 	} {
 		p := launch(t, nil, "T2G_SERVER_PORT=0", "T2G_OPS_PORT=0", "T2G_LOG_FORMAT="+test.format)
 		process.Until(t, fmt.Sprintf("format %q is %s", test.format, test.want), func() bool { return strings.Contains(p.stdout.String(), test.want) })

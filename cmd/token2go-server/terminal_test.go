@@ -16,7 +16,7 @@ func TestLinesAreTextOnATerminal(t *testing.T) {
 	h := recordTo(t, terminal)
 	_ = terminal.Close()
 	var seen bytes.Buffer
-	for !strings.Contains(seen.String(), "door=ops") {
+	for !strings.Contains(seen.String(), "listener=ops") {
 		part := make([]byte, 4096)
 		n, err := outside.Read(part)
 		if err != nil {
@@ -27,7 +27,7 @@ func TestLinesAreTextOnATerminal(t *testing.T) {
 			t.Fatalf("got %s, want text", &seen)
 		}
 	}
-	if want := "level=INFO msg=serving door=gateway address=" + h.gateway; !strings.Contains(seen.String(), want) {
+	if want := "level=INFO msg=serving listener=gateway address=" + h.gateway; !strings.Contains(seen.String(), want) {
 		t.Errorf("got %s, want %s", &seen, want)
 	}
 }

@@ -81,7 +81,7 @@ func (r *repository) schemes() []string {
 func (r *repository) host() string { return strings.TrimPrefix(r.URL, "http://") }
 
 // gitUser is somebody whose profile names the host of a repository, and no other.
-func gitUser(t *testing.T, house *t2gtest.House, r *repository) *sheller {
+func gitUser(t *testing.T, house *t2gtest.Server, r *repository) *sheller {
 	t.Helper()
 	s := newSheller(t)
 	s.runs(t, "token2go config set work server "+house.Gateway)

@@ -69,7 +69,7 @@ func runScripts(t *testing.T, folder string, options t2gtest.Options) {
 
 // furnish gives a script a server behind a gateway, a browser that signs in, and
 // folders that nobody else has.
-func furnish(e *testscript.Env, house *t2gtest.House) error {
+func furnish(e *testscript.Env, house *t2gtest.Server) error {
 	home := filepath.Join(e.WorkDir, "home")
 	runtime := filepath.Join(e.WorkDir, "runtime")
 	nothing := filepath.Join(e.WorkDir, "nothing")

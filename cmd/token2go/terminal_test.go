@@ -141,7 +141,7 @@ type sitting struct {
 }
 
 // sit starts token2go as a person does who sits at a terminal.
-func sit(t *testing.T, house *t2gtest.House, arguments []string, environment ...string) *sitting {
+func sit(t *testing.T, house *t2gtest.Server, arguments []string, environment ...string) *sitting {
 	t.Helper()
 	s := seat(t, house, arguments, environment...)
 	s.command.Stdin = s.terminal
@@ -149,7 +149,7 @@ func sit(t *testing.T, house *t2gtest.House, arguments []string, environment ...
 	return s
 }
 
-func seat(t *testing.T, house *t2gtest.House, arguments []string, environment ...string) *sitting {
+func seat(t *testing.T, house *t2gtest.Server, arguments []string, environment ...string) *sitting {
 	t.Helper()
 	c := exec.Command("token2go", arguments...)
 	s := &sitting{command: c, seen: new(process.Output), stdout: new(process.Output), home: t.TempDir()}
@@ -267,7 +267,7 @@ func (s *sitting) mustHaveToken(t *testing.T, least int) {
 	}
 }
 
-func longHouse(t *testing.T) *t2gtest.House {
+func longHouse(t *testing.T) *t2gtest.Server {
 	t.Helper()
 	return t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.TokenBytes = longToken }})
 }
@@ -281,7 +281,7 @@ func wrapped(text string, width int) string {
 }
 
 // sealedAt opens an address as a person does, and returns the text that ends it.
-func sealedAt(t *testing.T, house *t2gtest.House, address string) string {
+func sealedAt(t *testing.T, house *t2gtest.Server, address string) string {
 	t.Helper()
 	sealed, err := newTab().visit(address)
 	if err != nil || !strings.HasPrefix(sealed, "eyJ") || len(sealed) < longToken {

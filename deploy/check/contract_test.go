@@ -67,7 +67,7 @@ func TestAServerAnswersAsTheAPIDocumentSays(t *testing.T) {
 			for _, header := range test.headers {
 				options = append(options, "--header", header)
 			}
-			if said, err := contract(t, program, filepath.Join(top, "openapi/openapi.yaml"), gateway, options...); err != nil {
+			if said, err := contract(t, program, filepath.Join(top, "openapi/gateway.yaml"), gateway, options...); err != nil {
 				t.Errorf("%v\n%s", err, said)
 			}
 		})
@@ -94,7 +94,7 @@ func TestAnAnswerThatIsNotInTheAPIDocumentIsFound(t *testing.T) {
 	program := need(t, "schemathesis")
 	gateway, ops := process.Port(t), process.Port(t)
 	serve(t, gateway, ops)
-	whole := string(read(t, "openapi/openapi.yaml"))
+	whole := string(read(t, "openapi/gateway.yaml"))
 	for _, test := range []struct{ operation, has, instead, says string }{
 		{"token", "'401': {$ref: '#/components/responses/NoToken'}", "'418': {$ref: '#/components/responses/NoToken'}", "Undocumented status code"},
 		{"health", "enum: [OK.]", "enum: [fine]", "Response violates schema"},

@@ -2,92 +2,43 @@ package apidocs
 
 import (
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"html"
 	"net/http"
 	"net/url"
-	"path"
-	"sync"
 
 	httpSwagger "github.com/swaggo/http-swagger/v2"
+
+	"github.com/token2go/token2go/internal/page"
 )
 
 //go:embed page
-var page embed.FS
+var folder embed.FS
 
-// A file is ready to be sent, plain and compressed, each made when it is first asked for
-// and then kept: together about 2 MB if both forms of all are used, 0.5 MB if only the
-// compressed ones are.
-type file struct {
-	mediaType     string
-	plain, packed func() content
-}
-
-type content struct {
-	bytes []byte
-	etag  string
-}
-
-// shelf lists what is served, by the name after Root and a slash. It is the whole list:
-// http-swagger has more files, source maps and pages with inline scripts among them.
-func shelf(notice string) map[string]*file {
-	index := newFile("index.html", func(name string) []byte { return announce(own(name), notice) })
-	return map[string]*file{
-		"":                     index,
-		"index.html":           index,
-		"initializer.js":       newFile("initializer.js", own),
-		"token2go.css":         newFile("token2go.css", own),
-		"swagger-ui.css":       newFile("swagger-ui.css", theirs),
-		"swagger-ui-bundle.js": newFile("swagger-ui-bundle.js", theirs),
+// newFiles lists what is served, by the name after Root and a slash. http-swagger has more
+// files, among them source maps and pages with inline scripts, which are not served.
+func newFiles(notice string) map[string]*page.File {
+	files := map[string]*page.File{
+		"index.html": page.NewFile("index.html", func() []byte { return withNotice(embedded("index.html"), notice) }),
 	}
-}
-
-func newFile(name string, read func(string) []byte) *file {
-	return &file{
-		mediaType: mediaType(name),
-		plain:     sync.OnceValue(func() content { return identify(read(name)) }),
-		packed:    sync.OnceValue(func() content { return identify(compress(read(name))) }),
+	files[""] = files["index.html"]
+	for _, name := range []string{"initializer.js", "token2go.css"} {
+		files[name] = page.NewFile(name, func() []byte { return embedded(name) })
 	}
-}
-
-// mediaType does not ask the system's table of types, which differs between machines.
-func mediaType(name string) string {
-	switch path.Ext(name) {
-	case ".css":
-		return "text/css; charset=utf-8"
-	case ".js":
-		return "text/javascript; charset=utf-8"
-	default:
-		return "text/html; charset=utf-8"
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		files[name] = page.NewFile(name, func() []byte { return fromSwagger(name) })
 	}
+	return files
 }
 
-// identify names the bytes as they are sent: plain and compressed ones differ, as a strong
-// ETag must (RFC 9110, section 8.8.3.3).
-func identify(text []byte) content {
-	sum := sha256.Sum256(text)
-	return content{bytes: text, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
-}
-
-func compress(text []byte) []byte {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	_, _ = w.Write(text)
-	_ = w.Close()
-	return bytes.Clone(packed.Bytes())
-}
-
-// own reads a file of ours. The names are those in shelf, so the error cannot occur.
-func own(name string) []byte {
-	text, _ := page.ReadFile("page/" + name)
+// embedded reads a file of ours. The names are those in newFiles, so the error cannot occur.
+func embedded(name string) []byte {
+	text, _ := folder.ReadFile("page/" + name)
 	return text
 }
 
-// announce puts a notice at the top of the page.
-func announce(page []byte, notice string) []byte {
+// withNotice puts a notice at the top of the page.
+func withNotice(page []byte, notice string) []byte {
 	if notice == "" {
 		return page
 	}
@@ -96,12 +47,11 @@ func announce(page []byte, notice string) []byte {
 	return bytes.Replace(page, []byte(top), []byte(top+line), 1)
 }
 
-// theirs has http-swagger serve one of its files.
+// fromSwagger has http-swagger serve one of its files, once.
 //
-// No caller's request gets as far: its handler takes the path from the raw request line,
-// writes into the request, answers HEAD with 405, and redirects for good to where a
-// prefix does not reach.
-func theirs(name string) []byte {
+// Its handler sees no caller's request: it takes the path from the raw request line, writes
+// into the request, answers HEAD with 405, and redirects permanently without the prefix.
+func fromSwagger(name string) []byte {
 	r := &http.Request{
 		Method:     http.MethodGet,
 		URL:        &url.URL{Path: "/" + name},

@@ -14,17 +14,18 @@ import (
 	"github.com/token2go/token2go/internal/audit"
 )
 
-func TestALineSaysWhatIsKnownAndNothingElse(t *testing.T) {
+func TestWriteLeavesOutWhatIsEmpty(t *testing.T) {
 	var out bytes.Buffer
 	log := audit.New(slog.NewJSONHandler(&out, nil))
 	now := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
-	if err := log.Write(context.Background(), now, audit.Entry{
-		Way: audit.WayQuery, Decision: audit.HandedOver, Person: "ada", Target: "127.0.0.1:41234",
+	if err := log.Write(context.Background(), now, audit.Event{
+		Listener: "gateway", Action: audit.HandOver, Outcome: audit.HandedOver, Actor: "ada",
+		Attributes: []slog.Attr{slog.String("way", "query"), slog.String("client", ""), slog.Int("count", 0)},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"time":"2026-11-22T01:02:03Z","level":"INFO","msg":"audit","decision":"handed_over",` +
-		`"way":"query","person":"ada","target":"127.0.0.1:41234"}` + "\n"
+		`"listener":"gateway","action":"hand_over","person":"ada","way":"query","count":0}` + "\n"
 	if out.String() != want {
 		t.Errorf("got  %s\nwant %s", out.String(), want)
 	}
@@ -36,8 +37,8 @@ func TestAHostileNameStaysOnItsLine(t *testing.T) {
 		func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
 	} {
 		var out bytes.Buffer
-		err := audit.New(handler(&out)).Write(context.Background(), time.Now(), audit.Entry{
-			Person: "ada\nlevel=INFO msg=audit decision=handed_over", Decision: audit.Refused,
+		err := audit.New(handler(&out)).Write(context.Background(), time.Now(), audit.Event{
+			Actor: "ada\nlevel=INFO msg=audit decision=handed_over", Outcome: audit.Refused,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +75,7 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
 func TestALineThatCannotBeWrittenIsAnError(t *testing.T) {
 	log := audit.New(slog.NewJSONHandler(audit.NewLines(full{}).Direct(), nil))
-	if err := log.Write(context.Background(), time.Now(), audit.Entry{}); err == nil {
+	if err := log.Write(context.Background(), time.Now(), audit.Event{}); err == nil {
 		t.Error("got no error, want the writer's")
 	}
 }

@@ -13,7 +13,7 @@ import (
 const MediaType = "application/problem+json"
 
 // Kind names a sort of problem; programs decide by it. The set of kinds is part of
-// the public contract: openapi.yaml lists the same names.
+// the public contract: gateway.yaml lists the same names.
 type Kind string
 
 // The kinds, each with the HTTP status that goes with it in table.

@@ -26,7 +26,7 @@ type Contract struct {
 // NewContract loads the document, for a server without a prefix.
 func NewContract(t testing.TB) *Contract {
 	t.Helper()
-	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.JSON()))
+	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.GatewayJSON()))
 	if err != nil {
 		t.Fatal(err)
 	}

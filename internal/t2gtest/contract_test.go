@@ -138,7 +138,7 @@ func knock(t *testing.T, change func(*given)) error {
 	change(g)
 	server := httptest.NewServer(g)
 	defer server.Close()
-	h := &House{Direct: server.URL, contract: NewContract(t)}
+	h := &Server{Direct: server.URL, contract: NewContract(t)}
 	r, err := http.NewRequest(g.method, server.URL+g.path, nil)
 	if err != nil {
 		t.Fatal(err)

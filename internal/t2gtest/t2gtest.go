@@ -1,7 +1,7 @@
 // Package t2gtest runs a server behind the pretend gateway, for tests.
 //
 // Requests go over real connections and through the whole router, and every answer of
-// the gateway door is held against the API document.
+// the gateway listener is checked against the API document.
 package t2gtest
 
 import (
@@ -15,6 +15,8 @@ import (
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/demo"
 	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/gateway"
+	"github.com/token2go/token2go/internal/ops"
 	"github.com/token2go/token2go/internal/secret"
 	"github.com/token2go/token2go/internal/t2gtest/process"
 	"github.com/token2go/token2go/internal/token"
@@ -29,18 +31,20 @@ func Names() []string {
 	}
 }
 
-// Options change what Start would run. Both may be nil.
+// Options change what Start would run. Each may be nil.
 type Options struct {
-	Web  func(*web.Options)
-	Demo func(*demo.Options)
+	Server func(*gateway.Options)
+	Ops    func(*ops.Options)
+	Demo   func(*demo.Options)
 }
 
-// House is a running server with its doors.
-type House struct {
-	Gateway string // the pretend gateway, such as http://127.0.0.1:41234
-	Direct  string // the server's gateway door, past the pretend gateway
-	Ops     string // the server's ops door
-	Server  *web.Server
+// Server is a running server with its listeners.
+type Server struct {
+	Gateway string          // the pretend gateway, such as http://127.0.0.1:41234
+	Direct  string          // the server's gateway listener, past the pretend gateway
+	Ops     string          // the server's ops listener
+	Handler *gateway.Server // the gateway listener's
+	Drain   func()          // has /ready answer 503
 	Output  *process.Output // everything the server logs
 
 	pretend  *demo.Gateway
@@ -48,53 +52,61 @@ type House struct {
 }
 
 // Start runs a server and, in front of it, the pretend gateway, until the test ends.
-func Start(t testing.TB, options Options) *House {
+func Start(t testing.TB, options Options) *Server {
 	t.Helper()
-	h := &House{Output: new(process.Output), contract: NewContract(t)}
-	settings := Defaults(h.Output)
+	s := &Server{Output: new(process.Output), contract: NewContract(t)}
+	settings, opsOptions := Defaults(s.Output)
 	front := httptest.NewUnstartedServer(nil)
-	h.Gateway = "http://" + front.Listener.Addr().String()
-	settings.PublicURL = parse(t, h.Gateway)
-	if options.Web != nil {
-		options.Web(&settings)
+	s.Gateway = "http://" + front.Listener.Addr().String()
+	settings.PublicURL = parse(t, s.Gateway)
+	if options.Server != nil {
+		options.Server(&settings)
 	}
-	h.contract.prefix = prefix(settings)
+	if options.Ops != nil {
+		options.Ops(&opsOptions)
+	}
+	s.contract.prefix = prefix(settings)
 	var err error
-	if h.Server, err = web.New(settings); err != nil {
+	if s.Handler, err = gateway.New(settings); err != nil {
 		t.Fatal(err)
 	}
-	h.Direct = run(t, httptest.NewUnstartedServer(h.Server.Gateway()))
-	h.Ops = run(t, httptest.NewUnstartedServer(h.Server.Ops()))
-	plan := demo.Options{Upstream: parse(t, h.Direct)}
+	s.Direct = run(t, httptest.NewUnstartedServer(s.Handler))
+	operator := ops.New(opsOptions)
+	s.Drain, s.Ops = operator.Drain, run(t, httptest.NewUnstartedServer(operator))
+	plan := demo.Options{Upstream: parse(t, s.Direct)}
 	if options.Demo != nil {
 		options.Demo(&plan)
 	}
-	if h.pretend, err = demo.New(plan); err != nil {
+	if s.pretend, err = demo.New(plan); err != nil {
 		t.Fatal(err)
 	}
-	front.Config.Handler = h.pretend
+	front.Config.Handler = s.pretend
 	run(t, front)
-	return h
+	return s
 }
 
-// Defaults are the options of a server with the default configuration that logs all to
-// one place.
-func Defaults(output *process.Output) web.Options {
+// Defaults are the options of a server with the default configuration that logs
+// everything to output.
+func Defaults(output *process.Output) (gateway.Options, ops.Options) {
 	handler := slog.NewJSONHandler(output, &slog.HandlerOptions{Level: slog.LevelDebug})
-	return web.Options{
+	log, registry := slog.New(handler), ops.NewRegistry("test")
+	metrics := web.NewMetrics(registry)
+	return gateway.Options{
 		Tokens:         token.NewExtractor(Names(), secret.Value{}),
 		Rules:          flow.Rules{Consent: flow.ConsentAuto, MaxURL: 3072},
-		Log:            slog.New(handler),
+		Log:            log,
 		Audit:          audit.New(handler),
+		Metrics:        metrics,
+		Registry:       registry,
 		Access:         handler,
 		Identity:       []string{"X-Forwarded-Preferred-Username", "X-Forwarded-Email", "X-Forwarded-User"},
 		Version:        "test",
 		MaxHeaderBytes: 65536,
-	}
+	}, ops.Options{Web: web.Options{Listener: "ops", Log: log, Metrics: metrics}, Metrics: registry}
 }
 
 // prefix is what goes before every path that arrives, as far as the settings say.
-func prefix(settings web.Options) string {
+func prefix(settings gateway.Options) string {
 	if settings.BasePath == "" && settings.PublicURL != nil {
 		return strings.TrimSuffix(settings.PublicURL.Path, "/")
 	}
@@ -121,33 +133,33 @@ func parse(t testing.TB, address string) *url.URL {
 // Visitor is a client that is not signed in. It follows no redirects, and the answers
 // that it gets from the server, directly or through the gateway, are held against the
 // API document.
-func (h *House) Visitor() *http.Client {
+func (s *Server) Visitor() *http.Client {
 	return &http.Client{
-		Transport:     &checked{contract: h.contract, hosts: map[string]bool{host(h.Direct): true}},
+		Transport:     &checked{contract: s.contract, hosts: map[string]bool{host(s.Direct): true}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
 // SignedIn is a client with the gateway session of one of the pretend people; the empty
 // name stands for the first.
-func (h *House) SignedIn(t testing.TB, username string) *http.Client {
+func (s *Server) SignedIn(t testing.TB, username string) *http.Client {
 	t.Helper()
-	client := h.Visitor()
+	client := s.Visitor()
 	client.Transport = &checked{
-		contract: h.contract,
-		hosts:    map[string]bool{host(h.Direct): true, host(h.Gateway): true},
-		cookie:   h.Session(t, username),
+		contract: s.contract,
+		hosts:    map[string]bool{host(s.Direct): true, host(s.Gateway): true},
+		cookie:   s.Session(t, username),
 	}
 	return client
 }
 
 // Session is the gateway's session cookie for one of the pretend people.
-func (h *House) Session(t testing.TB, username string) *http.Cookie {
+func (s *Server) Session(t testing.TB, username string) *http.Cookie {
 	t.Helper()
 	if username == "" {
 		username = demo.People()[0].Username
 	}
-	cookie, err := h.pretend.SignIn(h.Gateway, username)
+	cookie, err := s.pretend.SignIn(s.Gateway, username)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package main
-
-import "syscall"
-
-// closeToOthers does nothing where a socket without a name has no permissions.
-func closeToOthers(_, _ string, _ syscall.RawConn) error { return nil }

@@ -1,0 +1,224 @@
+// Package internal_test checks the dependency rules of docs/architecture.md, over what go
+// list reports of this module. A new package begins with a row in imports.
+package internal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/token2go/token2go/"
+
+// imports lists what each package may import of this module. Paths are without
+// "internal/". "static" and "openapi" may be imported by all.
+var imports = map[string]string{
+	"serve": "", "secret": "", "problem": "", "audit": "", "rule": "", "manual": "", "atomicfile": "", "static": "", "openapi": "",
+	"web":       "problem audit",
+	"page":      "",
+	"apidocs":   "page",
+	"gateway":   "web page apidocs problem audit secret seal token flow doctor identity apikey check store pass signing directory",
+	"api":       "web problem audit secret token identity apikey check store rule pass signing directory proxy",
+	"ops":       "web problem",
+	"seal":      "secret",
+	"token":     "secret",
+	"flow":      "seal token secret",
+	"doctor":    "token secret",
+	"identity":  "token secret",
+	"apikey":    "secret",
+	"check":     "apikey secret",
+	"store":     "secret apikey",
+	"signing":   "secret",
+	"directory": "secret",
+	"pass":      "rule signing secret",
+	"proxy":     "rule pass check problem secret",
+	"config":    "secret",
+	"demo":      "token secret",
+
+	"store/storetest": "store secret apikey", "directory/keycloak": "directory secret",
+	"t2gtest":         "serve web page gateway api ops audit secret token flow demo config t2gtest/process",
+	"t2gtest/process": "", "t2gtest/browser": "t2gtest/process",
+
+	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store signing identity directory",
+	"deploy/gateways":     "",
+	"cmd/token2go":        "cli manual", "cli": "clients/go/token2go atomicfile",
+	"clients/go/token2go": "seal secret", "clients/go/keyauth": "apikey secret",
+}
+
+// forTests may be imported by every test.
+const forTests = "t2gtest t2gtest/process t2gtest/browser demo problem ops"
+
+// libraries lists who may import a library, in tests too.
+var libraries = map[string]string{
+	"github.com/go-chi/chi":                "gateway api ops",
+	"github.com/swaggo":                    "apidocs",
+	"github.com/kelseyhightower/envconfig": "config",
+	"database/sql":                         "store",
+	"github.com/jackc/pgx":                 "store",
+	"modernc.org/sqlite":                   "store",
+}
+
+// withoutHTTP are the packages that may not import net/http; their tests may.
+const withoutHTTP = "secret seal rule apikey check pass"
+
+type pkg struct {
+	ImportPath, Dir, Name, Doc                  string
+	GoFiles, Imports, TestImports, XTestImports []string
+}
+
+func (p pkg) name() string { return short(p.ImportPath) }
+
+func short(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, module), "internal/")
+}
+
+func TestDependencyRules(t *testing.T) {
+	for _, p := range list(t) {
+		for _, fault := range faults(p) {
+			t.Error(fault)
+		}
+		if len(p.GoFiles) > 0 {
+			checkDeclarations(t, p)
+		}
+	}
+}
+
+func TestDependencyRulesRejectForbiddenImports(t *testing.T) {
+	for _, test := range []struct {
+		p    pkg
+		want string
+	}{
+		{pkg{ImportPath: module + "internal/seal", Imports: []string{module + "internal/gateway"}}, "seal imports gateway"},
+		{pkg{ImportPath: module + "internal/seal", Imports: []string{"net/http"}}, "seal imports net/http"},
+		{pkg{ImportPath: module + "internal/flow", TestImports: []string{"github.com/go-chi/chi/v5"}}, "flow imports github.com/go-chi/chi/v5"},
+		{pkg{ImportPath: module + "internal/util"}, "util is not in the table"},
+		{pkg{ImportPath: module + "internal/seal", Imports: []string{module + "internal/secret", "net/httpx"}, XTestImports: []string{module + "internal/demo", "net/http"}}, ""},
+	} {
+		if got := strings.Join(faults(test.p), "\n"); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+// list asks go, which looks at no .venv and at no other module.
+func list(t *testing.T) (packages []pkg) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,Name,Doc,GoFiles,Imports,TestImports,XTestImports", "./...")
+	command.Dir = ".."
+	out, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if len(packages) < 10 {
+		t.Fatalf("go list reports %d packages", len(packages))
+	}
+	return packages
+}
+
+func faults(p pkg) (found []string) {
+	allowed, known := imports[p.name()]
+	if !known && p.name() != "internal" {
+		return []string{p.name() + " is not in the table"}
+	}
+	forTest := append(p.TestImports, p.XTestImports...)
+	for _, path := range append(slices.Clone(p.Imports), forTest...) {
+		inCode := slices.Contains(p.Imports, path)
+		switch {
+		case strings.HasPrefix(path, module):
+			if name := short(path); name != p.name() && !in(name, allowed+" static openapi") && (inCode || !in(name, reachable(p.name())+" "+forTests)) {
+				found = append(found, p.name()+" imports "+name)
+			}
+		case inCode && path == "net/http" && in(p.name(), withoutHTTP):
+			found = append(found, p.name()+" imports net/http")
+		}
+		for library, owners := range libraries {
+			if (path == library || strings.HasPrefix(path, library+"/")) && !in(p.name(), owners) {
+				found = append(found, p.name()+" imports "+path)
+			}
+		}
+	}
+	return found
+}
+
+func in(name, names string) bool { return slices.Contains(strings.Fields(names), name) }
+
+// reachable lists what a package imports, directly or through others.
+func reachable(name string) string {
+	all := strings.Fields(imports[name])
+	for i := 0; i < len(all); i++ {
+		for _, next := range strings.Fields(imports[all[i]]) {
+			if !slices.Contains(all, next) {
+				all = append(all, next)
+			}
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// checkDeclarations wants a package comment, and neither init nor a variable, embedded
+// files, sentinel errors, compiled patterns and tables aside.
+func checkDeclarations(t *testing.T, p pkg) {
+	t.Helper()
+	if p.Name != "main" && !strings.HasPrefix(p.Doc, "Package "+p.Name+" ") {
+		t.Errorf("%s: the package comment begins with %q", p.name(), p.Doc)
+	}
+	for _, name := range p.GoFiles {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declaration := range file.Decls {
+			switch d := declaration.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil && d.Name.Name == "init" {
+					t.Errorf("%s has an init function", p.name())
+				}
+			case *ast.GenDecl:
+				checkVariables(t, p, d)
+			}
+		}
+	}
+}
+
+func checkVariables(t *testing.T, p pkg, group *ast.GenDecl) {
+	t.Helper()
+	for _, s := range group.Specs {
+		spec, isValue := s.(*ast.ValueSpec)
+		if !isValue || group.Tok != token.VAR {
+			continue
+		}
+		for i, name := range spec.Names {
+			embedded := spec.Doc != nil || group.Doc != nil && strings.Contains(group.Doc.List[len(group.Doc.List)-1].Text, "go:embed")
+			constant := false
+			if i < len(spec.Values) {
+				switch value := spec.Values[i].(type) {
+				case *ast.CallExpr: // errors.New, regexp.MustCompile
+					function, isSelector := value.Fun.(*ast.SelectorExpr)
+					constant = isSelector && in(function.Sel.Name, "New MustCompile")
+				case *ast.CompositeLit:
+					constant = true
+				}
+			}
+			if name.Name != "_" && !constant && !embedded {
+				t.Errorf("%s.%s is a package variable", p.name(), name.Name)
+			}
+		}
+	}
+}

@@ -1,0 +1,492 @@
+package gateway_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/gateway"
+	"github.com/token2go/token2go/internal/t2gtest"
+)
+
+// clipboard is held by a test that copies: the browser has one clipboard for all tabs.
+var clipboard sync.Mutex
+
+// copyUnasked is what Chromium wants to be permitted of a page that copies without a
+// click, and of one that reads the clipboard.
+const copyUnasked = "clipboard-read"
+
+// unauthorized is what the browser's log says of an ended session.
+const unauthorized = "401 (Unauthorized)"
+
+func neverRenewed(o *demo.Options) { o.Renew = -1 }
+
+func withSignIn(o *gateway.Options) {
+	o.Texts.SignInURL, o.Texts.SignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
+}
+
+// held is the token that the tab's person has.
+func (b *tab) held() string {
+	b.t.Helper()
+	return eval[string](b, `fetch("/token", {headers: {Accept: "application/json"}}).then((a) => a.json()).then((a) => a.secret)`)
+}
+
+// pasted is what the clipboard holds.
+func (b *tab) pasted() string {
+	b.t.Helper()
+	b.permit(copyUnasked, "granted")
+	return eval[string](b, "navigator.clipboard.readText()")
+}
+
+func TestAPersonSignsInAndSeesTheMaskedToken(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.expect("403 (Forbidden)") // the gateway's answer to who is not signed in
+	b.Visit(house.Gateway + "/")
+	b.Click("main button")
+	b.at(house.Gateway + "/provider/sign_in")
+	b.Click(`button[value="omar.operator"]`)
+	b.at(house.Gateway + "/")
+	b.state("ready")
+	if got := b.Text("[data-id=person]"); got != "omar.operator" {
+		t.Errorf("got %q signed in, want omar.operator", got)
+	}
+	secret := b.held()
+	if got := b.Text("#token"); !strings.HasPrefix(got, "••••") || strings.Contains(got, "eyJ") {
+		t.Errorf("got %q in the token's place, want it masked", got)
+	}
+	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
+		t.Error("the masked token is somewhere in the document")
+	}
+	b.stayed(house.Gateway)
+}
+
+func TestATokenIsCopiedWithoutBeingShown(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(house)
+	clipboard.Lock()
+	defer clipboard.Unlock()
+	b.Click("#copy")
+	b.says("#status", "Token copied.")
+	if got, want := b.pasted(), b.held(); got != want {
+		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
+	}
+	if got := eval[string](b, "document.getElementById('token').dataset.look"); got != "masked" {
+		t.Errorf("the token is %s, want it masked", got)
+	}
+}
+
+func TestATokenIsShownAndHidden(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(house)
+	b.Click("#show")
+	if got, want := eval[string](b, "document.getElementById('token').textContent"), b.held(); got != want {
+		t.Errorf("got %d characters shown, want the token's %d", len(got), len(want))
+	}
+	if got := b.Text("#show"); got != "Hide" {
+		t.Errorf("got a button that says %q, want Hide", got)
+	}
+	b.Click("#show")
+	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, b.held()) {
+		t.Error("the hidden token is still in the document")
+	}
+}
+
+func TestADeletedTokenIsGoneUntilItIsReloaded(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(house)
+	secret := b.held()
+	b.Click("#show")
+	b.Click("#with-token")
+	b.Click("#delete")
+	b.state("deleted")
+	b.says("#status", "Deleted from this page.")
+	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
+		t.Error("the deleted token is still in the document")
+	}
+	if got := eval[string](b, "['copy', 'show', 'delete'].filter((id) => !document.getElementById(id).disabled).join()"); got != "" {
+		t.Errorf("the buttons %s still work, want them switched off", got)
+	}
+	b.Click("#reload")
+	b.state("ready")
+}
+
+func TestPreferencesSurviveAReload(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(house)
+	clipboard.Lock()
+	defer clipboard.Unlock()
+	b.Click("#auto-copy")
+	b.Click("#auto-delete")
+	b.Click(`#theme label:has([value="dark"])`)
+	b.Click("#tab-gdal")
+	b.Do(chromedp.Reload())
+	b.Until("document.getElementById('app').dataset.state !== 'loading'")
+	const kept = `[document.getElementById("auto-copy").checked, document.getElementById("auto-delete").checked,
+		document.documentElement.dataset.theme, document.querySelector("[role=tab][aria-selected=true]").id].join()`
+	if got, want := eval[string](b, kept), "true,true,dark,tab-gdal"; got != want {
+		t.Errorf("got %s after a reload, want %s", got, want)
+	}
+}
+
+func TestAutoCopyCopiesWhereTheBrowserLetsIt(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.permit(copyUnasked, "granted")
+	b.front(house)
+	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
+	clipboard.Lock()
+	defer clipboard.Unlock()
+	b.Do(chromedp.Reload())
+	b.says("#status", "Token copied.")
+	if got, want := b.pasted(), b.held(); got != want {
+		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
+	}
+}
+
+func TestAutoCopySaysThatTheBrowserWantsAClick(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.permit(copyUnasked, "denied")
+	b.front(house)
+	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
+	b.Do(chromedp.Reload())
+	b.says("#status", "Not copied: the browser wants a click on this page first.")
+	if eval[bool](b, `"done" in document.getElementById("copy").dataset`) {
+		t.Error("the button says that it has copied")
+	}
+}
+
+func TestAutoDeleteCountsDownAndCanBeStopped(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(house)
+	b.Click("#auto-delete")
+	b.says("#pending-text", "It is deleted in ")
+	b.Click("#keep")
+	b.says("#status", "Kept.")
+	b.pass(time.Minute)
+	b.Until("!document.getElementById('pending').checkVisibility()")
+	b.state("ready")
+	b.Click("#reload")
+	b.says("#pending-text", "It is deleted in ")
+	b.pass(11 * time.Second)
+	b.state("deleted")
+}
+
+func TestColoursFollowTheSystemUnlessChosen(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(house)
+	const ground = `getComputedStyle(document.body).backgroundColor`
+	light := eval[string](b, ground)
+	b.scheme("dark")
+	dark := eval[string](b, ground)
+	if light == dark {
+		t.Errorf("got the ground %s both light and dark", light)
+	}
+	b.Click(`#theme label:has([value="light"])`)
+	if got := eval[string](b, ground); got != light {
+		t.Errorf("got the ground %s where light was chosen, want %s", got, light)
+	}
+	b.Visit(house.Gateway + "/echo")
+	if got := eval[string](b, ground); got != light {
+		t.Errorf("got the ground %s on the next page, want %s", got, light)
+	}
+	b.Click(`#theme label:has([value="system"])`)
+	if got := eval[string](b, ground); got != dark {
+		t.Errorf("got the ground %s where the system was chosen, want %s", got, dark)
+	}
+}
+
+func TestTheLifetimeCountsDownWarnsAndEnds(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{Server: withSignIn, Demo: neverRenewed})
+	b := openTab(t)
+	b.front(house)
+	const left = `document.getElementById("left").textContent`
+	first := eval[string](b, left)
+	if !strings.HasPrefix(first, "04:") && first != "05:00" {
+		t.Errorf("got %q left of five minutes", first)
+	}
+	b.Until(left + " !== " + fmt.Sprintf("%q", first))
+	b.pass(4*time.Minute + 5*time.Second)
+	b.state("warning")
+	b.says("#status", "expires soon")
+	b.says("#state", "Expires soon")
+	b.pass(time.Minute)
+	b.state("expired")
+	b.says("#status", "has expired")
+	b.says("#lifetime", "Expired ")
+	if got := eval[string](b, `document.getElementById("renew").getAttribute("href")`); got != "/oauth2/sign_in" || !b.visible("#renew") {
+		t.Errorf("got %q to sign in again (visible: %t), want /oauth2/sign_in", got, b.visible("#renew"))
+	}
+}
+
+func TestAnEndedSessionIsCalledThat(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
+	b := openTab(t)
+	b.front(house)
+	b.Click("#show")
+	secret := b.held()
+	b.expect(unauthorized)
+	eval[chromedp.Void](b, `fetch("/oauth2/sign_out", {redirect: "manual"})`)
+	b.Click("#reload")
+	b.state("ended")
+	if got := b.Text("#problem-title"); got != "Your session ended" {
+		t.Errorf("got %q, want Your session ended", got)
+	}
+	b.says("#status", "Your session ended.")
+	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
+		t.Error("the token outlived the session on the page")
+	}
+	b.Click("#sign-in")
+	b.at(house.Gateway + "/oauth2/sign_in")
+}
+
+func TestAPageWithoutATokenSaysWhatToMend(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }})
+	b := openTab(t)
+	b.front(house)
+	b.state("failed")
+	if got := b.Text("#problem-fix"); !strings.Contains(got, "--pass-access-token") {
+		t.Errorf("got the advice %q, want oauth2-proxy's flag in it", got)
+	}
+	served := eval[string](b, "document.getElementById('problem-body').innerText")
+	b.expect(unauthorized)
+	b.Click("#retry")
+	b.Until("document.getElementById('reload').getAttribute('aria-busy') === null && performance.getEntriesByType('resource').some((r) => r.name.endsWith('/token'))")
+	b.state("failed")
+	if got := eval[string](b, "document.getElementById('problem-wanted').innerText"); !strings.Contains(served, got) {
+		t.Errorf("the script lists %q, the server %q", got, served)
+	}
+}
+
+// claims makes a token that says these things; its signature is nobody's.
+func claims(t *testing.T, said map[string]any) string {
+	t.Helper()
+	body, err := json.Marshal(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"ES256","typ":"JWT"}`)) + "." + encode(body) + "." + strings.Repeat("Ab3_", 21)
+}
+
+func TestClaimsAreReadInTheBrowser(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	now := time.Now()
+	token := claims(t, map[string]any{
+		"iss": "https://issuer.example", "aud": []string{"one", "two"}, "scope": "read write", "name": "Zoë <b>Ångström</b>",
+		"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(49 * time.Hour).Unix(), "custom": map[string]any{"deep": true},
+	})
+	b := openTab(t)
+	b.Visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": token}) + "/")
+	b.state("ready")
+	for _, test := range []struct{ claim, want string }{
+		{"iss", "https://issuer.example"},
+		{"aud", "one two"},
+		{"scope", "read write"},
+		{"name", "Zoë <b>Ångström</b>"},
+		{"iat", "2 hours ago"},
+		{"exp", "in 2 days"},
+	} {
+		got := b.Text(fmt.Sprintf(`[data-claim="%s"] dd`, test.claim))
+		if strings.Join(strings.Fields(got), " ") != test.want && !strings.HasPrefix(got, test.want+" ") {
+			t.Errorf("%s: got %q, want %q", test.claim, got, test.want)
+		}
+	}
+	b.Click("#claims-raw summary")
+	if got := b.Text("#claims-json"); !strings.Contains(got, `"deep": true`) {
+		t.Errorf("got %q, want every claim in it", got)
+	}
+	if got := b.Text("#left"); !strings.HasPrefix(got, "2\u00a0d") {
+		t.Errorf("got %q left, want two days and some", got)
+	}
+}
+
+func TestAnOpaqueTokenIsCalledThat(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.Visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"}) + "/")
+	b.state("ready")
+	b.says("#claims-note", "opaque")
+	b.says("#lifetime", "Lifetime unknown")
+}
+
+func TestAClockThatIsWrongIsReportedAndNotFollowed(t *testing.T) {
+	t.Parallel()
+	behind := func() time.Time { return time.Now().Add(-10 * time.Minute) }
+	house := t2gtest.Start(t, t2gtest.Options{
+		Server: func(o *gateway.Options) { o.Now = behind }, Demo: func(o *demo.Options) { o.Now = behind },
+	})
+	b := openTab(t)
+	b.front(house)
+	b.state("ready")
+	b.says("#clock", "10 minutes ahead of the server's")
+}
+
+func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	gate := strings.Replace(front(t, house, map[string]string{"X-Forwarded-Access-Token": "a.token-to.copy"}), "127.0.0.1", "t2g.example", 1)
+	b := openTab(t)
+	b.expect("Cross-Origin-Opener-Policy header has been ignored")
+	b.Visit(gate + "/")
+	b.state("ready")
+	clipboard.Lock()
+	defer clipboard.Unlock()
+	b.Click("#copy")
+	b.says("#status", "Token copied, the old way: this page is not served over https.")
+	b.Visit(house.Direct + "/health") // a secure context, which may read the clipboard
+	if got := b.pasted(); got != "a.token-to.copy" {
+		t.Errorf("the clipboard holds %q, want the token", got)
+	}
+}
+
+func TestWithoutScriptsThePageSaysWhereTheTokenIs(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.carry(house, "")
+	b.scripts(false)
+	b.Visit(house.Gateway + "/")
+	if !b.visible("#noscript a") || b.visible("#ticket") || b.visible("#theme") {
+		t.Error("want the explanation alone, without what needs scripts")
+	}
+	b.Click("#noscript a")
+	b.at(house.Gateway + "/token")
+	if got := eval[string](b, "document.body.innerText"); !strings.Contains(got, `"secret"`) {
+		t.Errorf("got %q, want the token as JSON", got)
+	}
+}
+
+func TestTheTokenDoesNotStayInAPageThatWasLeft(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(house)
+	b.Click("#show")
+	before := eval[string](b, "document.getElementById('token').textContent")
+	eval[chromedp.Void](b, `addEventListener("pagehide", () => sessionStorage.setItem("left", document.body.textContent))`)
+	b.Visit(house.Gateway + "/echo")
+	if left := eval[string](b, `sessionStorage.getItem("left")`); left == "" || strings.Contains(left, before) {
+		t.Error("the page that was left still holds the token")
+	}
+}
+
+func TestTheOperatorsHTMLIsShownAndRunsNothing(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) {
+		o.Texts.Title, o.Texts.Target = "Hub <tokens>", "the <Hub>"
+		o.Texts.Desc1 = `<p>Read <a href="/x">this</a>.</p>`
+		o.Texts.Misc = `<table><tr><td>row</td></tr></table><script>document.title = "run"</script>`
+	}})
+	b := openTab(t)
+	b.expect("Content Security Policy", "ContentSecurityPolicyIssue") // it stops the operator's script
+	b.front(house)
+	for _, test := range []struct{ script, want string }{
+		{`document.title`, "Hub <tokens>"},
+		{`document.querySelector("h1").textContent`, "Your access token for the <Hub>"},
+		{`document.querySelector("#desc1 a").textContent`, "this"},
+		{`document.querySelector("#misc td").textContent`, "row"},
+	} {
+		if got := eval[string](b, test.script); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.script, got, test.want)
+		}
+	}
+}
+
+func TestSwaggerUIListsEveryOperation(t *testing.T) {
+	t.Parallel()
+	house := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.carry(house, "")
+	b.Visit(house.Gateway + "/swagger-ui/")
+	want := len(t2gtest.NewContract(t).Operations())
+	b.Until(fmt.Sprintf("document.querySelectorAll('.opblock').length === %d", want))
+	b.stayed(house.Gateway)
+}
+
+// front is a gateway that says just these headers of everybody.
+func front(t *testing.T, house *t2gtest.Server, headers map[string]string) string {
+	t.Helper()
+	return listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		for name, value := range headers {
+			r.Header.Set(name, value)
+		}
+		house.Handler.ServeHTTP(w, r)
+	}))
+}
+
+// TestThePageIsLight counts what comes over the wire on a first visit: page, styles,
+// scripts, icon and token, with their headers.
+func TestThePageIsLight(t *testing.T) {
+	t.Parallel()
+	const most = 60_000 // bytes
+	house := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
+	b := openTab(t)
+	b.front(house)
+	b.state("ready")
+	b.Until("performance.getEntriesByType('resource').every((r) => r.responseEnd > 0)")
+	asked := b.requests()
+	for _, part := range []string{house.Gateway + "/", "/token", ".css", ".js"} {
+		if !slices.ContainsFunc(asked, func(address string) bool { return strings.HasSuffix(address, part) }) {
+			t.Errorf("the browser asked for nothing that ends in %s: %v", part, asked)
+		}
+	}
+	got := b.received()
+	t.Logf("%d bytes in %d requests", got, len(asked))
+	if got < 10_000 || got >= most {
+		t.Errorf("got %d bytes, want less than %d, and more than a page without its scripts", got, most)
+	}
+}
+
+// BenchmarkFirstRender opens the page with nothing kept from before, and reports when
+// the browser first painted what is on it, counted from the beginning of the navigation.
+func BenchmarkFirstRender(b *testing.B) {
+	house := t2gtest.Start(b, t2gtest.Options{Server: withSignIn})
+	window := openTab(b)
+	window.carry(house, "")
+	var paints []float64
+	for b.Loop() {
+		call(window, network.ClearBrowserCache, cdp.Empty{})
+		window.Visit(house.Gateway + "/")
+		paints = append(paints, eval[float64](window, `new Promise((done) => new PerformanceObserver((seen) => {
+			for (const paint of seen.getEntriesByName("first-contentful-paint")) done(paint.startTime);
+		}).observe({type: "paint", buffered: true}))`))
+	}
+	slices.Sort(paints)
+	b.ReportMetric(paints[0], "ms/fastest")
+	b.ReportMetric(paints[len(paints)/2], "ms/render")
+	b.ReportMetric(0, "ns/op")
+}

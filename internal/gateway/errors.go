@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/token2go/token2go/internal/doctor"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/page"
+	"github.com/token2go/token2go/internal/problem"
+	"github.com/token2go/token2go/internal/token"
+	"github.com/token2go/token2go/internal/web"
+)
+
+func (s *Server) errors() web.Errors { return web.Errors{Table: table, Other: s.explain} }
+
+// table is what the caller reads of a sentinel error.
+var table = []web.Row{
+	{Err: flow.ErrPrefetch, Problem: problem.Problem{
+		Kind: problem.PrefetchRefused, Detail: "the browser asked ahead of time, before anyone opened the page",
+		Fix: "Open the address.",
+	}},
+	{Err: flow.ErrNotNavigation, Problem: problem.Problem{
+		Kind: problem.CrossSite, Detail: "the redirect flow answers only a page that a person opens, not a frame, a script or an image",
+		Fix: "Open the address in a tab of its own.",
+	}},
+	{Err: errOtherSite, Problem: problem.Problem{
+		Kind: problem.CrossSite, Detail: "another site's page asked for this",
+		Fix: "Open the address in a tab of its own.",
+	}},
+	{Err: errForged, Problem: problem.Problem{
+		Kind: problem.CrossSite, Detail: "the answer was not sent by the page that asked",
+		Fix: "Begin again from the program that wants the token. If this happens each time, the operator sets `T2G_PUBLIC_URL` to the address in the browser.",
+	}},
+	{Err: flow.ErrEdited, Problem: problem.Problem{
+		Kind: problem.AnswerRefused, Detail: "the answer does not belong to the question on the page",
+		Fix: "Begin again from the program that wants the token.",
+	}},
+	{Err: page.ErrNotFound, Problem: problem.Problem{
+		Kind: problem.NotFound, Detail: "this address leads nowhere", Fix: "Begin at the front page.",
+	}},
+	{Err: web.ErrPeer, Problem: problem.Problem{
+		Kind: problem.PeerNotAllowed, Detail: "the address that this request comes from is not the gateway's",
+		Fix: "Go through the gateway. If this is the gateway, its address belongs in `T2G_GATEWAY_CIDRS`.",
+	}},
+	{Err: web.ErrHost, Problem: problem.Problem{
+		Kind: problem.HostNotAllowed, Detail: "this server does not answer for the host name of the request",
+		Fix: "Use the address that your operator gave you. The operator lists names in `T2G_ALLOWED_HOSTS` or sets `T2G_PUBLIC_URL`.",
+	}},
+}
+
+// explain finds the problem in errors whose detail depends on the request.
+func (s *Server) explain(r *http.Request, err error) *problem.Problem {
+	if errors.Is(err, token.ErrNotFound) {
+		detail, fix, wanted, arrived := doctor.Missing(r.Header, s.Tokens)
+		return &problem.Problem{Kind: problem.TokenNotFound, Detail: detail, Fix: fix, Wanted: wanted, Arrived: arrived}
+	}
+	if errors.Is(err, token.ErrUnusable) {
+		return unusable(err)
+	}
+	if refusal, found := errors.AsType[*flow.Refusal](err); found {
+		return refusedHere(refusal)
+	}
+	if tooLarge, found := errors.AsType[*web.HeadersError](err); found {
+		return &problem.Problem{
+			Kind: problem.HeadersTooLarge, Detail: tooLarge.Error(),
+			Fix: "Sign out and in again to drop old cookies. If tokens are that large here, raise `T2G_MAX_HEADER_BYTES`.",
+		}
+	}
+	return nil
+}
+
+func unusable(err error) *problem.Problem {
+	detail := "a header holds something else in the token's place"
+	if reason, found := errors.AsType[*token.Unusable](err); found {
+		detail = reason.Error()
+	}
+	return &problem.Problem{
+		Kind: problem.TokenUnusable, Detail: detail,
+		Fix: "The gateway must overwrite this header, not add to it. `/echo` shows what arrives.",
+	}
+}
+
+// refusedHere is a refusal of the flow that cannot be sent to the client.
+func refusedHere(refusal *flow.Refusal) *problem.Problem {
+	p := &problem.Problem{Kind: problem.InvalidRequest, Detail: refusal.Detail, Fix: "Begin again from the program that wants the token."}
+	switch {
+	case errors.Is(refusal, flow.ErrTarget):
+		p.Kind = problem.TargetNotAllowed
+		p.Fix = "The answer goes to a program on your own computer. Where a target beyond it is wanted, the operator lists it in `T2G_FLOW_TARGETS`."
+	case refusal.Code == flow.AccessDenied:
+		p.Kind, p.Detail, p.Fix = problem.AccessDenied, "you said no, so nothing was handed over", "You can close this page."
+	case refusal.Code == flow.TokenExpiring:
+		p.Kind, p.Fix = problem.TokenExpiring, "Sign out, sign in again and begin once more."
+	case refusal.Code == flow.ServerError:
+		p.Kind, p.Fix = problem.InternalError, ""
+	}
+	return p
+}
+
+// wantsPage reports whether the caller is a browser. Our own scripts ask for JSON.
+func wantsPage(r *http.Request) bool {
+	for _, accept := range r.Header["Accept"] {
+		if strings.Contains(accept, "text/html") {
+			return true
+		}
+	}
+	return false
+}
+
+// renderProblem answers a browser with a page and a program with JSON.
+func (s *Server) renderProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) error {
+	h := w.Header()
+	switch p.Kind.Status() {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="token2go"`)
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	}
+	h.Add("Vary", "Accept")
+	if wantsPage(r) {
+		return s.pages.Render(w, p.Kind.Status(), "problem", s.problemView(r, p))
+	}
+	return web.RenderJSON(w, r, p)
+}

@@ -1,0 +1,19 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// Routes lists what is registered at the gateway listener, as "METHOD /path".
+func (s *Server) Routes() ([]string, error) {
+	var list []string
+	err := chi.Walk(s.router, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		list = append(list, method+" "+route)
+		return nil
+	})
+	slices.Sort(list)
+	return list, err
+}

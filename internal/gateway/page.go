@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"html/template"
+	"net/http"
+
+	"github.com/token2go/token2go/internal/page"
+	"github.com/token2go/token2go/internal/problem"
+	"github.com/token2go/token2go/internal/web"
+)
+
+// chrome is what every page shows around its content.
+func (s *Server) chrome(r *http.Request) chrome {
+	title := s.Texts.Title
+	if title == "" {
+		title = "Token2go"
+		if s.Texts.Target != "" {
+			title = "Token2go | " + s.Texts.Target
+		}
+	}
+	return chrome{
+		Base:       s.prefix(r),
+		Title:      title,
+		Product:    s.Texts.Target,
+		Demo:       s.Demo,
+		Version:    s.Version,
+		Person:     s.person(r.Header),
+		SignInURL:  s.Texts.SignInURL,
+		SignOutURL: s.Texts.SignOutURL,
+	}
+}
+
+// index is the token page. It contains no token: its script fetches that.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
+	view := indexView{
+		chrome: s.chrome(r),
+		Desc1:  template.HTML(s.Texts.Desc1), //nolint:gosec // the operator's own HTML
+		Desc2:  template.HTML(s.Texts.Desc2), //nolint:gosec // the operator's own HTML
+		Misc:   template.HTML(s.Texts.Misc),  //nolint:gosec // the operator's own HTML
+
+		Example: s.Texts.Example,
+	}
+	if s.PublicURL != nil {
+		view.Server = s.PublicURL.String()
+	}
+	_, err := s.Tokens.Extract(r.Header)
+	view.Found = err == nil
+	if err != nil {
+		view.Problem = part(s.adapter.Errors.Find(r, err))
+	}
+	return s.pages.Render(w, http.StatusOK, "index", view)
+}
+
+func part(p *problem.Problem) *problemPart {
+	return &problemPart{
+		Kind: string(p.Kind), Title: p.Kind.Title(), Detail: p.Detail, Fix: p.Fix,
+		Wanted: p.Wanted, Arrived: p.Arrived,
+	}
+}
+
+func (s *Server) problemView(r *http.Request, p *problem.Problem) problemView {
+	return problemView{
+		chrome: s.chrome(r), Status: p.Kind.Status(), Kind: string(p.Kind), Title: p.Kind.Title(),
+		Detail: p.Detail, Fix: p.Fix, Wanted: p.Wanted, Arrived: p.Arrived,
+	}
+}
+
+// static serves what pages load.
+func (s *Server) static(w http.ResponseWriter, r *http.Request) error {
+	return s.pages.ServeFile(w, r, r.PathValue("file"))
+}
+
+func (s *Server) favicon(w http.ResponseWriter, r *http.Request) error {
+	return s.pages.ServeFile(w, r, "favicon.ico")
+}
+
+func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
+	allowed := s.methods(r.URL)
+	if allowed == "" {
+		return page.ErrNotFound // chi comes here with any method that it does not know
+	}
+	w.Header().Set("Allow", allowed)
+	return &problem.Problem{
+		Kind: problem.MethodNotAllowed, Detail: web.Method(r.Method) + " is not served at this address",
+		Fix: "Use one of: " + allowed + ".",
+	}
+}

@@ -1,0 +1,20 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestARefusalThatIsSentToTheClientIsCountedByReason(t *testing.T) {
+	house := open(t)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, body := get(t, client, house.Direct+modern(t).path())
+	if answer.status != http.StatusSeeOther {
+		t.Fatalf("got %d, want the client to be told by redirect: %s", answer.status, body)
+	}
+	_, metrics := get(t, client, house.Ops+"/metrics")
+	if want := `token2go_refusals_total{listener="gateway",reason="token_not_found"} 1`; !strings.Contains(metrics, want+"\n") {
+		t.Errorf("got no line %s in the metrics", want)
+	}
+}

@@ -1,0 +1,340 @@
+package gateway_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/gateway"
+	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/token"
+)
+
+// marks are secrets by the place where they are sent: texts that occur nowhere else.
+type marks map[string]string
+
+func newMarks() marks {
+	m := marks{}
+	for _, place := range []string{
+		"token", "second token", "claim", "password", "cookie", "query", "parameter", "target",
+		"path", "body", "header", "referrer", "method", "host", "fallback", "panic",
+	} {
+		m[place] = rand.Text() + rand.Text()
+	}
+	return m
+}
+
+// pieces are what a text is searched for: ten characters of a mark, as it is, in small
+// letters, in hexadecimal and in base64, each with the place of the mark.
+type pieces map[string]string
+
+const piece = 10
+
+func (m marks) pieces() pieces {
+	all := pieces{}
+	for place, mark := range m {
+		for i := range len(mark) - piece + 1 {
+			part := mark[i : i+piece]
+			for _, text := range []string{
+				part, strings.ToLower(part), fmt.Sprintf("%x", part), base64.RawStdEncoding.EncodeToString([]byte(part)),
+			} {
+				all[text[:piece]] = place
+			}
+		}
+	}
+	return all
+}
+
+// in names the places whose marks stand in the text, whole or in part.
+func (p pieces) in(text string) []string {
+	found := map[string]bool{}
+	for i := range len(text) - piece + 1 {
+		if place, known := p[text[i:i+piece]]; known {
+			found[place] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// jwt is a token with a mark among its claims and another for its signature.
+func (m marks) jwt(expires time.Time) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	claims := fmt.Sprintf(`{"jti":"%s","exp":%d}`, m["claim"], expires.Unix())
+	return encode([]byte(`{"alg":"RS256"}`)) + "." + encode([]byte(claims)) + "." + m["token"]
+}
+
+// marked is a request that carries marks, and the places whose marks its answer may hold.
+type marked struct {
+	name, method, address, body string
+	lines                       []string
+	allowed                     []string
+}
+
+// everywhere puts marks into a request wherever a caller can put anything.
+func (m marks) everywhere(method, path, name string, lines ...string) marked {
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	return marked{
+		name: path[:strings.IndexByte(path+"?", '?')] + " with " + name, method: method, allowed: mayHold(method, path),
+		address: path + separator + "x=" + m["query"] + "&" + m["parameter"] + "=1",
+		body:    "decision=allow&mac=" + m["body"] + "&fingerprint=" + m["body"] + "&" + m["body"] + "=1",
+		lines: append([]string{
+			"Content-Type", "application/x-www-form-urlencoded",
+			"Cookie", "_oauth2_proxy=" + m["cookie"] + "; " + m["cookie"],
+			"X-Api-Key", m["header"], "X-Note", m["header"], "User-Agent", m["header"],
+			"Referer", "https://t2g.example.org/a?code=" + m["referrer"], "Proxy-Authorization", "Basic " + m["password"],
+		}, lines...),
+	}
+}
+
+// tokens are the ways in which a token comes, or something in its place.
+func (m marks) tokens() map[string][]string {
+	return map[string][]string{
+		"a token":                {"X-Forwarded-Access-Token", m["token"]},
+		"a token and another":    {"X-Forwarded-Access-Token", m["token"], "Authorization", "Bearer " + m["second token"]},
+		"one token twice":        {"Token", m["token"], "Token", m["token"]},
+		"two tokens":             {"Token", m["token"], "Token", m["second token"]},
+		"two in one":             {"Token", m["token"] + "," + m["second token"]},
+		"a space inside":         {"Authorization", "Bearer " + m["token"] + " " + m["second token"]},
+		"not UTF-8":              {"Token", m["token"] + "\xff"},
+		"a password":             {"Authorization", "Basic " + m["password"]},
+		"a scheme nobody knows":  {"Authorization", m["password"] + " " + m["token"]},
+		"a value without scheme": {"Authorization", m["token"]},
+		"a JWT":                  {"X-Access-Token", m.jwt(time.Now().Add(time.Hour))},
+		"a JWT that expired":     {"X-Access-Token", m.jwt(time.Now().Add(-time.Hour))},
+		"no token":               nil,
+	}
+}
+
+// ways are how a request comes: from a program, by a program, from elsewhere and from a
+// page of ours.
+func ways() [][]string {
+	return [][]string{
+		nil, byProgram(), fetched("cross-site", "navigate", "iframe"), {"Sec-Purpose", "prefetch"},
+		{"Accept", "text/html", "Sec-Fetch-Site", "same-origin"},
+	}
+}
+
+// requests walk every route by every way, and every refusal that a request can cause.
+// Where a token matters, each way in which one comes is tried.
+func (m marks) requests(t *testing.T) []marked {
+	t.Helper()
+	k := modern(t)
+	toTarget := k.path("target=" + loopback + "/" + m["target"] + "?a=" + m["target"])
+	answering := []string{
+		"/", "/token", "/echo", "/echo?pretty&token=" + m["query"], toTarget, classic(t).path(),
+		k.path("target=", "port=80", "path="+m["target"]), k.path("target=", "responseMode=page"), k.path("responseMode=form_post"),
+	}
+	refusing := []string{
+		k.path("publicKey=" + m["query"]), k.path("publicKeyType=" + m["query"]), k.path("format=" + m["query"]),
+		k.path("responseMode=" + m["query"]), k.path("minTTL=" + m["query"]), k.path("client=" + m["query"] + m["query"]),
+		k.path("target=http://" + m["target"] + ".example/"), k.path("target=http://u:" + m["target"] + "@127.0.0.1/"),
+		k.path("port=" + m["target"]), k.path("state=a\n" + m["query"]), k.path() + "&state=" + m["query"],
+		k.path() + ";" + m["query"], k.path() + "&" + m["query"] + "=%", k.path("state=", "stat="+m["query"]),
+		"/" + m["path"], "/static/" + m["path"] + ".css", "/swagger-ui/" + m["path"], flowPath + "/" + m["path"], "/a/" + m["path"] + "/%2e%2e/b",
+	}
+	for _, operation := range operations(t) {
+		_, path, _ := strings.Cut(operation, " ")
+		refusing = append(refusing, example(path))
+	}
+	var all []marked
+	for _, way := range ways() {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			for name, lines := range m.tokens() {
+				for _, path := range answering {
+					all = append(all, m.everywhere(method, path, name, append(slices.Clone(lines), way...)...))
+				}
+			}
+			for _, path := range refusing {
+				all = append(all, m.everywhere(method, path, "a token", with(m["token"], way...)...))
+			}
+		}
+	}
+	for _, path := range []string{"/token", "/echo", flowPath, "/" + m["path"]} {
+		all = append(all,
+			m.everywhere(m["method"], path, "another method", with(m["token"])...),
+			m.everywhere(http.MethodGet, path, "another host", with(m["token"], "Host", m["host"][:40]+".example")...))
+	}
+	large := m.everywhere(http.MethodPost, k.path(), "a large body", with(m["token"], "Sec-Fetch-Site", "same-origin")...)
+	large.body += strings.Repeat("&x="+m["body"], 400)
+	return append(all, large)
+}
+
+// mayHold are the places whose marks an answer may hold: a program's answer goes to the
+// target that it named, a question's form leads back to its own query, and /token is
+// for the token.
+func mayHold(method, path string) []string {
+	switch {
+	case strings.HasPrefix(path, flowPath+"?"):
+		return []string{"target", "query", "parameter"}
+	case method == http.MethodGet && path == "/token":
+		return []string{"token", "claim", "fallback"}
+	}
+	return nil
+}
+
+// TestNoSecretIsToldToAnyoneElse sends marked secrets in every place of a request to
+// every route and every refusal, and looks for them wherever the server writes: its log,
+// the record of hand-overs, the access lines, the metrics, and the answers but for the
+// one place where each belongs.
+func TestNoSecretIsToldToAnyoneElse(t *testing.T) {
+	t.Parallel()
+	fallback := newMarks()
+	for name, change := range map[string]func(*gateway.Options){
+		"the defaults": func(*gateway.Options) {},
+		"always asked": always,
+		"a fallback token": func(o *gateway.Options) {
+			o.Tokens = token.NewExtractor(t2gtest.Names(), secret.New(fallback["fallback"]))
+		},
+		"another peer":             func(o *gateway.Options) { o.Peers = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} },
+		"another host":             func(o *gateway.Options) { o.Hosts = []string{"t2g.example.org"} },
+		"few bytes of headers":     func(o *gateway.Options) { o.MaxHeaderBytes = 600 },
+		"a record that is full":    func(o *gateway.Options) { o.Audit = audit.New(broken{o.Access}) },
+		"no identity, but its own": func(o *gateway.Options) { o.Identity = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMarks()
+			m["fallback"] = fallback["fallback"]
+			house, find := open(t, change), m.pieces()
+			client := house.Visitor()
+			statuses := map[int]int{}
+			for _, one := range m.requests(t) {
+				answer, body := send(t, client, one.method, house.Direct+one.address, one.body, one.lines...)
+				statuses[answer.status]++
+				for _, place := range find.in(fmt.Sprint(answer.header) + body) {
+					if !slices.Contains(one.allowed, place) {
+						t.Fatalf("%s %s: the answer (%d) holds the secret of the %s: %v %s", one.method, one.name, answer.status, place, answer.header, body)
+					}
+				}
+			}
+			searchOutput(t, house, find)
+			if lines := strings.Count(house.Output.String(), `"msg":"access"`); lines < 1000 {
+				t.Errorf("got %d access lines, want one for each request", lines)
+			}
+			for _, status := range []int{200, 303, 400, 401, 403, 404, 405, 413, 503} {
+				if name == "the defaults" && statuses[status] == 0 {
+					t.Errorf("no answer had the status %d: %v", status, statuses)
+				}
+			}
+		})
+	}
+}
+
+// searchOutput looks through all that the server has written, and all that its ops door
+// tells.
+func searchOutput(t *testing.T, house *t2gtest.Server, find pieces) {
+	t.Helper()
+	for line := range strings.Lines(house.Output.String()) {
+		if found := find.in(line); len(found) > 0 {
+			t.Fatalf("a line holds the secrets of %v: %s", found, line)
+		}
+	}
+	for _, path := range []string{"/metrics", "/ready", "/health"} {
+		_, body := get(t, http.DefaultClient, house.Ops+path)
+		if found := find.in(body); len(found) > 0 || body == "" {
+			t.Errorf("%s tells the secrets of %v: %s", path, found, body)
+		}
+	}
+}
+
+// thrower is an error that holds a secret.
+type thrower struct{ secret string }
+
+func (e thrower) Error() string  { return "with " + e.secret }
+func (e thrower) String() string { return "with " + e.secret }
+
+// TestAPanicTellsNothingOfWhatItWasAbout: the server's clock breaks, with a secret in
+// what it throws, in handlers that hold the token by then.
+func TestAPanicTellsNothingOfWhatItWasAbout(t *testing.T) {
+	t.Parallel()
+	m := newMarks()
+	find := m.pieces()
+	var throw atomic.Pointer[any]
+	house := open(t, clock(func() time.Time {
+		if thrown := throw.Swap(nil); thrown != nil {
+			panic(*thrown)
+		}
+		return time.Now()
+	}))
+	addresses := []string{"/token", modern(t).path(), classic(t).path(), modern(t).path("target=", "responseMode=page")}
+	for name, value := range map[string]any{
+		"a text": m["panic"], "an error": thrower{m["panic"]}, "a pointer": &thrower{m["panic"]},
+		"a wrapped error": fmt.Errorf("with %w", thrower{m["panic"]}), "a list": []string{m["panic"]}, "a map": map[string]string{m["panic"]: m["panic"]},
+	} {
+		for _, address := range addresses {
+			for _, lines := range [][]string{nil, byProgram()} {
+				one := m.everywhere(http.MethodGet, address, "a broken clock", with(m["token"], lines...)...)
+				throw.Store(&value)
+				answer, body := send(t, house.Visitor(), one.method, house.Direct+one.address, "", one.lines...)
+				if answer.status != http.StatusInternalServerError || answer.header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s at %s: got %d, want 500: %s", name, address, answer.status, body)
+				}
+				if found := find.in(fmt.Sprint(answer.header) + body); len(found) > 0 {
+					t.Errorf("%s at %s: the answer holds the secrets of %v: %s", name, address, found, body)
+				}
+			}
+		}
+	}
+	searchOutput(t, house, find)
+	output := house.Output.String()
+	if got, want := strings.Count(output, `"msg":"panic"`), 6*len(addresses)*2; got != want || !strings.Contains(output, "gateway_test.thrower") || !strings.Contains(output, "adapter.go") {
+		t.Errorf("got %d panics on record, want %d, with the type and the stack", got, want)
+	}
+	if strings.Contains(output, "(0x") || strings.Contains(output, "{0x") {
+		t.Error("a stack has arguments, which can be parts of a token")
+	}
+	answer, _ := get(t, house.Visitor(), house.Direct+"/token", with(m["token"])...)
+	if answer.status != http.StatusOK {
+		t.Errorf("got %d after all that, want the server to go on", answer.status)
+	}
+}
+
+// TestAnAbortedAnswerDropsTheConnection: this is how net/http wants to be told.
+func TestAnAbortedAnswerDropsTheConnection(t *testing.T) {
+	t.Parallel()
+	house := open(t, clock(func() time.Time { panic(http.ErrAbortHandler) }))
+	r, err := http.NewRequest(http.MethodGet, house.Direct+"/token", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Token", ofAda)
+	if answer, err := house.Visitor().Do(r); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v and %v, want the connection to end", answer, err)
+	}
+	if output := house.Output.String(); strings.Contains(output, `"msg":"panic"`) {
+		t.Errorf("got %s, want no word of a failure", output)
+	}
+}
+
+// TestTheMarksAreFound keeps the search honest.
+func TestTheMarksAreFound(t *testing.T) {
+	t.Parallel()
+	m := newMarks()
+	find, mark := m.pieces(), m["token"]
+	for _, text := range []string{
+		mark, "a " + mark[:20] + "…", strings.ToLower(mark), fmt.Sprintf("%x", mark), `{"a":"` + mark[30:] + `"}`,
+		base64.StdEncoding.EncodeToString([]byte(mark)), base64.RawURLEncoding.EncodeToString([]byte(mark)),
+	} {
+		if got := find.in(text); !slices.Equal(got, []string{"token"}) {
+			t.Errorf("%s: got %v, want the token found", text, got)
+		}
+	}
+	if got := find.in("nothing of the kind " + strings.Join(slices.Collect(maps.Keys(m)), " ")); len(got) > 0 {
+		t.Errorf("got %v found in a text without marks", got)
+	}
+}

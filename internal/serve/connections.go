@@ -1,0 +1,81 @@
+package serve
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// connections tracks the state of a listener's connections.
+type connections struct {
+	draining atomic.Bool
+	mu       sync.Mutex
+	states   map[net.Conn]http.ConnState
+}
+
+// closing has every answer close its connection once the listener drains: clients that
+// keep connections open then ask elsewhere, before an idle one is closed under a request.
+func (c *connections) closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.draining.Load() {
+			w.Header()["Connection"] = []string{"close"}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (c *connections) track(connection net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if state == http.StateClosed || state == http.StateHijacked {
+		delete(c.states, connection)
+		return
+	}
+	c.states[connection] = state
+}
+
+// closeNew closes the connections on which no request's headers have arrived. Browsers and
+// gateways open connections ahead of time, and net/http would wait for them.
+func (c *connections) closeNew() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for connection, state := range c.states {
+		if state == http.StateNew {
+			_ = connection.Close()
+		}
+	}
+}
+
+// busy counts the connections on which a request is being answered.
+func (c *connections) busy() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count := 0
+	for _, state := range c.states {
+		if state == http.StateActive {
+			count++
+		}
+	}
+	return count
+}
+
+// netLog takes what net/http logs about connections. Any client can cause most of it, so
+// that goes to debug; a listener that fails and a panic are errors.
+type netLog struct{ log *slog.Logger }
+
+func (n netLog) Write(text []byte) (int, error) {
+	line := strings.TrimSpace(string(text))
+	switch {
+	case strings.HasPrefix(line, "http: Accept error"):
+		n.log.Error("connections are not accepted", "cause", line)
+	case strings.HasPrefix(line, "http: panic serving"):
+		// The panic value may contain anything; the stack after it does not.
+		n.log.Error("panic", "stack", line[max(0, strings.LastIndex(line, "\ngoroutine ")):])
+	default:
+		n.log.Debug("connection", "cause", line)
+	}
+	return len(text), nil
+}

@@ -1,0 +1,187 @@
+// Package serve opens listeners, reloads their certificates, and drains and stops them. It
+// serves any http.Handler and decides nothing about requests.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	stdlog "log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Time limits of a connection. The idle one is longer than that of common gateways
+// (oauth2-proxy 90 s, nginx 60 s), so that they close first and never send a request
+// into a connection that is just being closed.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// Listener is an address and the handler that answers there.
+type Listener struct {
+	Name           string        // required: in log lines and errors, such as gateway
+	Address        Address       // where it listens
+	Bound          net.Listener  // what is bound already and used instead of Address; nil: none
+	Handler        http.Handler  // required
+	MaxHeaderBytes int           // of net/http, which answers larger requests in plain text; 0: its default
+	WriteTimeout   time.Duration // for a whole answer; 0: 30 seconds, negative: none
+}
+
+// Options say how all listeners are run.
+type Options struct {
+	Log             *slog.Logger  // required
+	Drain           func()        // called when the drain begins; nil: nothing
+	DrainDelay      time.Duration // how long requests are taken after that
+	ShutdownTimeout time.Duration // how long requests that have begun may take after that
+}
+
+// Run binds all listeners, or none, and serves until ctx ends or a listener fails. Then it
+// drains them and closes them in their order. The error is the cause of ctx, if one was
+// given, and what failed.
+func Run(ctx context.Context, o Options, listeners ...Listener) error {
+	servers, err := bind(listeners, o.Log)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, len(servers))
+	for _, s := range servers {
+		o.Log.Info("serving", "listener", s.name, "address", s.listener.Addr().String())
+		go func() {
+			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("%s listener: %w", s.name, err)
+			}
+		}()
+	}
+	var cause error
+	select {
+	case cause = <-failed:
+	case <-ctx.Done():
+		if cause = context.Cause(ctx); errors.Is(cause, context.Canceled) {
+			cause = nil
+		}
+	}
+	return errors.Join(cause, drain(o, servers))
+}
+
+// server is a listener that is bound.
+type server struct {
+	*http.Server
+	name        string
+	listener    net.Listener
+	connections *connections
+}
+
+func bind(listeners []Listener, log *slog.Logger) ([]server, error) {
+	var servers []server
+	for _, l := range listeners {
+		if l.Bound == nil {
+			bound, err := Listen(l.Address, log)
+			if err != nil {
+				for _, s := range servers {
+					_ = s.listener.Close()
+				}
+				return nil, fmt.Errorf("%s listener: %w", l.Name, err)
+			}
+			l.Bound = bound
+		}
+		servers = append(servers, newServer(l, log))
+	}
+	return servers, nil
+}
+
+func newServer(l Listener, log *slog.Logger) server {
+	c := &connections{states: map[net.Conn]http.ConnState{}}
+	if l.WriteTimeout == 0 {
+		l.WriteTimeout = writeTimeout
+	}
+	return server{&http.Server{
+		Handler:           c.closing(l.Handler),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      l.WriteTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    l.MaxHeaderBytes,
+		ConnState:         c.track,
+		ErrorLog:          stdlog.New(netLog{log}, "", 0),
+
+		// net/http would answer OPTIONS * by itself, past the handler's checks.
+		DisableGeneralOptionsHandler: true,
+	}, l.Name, l.Bound, c}
+}
+
+// Time limits of the end.
+const (
+	// minDrain is how long a listener stays open at least after its connections are told
+	// to close, so that no request meets a connection that is just being closed.
+	minDrain = 100 * time.Millisecond
+	// firstRequest is how long a request may take to arrive on a new connection.
+	firstRequest = 500 * time.Millisecond
+	// grace is how much longer the end may take than what the operator allows.
+	grace = time.Second
+)
+
+// ErrStuck is returned where the end takes longer than the limits allow, which is when
+// log lines cannot be written.
+var ErrStuck = errors.New("the end took too long; is standard output read?")
+
+func drain(o Options, servers []server) error {
+	if o.Drain != nil {
+		o.Drain()
+	}
+	for _, s := range servers {
+		s.connections.draining.Store(true)
+	}
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		o.Log.Info("draining", "delay", o.DrainDelay.String())
+		time.Sleep(max(o.DrainDelay, minDrain))
+		err = shutdown(servers, o.ShutdownTimeout)
+	}()
+	if !Await(ended, o.DrainDelay+o.ShutdownTimeout+grace) {
+		return ErrStuck
+	}
+	return err
+}
+
+// Await reports whether done was closed within the limit.
+func Await(done <-chan struct{}, limit time.Duration) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// shutdown lets every request that has begun be answered, one listener after the other.
+func shutdown(servers []server, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var errs []error
+	for _, s := range servers {
+		errs = append(errs, s.shutdown(ctx, limit))
+	}
+	return errors.Join(errs...)
+}
+
+func (s server) shutdown(ctx context.Context, limit time.Duration) error {
+	silent := time.AfterFunc(firstRequest, s.connections.closeNew)
+	defer silent.Stop()
+	if s.Shutdown(ctx) == nil {
+		return nil
+	}
+	busy := s.connections.busy()
+	_ = s.Close()
+	if busy == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s listener: %d requests were not answered within %s", s.name, busy, limit)
+}

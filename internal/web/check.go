@@ -1,0 +1,84 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// What a listener refuses whatever is asked for.
+var (
+	ErrPeer = errors.New("peer not allowed")
+	ErrHost = errors.New("host not served")
+)
+
+// HeadersError is a request whose line and headers are larger than the listener takes.
+type HeadersError struct{ Size, Max int } // bytes
+
+func (e *HeadersError) Error() string {
+	return fmt.Sprintf("the request line and headers have %d bytes, want at most %d", e.Size, e.Max)
+}
+
+// CheckPeer refuses a request whose connection comes from none of the networks; nil is all.
+func CheckPeer(r *http.Request, networks []netip.Prefix) error {
+	if networks == nil {
+		return nil
+	}
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ErrPeer
+	}
+	peer := remote.Addr().Unmap().WithZone("")
+	if !slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Contains(peer) }) {
+		return ErrPeer
+	}
+	return nil
+}
+
+// CheckHost refuses a request for a host that is none of the names; nil is all. A name
+// with a port wants that port, one without takes any.
+func CheckHost(r *http.Request, names []string) error {
+	if names != nil && !HostIn(r.Host, names) {
+		return ErrHost
+	}
+	return nil
+}
+
+// CheckSize refuses a request whose line and headers are larger than max bytes.
+func CheckSize(r *http.Request, max int) error {
+	if size := headerBytes(r); size > max {
+		return &HeadersError{size, max}
+	}
+	return nil
+}
+
+// HostIn reports whether a Host header is one of the names; "*" is every name.
+func HostIn(host string, names []string) bool {
+	bare := HostName(host)
+	return slices.ContainsFunc(names, func(name string) bool {
+		return name == "*" || strings.EqualFold(name, host) || strings.EqualFold(strings.Trim(name, "[]"), bare)
+	})
+}
+
+// HostName is the name or address in a Host header, without port and brackets.
+func HostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.Trim(host, "[]")
+}
+
+// headerBytes is the size of the request line and headers, about as they came.
+func headerBytes(r *http.Request) int {
+	size := len(r.Method) + len(r.RequestURI) + len(r.Host) + len("  HTTP/1.1\r\nHost: \r\n")
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return size
+}

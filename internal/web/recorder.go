@@ -1,0 +1,50 @@
+package web
+
+import (
+	"io"
+	"net/http"
+)
+
+// responseRecorder notes the status and size of an answer. http.ResponseController
+// reaches the connection through it, to flush or to move the write deadline.
+type responseRecorder struct {
+	http.ResponseWriter
+	pattern string
+	status  int
+	bytes   int
+}
+
+func (r *responseRecorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *responseRecorder) Write(body []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	written, err := r.ResponseWriter.Write(body)
+	r.bytes += written
+	return written, err
+}
+
+// WriteString saves copying a token into a []byte, which Write would need.
+func (r *responseRecorder) WriteString(body string) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	written, err := io.WriteString(r.ResponseWriter, body)
+	r.bytes += written
+	return written, err
+}
+
+func (r *responseRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func pattern(w http.ResponseWriter) string {
+	if rec, isRecorder := w.(*responseRecorder); isRecorder {
+		return rec.pattern
+	}
+	return NoRoute
+}
