@@ -100,13 +100,13 @@ func Examine(r *http.Request, options Options) Report {
 
 // examination is what all findings look at.
 type examination struct {
-	request *http.Request
-	options Options
-	now     time.Time
-	found   token.Found
-	err     error   // of the extraction: token.ErrNotFound or a *token.Unusable
-	places  []place // every configured name, in the operator's order
-	seen    recognised
+	request    *http.Request
+	options    Options
+	now        time.Time
+	found      token.Found
+	err        error       // of the extraction: token.ErrNotFound or a *token.Unusable
+	candidates []candidate // every configured name, in the operator's order
+	seen       recognised
 }
 
 func newExamination(r *http.Request, options Options) *examination {
@@ -117,11 +117,11 @@ func newExamination(r *http.Request, options Options) *examination {
 		options.MaxURL = 3072
 	}
 	e := &examination{
-		request: r,
-		options: options,
-		now:     options.Now(),
-		places:  look(r.Header, options.Tokens.Names()),
-		seen:    recognise(r.Header),
+		request:    r,
+		options:    options,
+		now:        options.Now(),
+		candidates: look(r.Header, options.Tokens.Names()),
+		seen:       recognise(r.Header),
 	}
 	e.found, e.err = options.Tokens.Extract(r.Header)
 	return e
@@ -145,10 +145,10 @@ type finding func(*examination) Verdict
 
 func findings() []finding {
 	return []finding{
-		noToken, unusable, unusableBehind, expired, expiringSoon, clockBehind, idToken,
-		refreshToken, clientSent, lookalike, sharedHost, plainHTTP, noGateway,
+		noToken, underAnotherName, unusable, unusableBehind, expired, expiringSoon, clockBehind, notYetValid, idToken,
+		refreshToken, clientSent, tokenNames, forgedName, identityNames, lookalike, sharedHost, plainHTTP, noGateway,
 		headersNearLimit, lineNearLimit, longRedirect,
 		wellFound, fallback, bothTokens, opaque, noExpiry, longLived,
-		otherScheme, sessionCookie, loopbackGateway, otherNames, gatewaysSeen,
+		otherScheme, sessionCookie, loopbackGateway, gatewaysSeen,
 	}
 }

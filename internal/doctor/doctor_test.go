@@ -113,7 +113,7 @@ func examples() []example {
 		joined    = "bad The token cannot be used"
 		basic     = "note Other credentials came"
 		cookie    = "note The gateway's session cookie is passed on"
-		others    = "note More names are looked at than needed"
+		others    = "warn More names are looked at than needed"
 		byProxy   = "note The request came through oauth2-proxy"
 		byApache  = "note The request came through Apache"
 		byNginx   = "note The request came through nginx"
@@ -122,41 +122,41 @@ func examples() []example {
 	)
 	return []example{
 		{"oauth2-proxy without flags", proxied, []string{absent, byProxy}},
-		{"oauth2-proxy --pass-access-token", plus(proxied, "X-Forwarded-Access-Token: "+accessToken()), []string{arrives, others, byProxy}},
+		{"oauth2-proxy --pass-access-token", plus(proxied, "X-Forwarded-Access-Token: "+accessToken()), []string{others, arrives, byProxy}},
 		{"oauth2-proxy --pass-authorization-header", plus(proxied, "Authorization: Bearer "+idToken()), []string{id, others, byProxy}},
-		{"oauth2-proxy with both flags", plus(proxied, "X-Forwarded-Access-Token: "+accessToken(), "Authorization: Bearer "+idToken()), []string{arrives, beside, others, byProxy}},
+		{"oauth2-proxy with both flags", plus(proxied, "X-Forwarded-Access-Token: "+accessToken(), "Authorization: Bearer "+idToken()), []string{others, arrives, beside, byProxy}},
 		{"oauth2-proxy --basic-auth-password", plus(proxied, "Authorization: Basic YWRhOnB3"), []string{absent, basic, byProxy}},
 		{"oauth2-proxy --skip-auth-strip-headers=false", plus(proxied, "X-Forwarded-Access-Token: spoof,"+accessToken()), []string{joined, byProxy}},
 		{"oauth2-proxy, two lines of one header", plus(proxied, "X-Forwarded-Access-Token: spoof", "X-Forwarded-Access-Token: "+accessToken()), []string{joined, byProxy}},
-		{"oauth2-proxy, session cookie", plus(proxied, "Cookie: _oauth2_proxy_0=abc; _oauth2_proxy_1=def", "X-Forwarded-Access-Token: "+accessToken()), []string{arrives, cookie, others, byProxy}},
+		{"oauth2-proxy, session cookie", plus(proxied, "Cookie: _oauth2_proxy_0=abc; _oauth2_proxy_1=def", "X-Forwarded-Access-Token: "+accessToken()), []string{others, arrives, cookie, byProxy}},
 		{"oauth2-proxy, client sends Token", plus(proxied, "Token: "+accessToken()), []string{spoofed, arrives, byProxy}},
 		{"oauth2-proxy, client sends Access-Token", plus(proxied, "Access-Token: "+accessToken()), []string{spoofed, arrives, byProxy}},
 		{"oauth2-proxy, client sends X-Auth-Request-Access-Token", plus(proxied, "X-Auth-Request-Access-Token: "+accessToken()), []string{spoofed, arrives, byProxy}},
 		{"oauth2-proxy, client sends OIDC_access_token", plus(proxied, "OIDC_access_token: "+accessToken()), []string{spoofed, arrives, byProxy}},
 		{"oauth2-proxy, client sends Authorization", plus(proxied, "Authorization: Bearer "+accessToken()), []string{spoofed, arrives, byProxy}},
 		{"Traefik, then oauth2-proxy, client sends X-Auth-Request-Access-Token", plus(proxied, "X-Forwarded-Server: edge", "X-Real-Ip: 192.0.2.7", "X-Auth-Request-Access-Token: "+accessToken()), []string{spoofed, arrives, "note The request came through oauth2-proxy and Traefik"}},
-		{"Apache, defaults", plus(apached, "OIDC_access_token: "+accessToken(), "OIDC_access_token_expires: 1795262700"), []string{arrives, others, byApache}},
-		{"Apache, session cookie", plus(apached, "OIDC_access_token: "+accessToken(), "Cookie: mod_auth_openidc_session=abc"), []string{arrives, cookie, others, byApache}},
+		{"Apache, defaults", plus(apached, "OIDC_access_token: "+accessToken(), "OIDC_access_token_expires: 1795262700"), []string{others, arrives, byApache}},
+		{"Apache, session cookie", plus(apached, "OIDC_access_token: "+accessToken(), "Cookie: mod_auth_openidc_session=abc"), []string{others, arrives, cookie, byApache}},
 		{"Apache, client sends X-Forwarded-Access-Token", plus(apached, "OIDC_access_token: "+accessToken(), "X-Forwarded-Access-Token: "+jwt(time.Minute, "")), []string{spoofed, arrives, byApache}},
 		{"Apache, OIDCPassClaimsAs none", plus(browser, "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Server: a", "Cookie: mod_auth_openidc_session=abc"), []string{absent, cookie, byApache}},
-		{"Apache, environment and RequestHeader", plus(browser, "X-Forwarded-Server: a", "Cookie: mod_auth_openidc_session=abc", "X-Forwarded-Access-Token: "+accessToken()), []string{arrives, cookie, others, byApache}},
-		{"Apache, OIDCPassRefreshToken On", plus(apached, "OIDC_access_token: "+accessToken(), "OIDC_refresh_token: abc"), []string{"bad The gateway passes on the refresh token", arrives, others, byApache}},
+		{"Apache, environment and RequestHeader", plus(browser, "X-Forwarded-Server: a", "Cookie: mod_auth_openidc_session=abc", "X-Forwarded-Access-Token: "+accessToken()), []string{others, arrives, cookie, byApache}},
+		{"Apache, OIDCPassRefreshToken On", plus(apached, "OIDC_access_token: "+accessToken(), "OIDC_refresh_token: abc"), []string{"bad The gateway passes on the refresh token", others, arrives, byApache}},
 		{"nginx without proxy_set_header for the token", nginxed, []string{absent, byNginx}},
-		{"nginx as the manual says", plus(nginxed, "X-Access-Token: "+accessToken()), []string{arrives, others, byNginx}},
+		{"nginx as the manual says", plus(nginxed, "X-Access-Token: "+accessToken()), []string{others, arrives, byNginx}},
 		{"nginx, client sends Token", plus(nginxed, "Token: "+accessToken()), []string{spoofed, arrives, byNginx}},
-		{"nginx with oauth2-proxy's cookie", plus(nginxed, "X-Access-Token: "+accessToken(), "Cookie: _oauth2_proxy=abc"), []string{arrives, cookie, others, "note The request came through oauth2-proxy and nginx"}},
+		{"nginx with oauth2-proxy's cookie", plus(nginxed, "X-Access-Token: "+accessToken(), "Cookie: _oauth2_proxy=abc"), []string{others, arrives, cookie, "note The request came through oauth2-proxy and nginx"}},
 		{"Traefik without authResponseHeaders", traefiked, []string{absent, byTraefik}},
-		{"Traefik, as the recipe says", plus(traefiked, "X-Auth-Request-Access-Token: "+accessToken()), []string{arrives, others, byTraefik}},
+		{"Traefik, as the recipe says", plus(traefiked, "X-Auth-Request-Access-Token: "+accessToken()), []string{others, arrives, byTraefik}},
 		{"Traefik, client sends X-Forwarded-Access-Token", plus(traefiked, "X-Forwarded-Access-Token: "+accessToken()), []string{spoofed, arrives, byTraefik}},
 		{"Caddy without copy_headers", caddied, []string{absent, byCaddy}},
-		{"Caddy, as the recipe says", plus(caddied, "X-Auth-Request-Access-Token: "+accessToken()), []string{arrives, others, byCaddy}},
+		{"Caddy, as the recipe says", plus(caddied, "X-Auth-Request-Access-Token: "+accessToken()), []string{others, arrives, byCaddy}},
 		{"Caddy, client sends X-Forwarded-Access-Token", plus(caddied, "X-Forwarded-Access-Token: "+accessToken()), []string{spoofed, arrives, byCaddy}},
-		{"an unknown proxy", plus(browser, "X-Forwarded-For: 192.0.2.7", "Token: "+accessToken()), []string{arrives}},
+		{"an unknown proxy", plus(browser, "X-Forwarded-For: 192.0.2.7", "Token: "+accessToken()), []string{others, arrives}},
 		{"no gateway at all", browser, []string{absent, "warn No gateway seems to be in front"}},
 	}
 }
 
-func TestTheVerdictsOnMeasuredRequests(t *testing.T) {
+func TestExamineJudgesMeasuredRequests(t *testing.T) {
 	for _, test := range examples() {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, titles(examine(test.lines...))); diff != "" {
@@ -166,7 +166,121 @@ func TestTheVerdictsOnMeasuredRequests(t *testing.T) {
 	}
 }
 
-func TestTheTokenIsReported(t *testing.T) {
+func TestExamineNamesTokensUnderOtherNames(t *testing.T) {
+	const (
+		elsewhere = "bad The token comes under a name that is not looked at"
+		assertion = "warn An identity assertion comes, and no access token"
+		absent    = "bad No token arrives"
+	)
+	identity := jwt(5*time.Minute, `,"sub":"ada"`)
+	for _, test := range []struct {
+		name  string
+		lines []string
+		title string
+		text  string // of the verdict, in part
+		code  string // of its first fix
+	}{
+		{"AWS Application Load Balancer", []string{"X-Amzn-Oidc-Accesstoken: opaque", "X-Amzn-Oidc-Identity: ada", "X-Amzn-Oidc-Data: " + identity}, elsewhere, "X-Amzn-Oidc-Accesstoken (AWS Application Load Balancer) holds an access token and is not looked at.", "T2G_ADD_TOKEN_HEADER_NAMES=X-Amzn-Oidc-Accesstoken"},
+		{"Azure App Service", []string{"X-MS-TOKEN-AAD-ACCESS-TOKEN: " + accessToken(), "X-MS-TOKEN-AAD-ID-TOKEN: " + idToken(), "X-MS-CLIENT-PRINCIPAL: eyJhIjoxfQ=="}, elsewhere, "X-Ms-Token-Aad-Access-Token (Azure App Service) holds an access token", "T2G_ADD_TOKEN_HEADER_NAMES=X-Ms-Token-Aad-Access-Token"},
+		{"Azure App Service with another provider", []string{"X-MS-TOKEN-GOOGLE-ACCESS-TOKEN: ya29.abc"}, elsewhere, "Azure App Service", "T2G_ADD_TOKEN_HEADER_NAMES=X-Ms-Token-Google-Access-Token"},
+		{"Vouch Proxy", []string{"X-Vouch-User: ada", "X-Vouch-IdP-AccessToken: opaque"}, elsewhere, "(Vouch Proxy)", "T2G_ADD_TOKEN_HEADER_NAMES=X-Vouch-Idp-Accesstoken"},
+		{"gogatekeeper", []string{"X-Auth-Userid: ada", "X-Auth-Token: " + accessToken()}, elsewhere, "(gogatekeeper)", "T2G_ADD_TOKEN_HEADER_NAMES=X-Auth-Token"},
+		{"a JWT under a name of someone's own", []string{"X-My: Bearer " + accessToken()}, elsewhere, "X-My may hold an access token and is not looked at.", "T2G_ADD_TOKEN_HEADER_NAMES=X-My"},
+		{"an opaque token under a name that says so", []string{"X-Corp-Access-Token: opaque"}, elsewhere, "X-Corp-Access-Token may hold an access token", "T2G_ADD_TOKEN_HEADER_NAMES=X-Corp-Access-Token"},
+		{"Cloudflare Access", []string{"Cf-Access-Jwt-Assertion: " + identity}, assertion, "Cf-Access-Jwt-Assertion (Cloudflare Access) is a signed statement about the person", ""},
+		{"Google Identity-Aware Proxy", []string{"X-Goog-Iap-Jwt-Assertion: " + identity}, assertion, "(Google Identity-Aware Proxy)", ""},
+		{"Pomerium", []string{"X-Pomerium-Jwt-Assertion: " + identity}, assertion, "(Pomerium)", "set_request_headers:\n  X-Forwarded-Access-Token: ${pomerium.access_token}"},
+		{"authentik", []string{"X-authentik-jwt: " + identity}, assertion, "(authentik)", ""},
+		{"Teleport", []string{"Teleport-Jwt-Assertion: " + identity}, assertion, "(Teleport)", ""},
+		{"an ID token under a name of someone's own", []string{"X-My: " + idToken()}, assertion, "X-My is a signed statement about the person, such as an ID token, and no access token", ""},
+		{"an ID token whose scope is a list", []string{"X-My: " + jwtOf(`{"at_hash":"x","scope":["openid"]}`)}, assertion, "X-My is a signed statement", ""},
+		{"Authelia, which sends none", []string{"Remote-User: ada", "Remote-Groups: a"}, absent, "come through Authelia", ""},
+		{"Tailscale, which sends none", []string{"Tailscale-User-Login: ada@example.org"}, absent, "come through Tailscale", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			report := examine(plus(browser, test.lines...)...)
+			got := verdict(t, report, test.title[strings.Index(test.title, " ")+1:])
+			if !slices.Contains(titles(report), test.title) || !strings.Contains(got.Text, test.text) {
+				t.Errorf("got %q with %q, want %q with %q", titles(report), got.Text, test.title, test.text)
+			}
+			if code := got.Fixes; test.code != "" && (len(code) == 0 || code[0].Code != test.code) {
+				t.Errorf("got the fixes %+v, want %q first", code, test.code)
+			}
+			detail, fix, _, _ := doctor.Missing(request(test.lines...).Header, options().Tokens)
+			if test.title == elsewhere && !strings.Contains(fix, test.code) || !strings.Contains(detail, strings.TrimPrefix(test.text, "come ")) && test.title != absent {
+				t.Errorf("a missing token: got %q and %q", detail, fix)
+			}
+		})
+	}
+}
+
+func TestExamineLeavesOutHeadersThatAreNoTokens(t *testing.T) {
+	for _, line := range []string{
+		"Cookie: a=" + accessToken(), "X-Csrf-Token: abc", "OIDC-access-token: abc", "X-Amzn-Oidc-Accesstoken: ",
+		"Referer: https://example.org/a.b", "X-Trace: eyJ.a.b", "OIDC_refresh_token: " + accessToken(),
+	} {
+		if got := titles(examine(line)); !slices.Contains(got, "bad No token arrives") || slices.Contains(got, "warn An identity assertion comes, and no access token") {
+			t.Errorf("%.30s: got %q, want no token", line, got)
+		}
+	}
+}
+
+func TestExamineNotesTokensBesideTheOneTaken(t *testing.T) {
+	report := examine(plus(proxied, "X-Forwarded-Access-Token: "+accessToken(), "X-Amzn-Oidc-Accesstoken: opaque", "X-Amzn-Oidc-Data: "+idToken())...)
+	got := verdict(t, report, "Tokens come under other names, too")
+	if got.Level != doctor.Note || len(got.Fixes) != 1 {
+		t.Errorf("got %+v, want a note with one setting", got)
+	}
+}
+
+func TestExamineWarnsOfNamesThatMayBeForged(t *testing.T) {
+	const forged = "warn The name shown may be forged"
+	identity := []string{"X-Forwarded-Preferred-Username", "X-Auth-Request-User", "OIDC_CLAIM_preferred_username", "X-User"}
+	for _, test := range []struct {
+		name  string
+		lines []string
+		want  bool
+	}{
+		{"oauth2-proxy's own", plus(proxied, "X-Forwarded-Access-Token: "+accessToken()), false},
+		{"Apache, a client sends the name", plus(apached, "OIDC_access_token: "+accessToken(), "X-Forwarded-Preferred-Username: eve"), true},
+		{"Apache's own", plus(apached, "OIDC_access_token: "+accessToken()), false},
+		{"nginx, a client sends the name", plus(nginxed, "X-Access-Token: "+accessToken(), "X-Forwarded-Preferred-Username: eve"), true},
+		{"nginx's own", plus(nginxed, "X-Access-Token: "+accessToken()), false},
+		{"Traefik's own", plus(traefiked, "X-Auth-Request-Access-Token: "+accessToken()), false},
+		{"no name at all", plus(browser, "X-Access-Token: "+accessToken()), false},
+		{"a token header of no family", plus(proxied, "Token: "+accessToken()), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := options()
+			o.Identity = identity
+			if got := titles(doctor.Examine(request(test.lines...), o)); slices.Contains(got, forged) != test.want {
+				t.Errorf("got %q, want %q among them: %v", got, forged, test.want)
+			}
+		})
+	}
+}
+
+func TestExamineWarnsUntilTheNamesAreNarrowed(t *testing.T) {
+	const more, identity = "warn More names are looked at than needed", "warn More identity headers are believed than needed"
+	lines := plus(apached, "OIDC_access_token: "+accessToken())
+	wide := options()
+	wide.Identity = []string{"X-Forwarded-Email", "OIDC_CLAIM_email", "OIDC_CLAIM_preferred_username"}
+	report := doctor.Examine(request(lines...), wide)
+	if got := titles(report); !slices.Contains(got, more) || !slices.Contains(got, identity) {
+		t.Errorf("got %q, want both warnings", got)
+	}
+	if got := verdict(t, report, "More identity headers are believed than needed").Fixes[0].Code; got != "T2G_IDENTITY_HEADER_NAMES=OIDC_CLAIM_preferred_username" {
+		t.Errorf("got %q, want the header that came", got)
+	}
+	narrow := options()
+	narrow.Tokens = token.NewExtractor([]string{"OIDC_access_token"}, secret.Value{})
+	narrow.Identity = []string{"OIDC_CLAIM_preferred_username"}
+	if got := titles(doctor.Examine(request(lines...), narrow)); slices.Contains(got, more) || slices.Contains(got, identity) {
+		t.Errorf("got %q once the names are narrowed", got)
+	}
+}
+
+func TestExamineReportsTheToken(t *testing.T) {
 	access, id := accessToken(), idToken()
 	for _, test := range []struct {
 		name  string
@@ -203,7 +317,7 @@ func TestTheTokenIsReported(t *testing.T) {
 	}
 }
 
-func TestTheFallbackIsReportedAndNotRecommended(t *testing.T) {
+func TestExamineWarnsOfTheFallback(t *testing.T) {
 	o := options()
 	o.Tokens = token.NewExtractor(names, secret.New("fallback-value"))
 	report := doctor.Examine(request(proxied...), o)
@@ -227,7 +341,7 @@ func verdict(t *testing.T, report doctor.Report, title string) doctor.Verdict {
 	return doctor.Verdict{}
 }
 
-func TestLifetimesAreToldInWords(t *testing.T) {
+func TestExamineSpellsLifetimes(t *testing.T) {
 	for _, test := range []struct {
 		name, token, title, text string
 		level                    doctor.Level
@@ -239,6 +353,9 @@ func TestLifetimesAreToldInWords(t *testing.T) {
 		{"long", jwt(240*time.Hour, ""), "The token lives long", "It expires in 10 days.", doctor.Note},
 		{"no expiry", jwtOf(`{"iss":"x"}`), "The token does not say when it ends", "without an exp claim", doctor.Note},
 		{"opaque", "opaque", "The token cannot be read", "not a signed JWT", doctor.Note},
+		{"an odd claim", jwtOf(fmt.Sprintf(`{"exp":%d,"scope":["a"]}`, noon.Add(-time.Minute).Unix())), "The token has expired", "It ended 60 seconds ago", doctor.Bad},
+		{"an ID token with an odd claim", jwtOf(`{"at_hash":"x","scope":["openid"],"exp":1795305600}`), "An ID token is handed out", "X-Forwarded-Access-Token holds an ID token", doctor.Warn},
+		{"not yet", jwtOf(fmt.Sprintf(`{"nbf":%d}`, noon.Add(5*time.Minute).Unix())), "The token is not valid yet", "It becomes valid in 5 minutes, at 2026-11-21T12:05:00Z.", doctor.Warn},
 		{"issued in the future", jwtOf(fmt.Sprintf(`{"iat":%d}`, noon.Add(5*time.Minute).Unix())), "Two clocks differ", "the token will be issued in 5 minutes", doctor.Warn},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -250,7 +367,7 @@ func TestLifetimesAreToldInWords(t *testing.T) {
 	}
 }
 
-func TestATokenThatIsAsItShouldBeHasNoRemark(t *testing.T) {
+func TestExamineAcceptsAGoodTokenInSilence(t *testing.T) {
 	o := options()
 	o.Tokens = token.NewExtractor(names[:1], secret.Value{})
 	got := titles(doctor.Examine(request(plus(proxied, "X-Forwarded-Access-Token: "+accessToken())...), o))
@@ -260,7 +377,7 @@ func TestATokenThatIsAsItShouldBeHasNoRemark(t *testing.T) {
 	}
 }
 
-func TestAnIDTokenTellsOfTheTokenBehindIt(t *testing.T) {
+func TestExamineNamesTheTokenBehindAnIDToken(t *testing.T) {
 	report := examine(plus(nginxed, "X-Access-Token: "+idToken(), "Authorization: Bearer "+accessToken())...)
 	got := verdict(t, report, "An ID token is handed out")
 	if want := "Authorization holds another token, which may be the access token"; !strings.Contains(got.Text, want) {
@@ -268,7 +385,7 @@ func TestAnIDTokenTellsOfTheTokenBehindIt(t *testing.T) {
 	}
 }
 
-func TestAnUnusableHeaderBehindTheTokenIsToldOf(t *testing.T) {
+func TestExamineWarnsOfUnusableHeaderBehindTheToken(t *testing.T) {
 	report := examine(plus(proxied, "X-Forwarded-Access-Token: "+accessToken(), "Token: a,b")...)
 	got := verdict(t, report, "Another header holds something that is not one token")
 	if got.Level != doctor.Warn || !strings.HasPrefix(got.Text, "Token: it holds a comma") {
@@ -276,7 +393,7 @@ func TestAnUnusableHeaderBehindTheTokenIsToldOf(t *testing.T) {
 	}
 }
 
-func TestNamesThatLookTheSame(t *testing.T) {
+func TestExamineWarnsOfNamesThatLookTheSame(t *testing.T) {
 	for _, test := range []struct {
 		name, line, came string
 	}{
@@ -301,7 +418,7 @@ func TestNamesThatLookTheSame(t *testing.T) {
 	}
 }
 
-func TestSharedHostNames(t *testing.T) {
+func TestExamineWarnsOfSharedHostNames(t *testing.T) {
 	const shared = "warn Other applications may share this host name"
 	for _, test := range []struct {
 		name    string
@@ -325,7 +442,7 @@ func TestSharedHostNames(t *testing.T) {
 	}
 }
 
-func TestPlainHTTP(t *testing.T) {
+func TestExamineWarnsOfPlainHTTP(t *testing.T) {
 	const plain = "warn The browser seems to speak plain http"
 	const mozilla = "User-Agent: Mozilla/5.0"
 	for _, test := range []struct {
@@ -357,7 +474,7 @@ func TestPlainHTTP(t *testing.T) {
 	}
 }
 
-func TestACookieKnowsNoPort(t *testing.T) {
+func TestExamineNotesGatewayOnLoopback(t *testing.T) {
 	r := request(plus(proxied, "Cookie: _oauth2_proxy=abc")...)
 	r.Host = "127.0.0.1:4180"
 	verdict(t, doctor.Examine(r, options()), "The gateway is on this machine")
@@ -366,13 +483,13 @@ func TestACookieKnowsNoPort(t *testing.T) {
 	}
 }
 
-func TestTheCookieOfASignInThatIsUnderWayIsNoSession(t *testing.T) {
+func TestExamineIgnoresCookieOfAnUnfinishedSignIn(t *testing.T) {
 	if got := titles(examine("Cookie: _oauth2_proxy_csrf=abc")); slices.Contains(got, "note The gateway's session cookie is passed on") {
 		t.Errorf("got %q, want nothing about a session", got)
 	}
 }
 
-func TestSizes(t *testing.T) {
+func TestExamineWarnsOfSizes(t *testing.T) {
 	opaque := func(n int) string { return strings.Repeat("ab1C", n/4) }
 	for _, test := range []struct {
 		name  string
@@ -402,7 +519,7 @@ func TestSizes(t *testing.T) {
 }
 
 // One header with very many values was measured anew for each of the others.
-func TestVeryManyHeadersAreLookedThroughOnce(t *testing.T) {
+func TestExamineTakesLinearTime(t *testing.T) {
 	const many = 150_000
 	r := request()
 	r.Header["A"] = make([]string, many)
@@ -416,7 +533,7 @@ func TestVeryManyHeadersAreLookedThroughOnce(t *testing.T) {
 	}
 }
 
-func TestTheWorstComesFirstAndTheOrderStays(t *testing.T) {
+func TestExamineSortsVerdicts(t *testing.T) {
 	lines := plus(apached, "OIDC_refresh_token: a", "OIDC-access-token: b", "X-Forwarded-Access-Token: "+jwt(-time.Hour, ""), "Cookie: mod_auth_openidc_session=a")
 	first := titles(examine(lines...))
 	order := map[string]int{"bad": 0, "warn": 1, "good": 2, "note": 3}
@@ -431,7 +548,7 @@ func TestTheWorstComesFirstAndTheOrderStays(t *testing.T) {
 	}
 }
 
-func TestFixesForTheGatewayInFrontComeFirst(t *testing.T) {
+func TestExamineSortsFixes(t *testing.T) {
 	for want, lines := range map[string][]string{"oauth2-proxy": proxied, "Apache": apached, "nginx": nginxed, "Traefik": traefiked, "Caddy": caddied} {
 		fixes := verdict(t, examine(lines...), "No token arrives").Fixes
 		if len(fixes) != 5 || fixes[0].Gateway != want {
@@ -456,8 +573,8 @@ func bareCode(text string) string {
 
 var code = regexp.MustCompile(`--[a-z]|T2G_[A-Z]|\b(auth|proxy|copy|forward)_[a-z]+|forwardAuth|authResponse|RequestHeader|OIDC[PRS][a-z]`)
 
-func TestVerdictsAreWholeSentencesWithKnownGateways(t *testing.T) {
-	known := []string{"Token2go", "oauth2-proxy", "nginx", "Traefik", "Caddy", "Apache"}
+func TestVerdictsAreWholeSentences(t *testing.T) {
+	known := []string{"Token2go", "oauth2-proxy", "nginx", "Traefik", "Caddy", "Apache", "Pomerium", "Teleport", "AWS Application Load Balancer"}
 	seen := 0
 	for _, lines := range [][]string{
 		browser, proxied, apached,
@@ -466,6 +583,8 @@ func TestVerdictsAreWholeSentencesWithKnownGateways(t *testing.T) {
 		plus(proxied, "X-Forwarded-Access-Token: "+accessToken(), "Authorization: Bearer "+idToken()),
 		{"Authorization: Bearer " + idToken(), "X-Forwarded-Proto: http", "Cookie: a=" + strings.Repeat("a", 60000)},
 		{"Token: " + strings.Repeat("a", 6000)},
+		{"X-Pomerium-Jwt-Assertion: " + idToken()}, {"Teleport-Jwt-Assertion: " + idToken()}, {"X-Amzn-Oidc-Accesstoken: a"},
+		plus(apached, "OIDC_access_token: "+jwtOf(`{"nbf":1895305600}`), "X-My: "+idToken()),
 	} {
 		for _, v := range examine(lines...).Verdicts {
 			seen++
@@ -490,7 +609,7 @@ func TestVerdictsAreWholeSentencesWithKnownGateways(t *testing.T) {
 	}
 }
 
-func TestNothingInAReportIsNull(t *testing.T) {
+func TestReportHoldsNoNull(t *testing.T) {
 	encoded, err := json.Marshal(examine())
 	if err != nil {
 		t.Fatal(err)
@@ -500,7 +619,7 @@ func TestNothingInAReportIsNull(t *testing.T) {
 	}
 }
 
-func TestAMissingTokenIsExplained(t *testing.T) {
+func TestMissingExplains(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		lines           []string

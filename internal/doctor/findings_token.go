@@ -16,7 +16,16 @@ func noToken(e *examination) Verdict {
 		return Verdict{}
 	}
 	text := "None of the headers that are looked at holds a token: " + list(e.options.Tokens.Names()) + "." + e.seen.sentence()
-	return Verdict{Bad, "No token arrives", text, passTokenFixes()}
+	fixes := append(e.seen.elsewhereFixes(), passTokenFixes()...)
+	access := accessTokens(findUnlisted(e.request.Header, e.options.Tokens.Names()))
+	if len(access) == 0 {
+		return Verdict{Bad, "No token arrives", text, fixes}
+	}
+	fixes = nil
+	for _, one := range access {
+		fixes = append(fixes, one.fix())
+	}
+	return Verdict{Bad, "The token comes under a name that is not looked at", sentences(access) + " " + text, fixes}
 }
 
 func unusable(e *examination) Verdict {
@@ -45,7 +54,7 @@ func unusableBehind(e *examination) Verdict {
 	if e.err != nil {
 		return Verdict{}
 	}
-	for _, p := range e.places {
+	for _, p := range e.candidates {
 		if broken, ok := errors.AsType[*token.Unusable](p.err); ok {
 			text := fmt.Sprintf("%s: %s. It was not needed this time. When the headers before it are missing, requests like this are refused.", broken.Header, broken.Reason)
 			return Verdict{Warn, "Another header holds something that is not one token", text, replaceFixes(broken.Header)}
@@ -83,6 +92,15 @@ func clockBehind(e *examination) Verdict {
 	return Verdict{Warn, "Two clocks differ", text, []Fix{
 		{ourselves, "Compare the clock of this machine with the issuer's, and let both follow a time server.", "timedatectl status"},
 	}}
+}
+
+func notYetValid(e *examination) Verdict {
+	begins := e.found.Claims().NotBefore
+	if e.err != nil || begins.Sub(e.now) <= time.Minute {
+		return Verdict{}
+	}
+	return Verdict{Warn, "The token is not valid yet",
+		fmt.Sprintf("It becomes valid %s, at %s. An API that checks it refuses it until then.", relative(begins, e.now), begins.Format(time.RFC3339)), nil}
 }
 
 func idToken(e *examination) Verdict {

@@ -55,13 +55,20 @@ func (e *examination) trusted() string {
 	return "X-Forwarded-Access-Token"
 }
 
-func otherNames(e *examination) Verdict {
-	if e.err != nil || e.found.Header == "" || e.seen.none() || !e.gatewaySets(e.found.Header) || len(e.places) < 2 {
+// tokenNames warns until the operator has named the header that the gateway sets. Where a
+// client could have sent this very token, clientSent advises the same.
+func tokenNames(e *examination) Verdict {
+	more := len(e.candidates) - 1
+	if e.err != nil || e.found.Header == "" || more == 0 || clientSent(e).Level != "" {
 		return Verdict{}
 	}
-	text := fmt.Sprintf("The gateway sets %s. %d more names are looked at when that header is missing, and a client can send most of them itself. Leave only the one that your gateway sets.",
-		e.found.Header, len(e.places)-1)
-	return Verdict{Note, "More names are looked at than needed", text, []Fix{
+	level := Note
+	if more+1 >= manyNames {
+		level = Warn
+	}
+	text := fmt.Sprintf("The token came in %s. %d more names are looked at when that header is missing, and a client can send most of them itself. Name only the one that your gateway sets.",
+		e.found.Header, more)
+	return Verdict{level, "More names are looked at than needed", text, []Fix{
 		{ourselves, "Look at one header only.", "T2G_TOKEN_HEADER_NAMES=" + e.found.Header},
 	}}
 }

@@ -31,6 +31,8 @@ type recognised struct {
 	gateways []string
 	signs    []string // what each was recognised by, in words
 	identity bool     // oauth2-proxy itself forwarded the request, and named a person
+
+	elsewhere []elsewhere // those of gateways that use names of their own
 }
 
 // recognise looks for the measured signs of each gateway.
@@ -59,6 +61,7 @@ func recognise(h http.Header) recognised {
 			r.add(nginx, sign)
 		}
 	}
+	r.recogniseElsewhere(h)
 	return r
 }
 
@@ -102,6 +105,11 @@ func (r recognised) overwrites(h http.Header, key string) bool {
 
 // tokenHeaders are the headers in which a gateway sends the access token.
 func (r recognised) tokenHeaders(gateway string, h http.Header) []string {
+	for _, other := range r.elsewhere {
+		if other.name == gateway {
+			return []string{other.token}
+		}
+	}
 	switch {
 	case gateway == oauth2Proxy:
 		return []string{"X-Forwarded-Access-Token"}
@@ -167,7 +175,8 @@ func (r recognised) sentence() string {
 func (r recognised) advice(fixes []Fix) string {
 	var texts []string
 	for _, fix := range fixes {
-		concerned := r.has(fix.Gateway) && (!r.identity || fix.Gateway == oauth2Proxy || fix.Gateway == apache)
+		other := slices.ContainsFunc(r.elsewhere, func(e elsewhere) bool { return e.name == fix.Gateway })
+		concerned := r.has(fix.Gateway) && (!r.identity || other || fix.Gateway == oauth2Proxy || fix.Gateway == apache)
 		if r.none() || concerned {
 			texts = append(texts, fix.Gateway+": "+fix.Text)
 		}

@@ -10,23 +10,23 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-// place is one configured header, looked at alone.
-type place struct {
+// candidate is one configured header, looked at alone.
+type candidate struct {
 	name  string
 	found token.Found
 	err   error
 }
 
-func look(h http.Header, names []string) []place {
-	places := make([]place, 0, len(names))
+func look(h http.Header, names []string) []candidate {
+	candidates := make([]candidate, 0, len(names))
 	for _, name := range names {
 		found, err := token.NewExtractor([]string{name}, secret.Value{}).Extract(h)
-		places = append(places, place{name: name, found: found, err: err})
+		candidates = append(candidates, candidate{name: name, found: found, err: err})
 	}
-	return places
+	return candidates
 }
 
-func (p place) holds() bool { return p.err == nil }
+func (c candidate) holds() bool { return c.err == nil }
 
 // token says which header was taken, in words that name headers and show no value.
 func (e *examination) token() Token {
@@ -70,7 +70,7 @@ func (e *examination) why() string {
 // passedOver are the names before the one taken whose header came without a token.
 func (e *examination) passedOver() []string {
 	var names []string
-	for _, p := range e.places {
+	for _, p := range e.candidates {
 		if p.name == e.found.Header {
 			break
 		}
@@ -81,10 +81,10 @@ func (e *examination) passedOver() []string {
 	return names
 }
 
-// others are the places beside the one taken that hold a token.
-func (e *examination) others() []place {
-	var others []place
-	for _, p := range e.places {
+// others are the candidates beside the one taken that hold a token.
+func (e *examination) others() []candidate {
+	var others []candidate
+	for _, p := range e.candidates {
 		if p.holds() && p.name != e.found.Header {
 			others = append(others, p)
 		}
@@ -116,5 +116,12 @@ func Missing(h http.Header, tokens *token.Extractor) (detail, fix string, wanted
 	if came, meant := similar(h, wanted); came != "" {
 		detail += fmt.Sprintf(" %s came, which is not the same as %s.", came, meant)
 	}
-	return detail, seen.advice(passTokenFixes()), wanted, arrivedNames(h)
+	list := findUnlisted(h, wanted)
+	if len(list) > 0 {
+		detail += " " + sentences(list)
+	}
+	for _, one := range accessTokens(list) {
+		fix += fmt.Sprintf("%s: set `%s` if your gateway sets this header on every request. ", ourselves, one.fix().Code)
+	}
+	return detail, fix + seen.advice(append(seen.elsewhereFixes(), passTokenFixes()...)), wanted, arrivedNames(h)
 }
