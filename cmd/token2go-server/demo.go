@@ -121,7 +121,7 @@ func printDemo(w io.Writer, plan demoPlan, addresses demoAddresses) {
 	fmt.Fprintf(w, `
 Token2go demo: pretend people, pretend tokens, on this computer only.
 
-1. Open this page, sign in as anyone, choose "Put the token in" and copy the curl. It returns data:
+1. Open this page and sign in as anyone. Choose "Put the token in" and copy the curl: it returns data.
 
      %[1]s/
 
