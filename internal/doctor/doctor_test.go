@@ -189,12 +189,12 @@ func TestExamineNamesTokensUnderOtherNames(t *testing.T) {
 		{"an opaque token under a name that says so", []string{"X-Corp-Access-Token: opaque"}, elsewhere, "X-Corp-Access-Token may hold an access token", "T2G_ADD_TOKEN_HEADER_NAMES=X-Corp-Access-Token"},
 		{"Cloudflare Access", []string{"Cf-Access-Jwt-Assertion: " + identity}, assertion, "Cf-Access-Jwt-Assertion (Cloudflare Access) is a signed statement about the person", ""},
 		{"Google Identity-Aware Proxy", []string{"X-Goog-Iap-Jwt-Assertion: " + identity}, assertion, "(Google Identity-Aware Proxy)", ""},
-		{"Pomerium", []string{"X-Pomerium-Jwt-Assertion: " + identity}, assertion, "(Pomerium)", "set_request_headers:\n  X-Forwarded-Access-Token: ${pomerium.access_token}"},
+		{"Pomerium", []string{"X-Pomerium-Jwt-Assertion: " + identity}, assertion, "(Pomerium)", "set_request_headers:\n  X-Access-Token: \"${pomerium.access_token}\""},
 		{"authentik", []string{"X-authentik-jwt: " + identity}, assertion, "(authentik)", ""},
 		{"Teleport", []string{"Teleport-Jwt-Assertion: " + identity}, assertion, "(Teleport)", ""},
 		{"an ID token under a name of someone's own", []string{"X-My: " + idToken()}, assertion, "X-My is a signed statement about the person, such as an ID token, and no access token", ""},
 		{"an ID token whose scope is a list", []string{"X-My: " + jwtOf(`{"at_hash":"x","scope":["openid"]}`)}, assertion, "X-My is a signed statement", ""},
-		{"Authelia, which sends none", []string{"Remote-User: ada", "Remote-Groups: a"}, absent, "come through Authelia", ""},
+		{"Authelia, which sends none", []string{"Remote-User: ada", "Remote-Groups: a"}, absent, "come through Authelia or tinyauth", ""},
 		{"Tailscale, which sends none", []string{"Tailscale-User-Login: ada@example.org"}, absent, "come through Tailscale", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -47,12 +47,12 @@ func elsewheres() []elsewhere {
 		{
 			"Pomerium", []string{"X-Pomerium-Jwt-Assertion"}, "",
 			"X-Pomerium-Jwt-Assertion is no access token. Let `set_request_headers` of the route add the identity provider's.",
-			"set_request_headers:\n  X-Forwarded-Access-Token: ${pomerium.access_token}",
+			"set_request_headers:\n  X-Access-Token: \"${pomerium.access_token}\"",
 		},
 		{"Cloudflare Access", []string{"Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email"}, "", sendsNone, ""},
 		{"Google Identity-Aware Proxy", []string{"X-Goog-Iap-Jwt-Assertion", "X-Goog-Authenticated-User-Email"}, "", sendsNone, ""},
 		{"authentik", []string{"X-Authentik-Jwt", "X-Authentik-Username"}, "", sendsNone, ""},
-		{"Authelia", []string{"Remote-Groups"}, "", sendsNone, ""},
+		{"Authelia or tinyauth", []string{"Remote-Groups"}, "", sendsNone, ""},
 		{"Teleport", []string{"Teleport-Jwt-Assertion"}, "", sendsNone, ""},
 		{"Tailscale", []string{"Tailscale-User-Login"}, "", sendsNone, ""},
 	}
