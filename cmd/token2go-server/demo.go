@@ -100,6 +100,8 @@ func origin(l net.Listener) *url.URL { return &url.URL{Scheme: "http", Host: l.A
 func demoServer(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) (*gateway.Server, error) {
 	s.Gateway.PublicURL, s.Gateway.BasePath, s.Gateway.CIDRs, s.Gateway.Socket, s.Gateway.AllowedHosts = addresses.gateway, "", nil, "", nil
 	s.UI.SignInURL, s.UI.SignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
+	s.Tokens.HeaderNames, s.Tokens.AddHeaderNames = []string{"X-Forwarded-Access-Token"}, nil
+	s.Identity.HeaderNames = []string{"X-Forwarded-Preferred-Username"}
 	quiet := slog.New(logHandler(s.Log.Format, slog.LevelWarn, stdout, lines.Direct()))
 	options := gatewayOptions(s, quiet, lines, ops.NewRegistry(s.version), stdout)
 	options.Access = slog.DiscardHandler
@@ -133,7 +135,7 @@ Token2go demo: pretend people, pretend tokens, on this computer only.
 
      curl -i %[2]s/api/notes
 
-4. What the gateway sends, and what to fix:
+4. What the gateway sends, and whether that is safe:
 
      %[1]s/echo
 

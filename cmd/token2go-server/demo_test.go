@@ -110,6 +110,9 @@ func TestDemoGivesASignedInPersonAToken(t *testing.T) {
 	if err := json.Unmarshal([]byte(answer.body), &got); err != nil || got.Header != tokenHeader || strings.Count(got.Secret, ".") != 2 {
 		t.Errorf("got %d %s, want a JWT from %s", answer.status, answer.body, tokenHeader)
 	}
+	if echo := browser.page(t, d.gateway+"/echo").body; !strings.Contains(echo, "A token arrives") || strings.Contains(echo, "Warning") {
+		t.Error("the doctor warns of the demo")
+	}
 	if status, body := mustGet(t, d.server+"/token"); status != http.StatusUnauthorized {
 		t.Errorf("got %d %s past the gateway, want 401", status, body)
 	}
