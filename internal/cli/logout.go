@@ -104,10 +104,10 @@ func (e Env) LogoutAll() error {
 	}
 	sweepRuns()
 	for _, entry := range entries {
-		if _, err := (Request{Profile: Profile{Server: entry.Server}}).remove(); err != nil {
+		if _, err := (Request{Profile: Profile{Server: entry.Server, Key: entry.Profile}}).remove(); err != nil {
 			return err
 		}
-		e.say("removed the token of %s", entry.Server)
+		e.say("removed the token of %s", entryName(entry))
 	}
 	if len(entries) == 0 {
 		e.say("no token was kept")

@@ -40,7 +40,7 @@ func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 		cache.Waiting = func() {
 			e.note(Event{Event: "waiting", Server: r.Server}, "another program is asking for this token; waiting for its answer")
 		}
-		token, err = getFrom(ctx, cache, o, r.Fresh)
+		token, err = cache.Get(ctx, o)
 	}
 	if err != nil {
 		return token2go.Token{}, err
@@ -49,20 +49,8 @@ func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 	return token, nil
 }
 
-// getFrom gets a token from a cache, or a fresh one into it.
-func getFrom(ctx context.Context, cache token2go.Cache, o token2go.Options, fresh bool) (token2go.Token, error) {
-	if !fresh {
-		return cache.Get(ctx, o)
-	}
-	entry, err := cache.Load(o.Server)
-	if err != nil {
-		return token2go.Token{}, err
-	}
-	return cache.Renew(ctx, o, entry.Token)
-}
-
 func (r Request) cache() token2go.Cache {
-	return token2go.Cache{Lifetime: time.Duration(r.UnknownTTL)}
+	return token2go.Cache{Profile: r.Key, Lifetime: time.Duration(r.UnknownTTL)}
 }
 
 // minTTL is what MinTTL says; the client package takes 0 for its own default.

@@ -30,6 +30,7 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 		Server:     r.Server,
 		AllowHTTP:  r.AllowHTTP,
 		Client:     r.Client,
+		Fresh:      r.Fresh,
 		Format:     token2go.Format(r.Format),
 		MinTTL:     r.minTTL(),
 		Timeout:    time.Duration(r.Timeout),

@@ -40,7 +40,7 @@ func (q question) ask(ctx context.Context, old token2go.Token, until time.Time) 
 		return token2go.Token{}, err
 	}
 	defer end()
-	sum := sha256.Sum256([]byte(strings.TrimRight(q.request.Server, "/")))
+	sum := sha256.Sum256([]byte(strings.TrimRight(q.request.Server, "/") + "\x00" + q.request.Key))
 	path := filepath.Join(folder, "renew-"+hex.EncodeToString(sum[:8]))
 	unlock, err := q.turn(ctx, path)
 	if err != nil {

@@ -61,13 +61,14 @@ func (e Env) list(entries []token2go.Entry, asJSON bool) error {
 		for _, entry := range entries {
 			if err := encoder.Encode(struct {
 				Server      string    `json:"server"`
+				Profile     string    `json:"profile,omitempty"`
 				Usable      bool      `json:"usable"`
 				Expires     time.Time `json:"expires,omitzero"`
 				Until       time.Time `json:"until"`
 				Obtained    time.Time `json:"obtained"`
 				Fingerprint string    `json:"fingerprint"`
 				Issuer      string    `json:"issuer,omitempty"`
-			}{entry.Server, entry.Good(0), entry.Token.Expiry, entry.Until, entry.Obtained, entry.Token.Fingerprint, entry.Token.Issuer}); err != nil {
+			}{entry.Server, entry.Profile, entry.Good(0), entry.Token.Expiry, entry.Until, entry.Obtained, entry.Token.Fingerprint, entry.Token.Issuer}); err != nil {
 				return err
 			}
 		}
@@ -79,7 +80,15 @@ func (e Env) list(entries []token2go.Entry, asJSON bool) error {
 		if entry.Token.Expiry.IsZero() {
 			text += ", used until " + clock(entry.Until, now)
 		}
-		fmt.Fprintf(table, "%s\t%s\tfingerprint %.12s\n", entry.Server, text, entry.Token.Fingerprint)
+		fmt.Fprintf(table, "%s\t%s\tfingerprint %.12s\n", entryName(entry), text, entry.Token.Fingerprint)
 	}
 	return table.Flush()
+}
+
+// entryName is the server, with the profile where that is needed to tell tokens apart.
+func entryName(e token2go.Entry) string {
+	if e.Profile == "" {
+		return e.Server
+	}
+	return e.Server + " (" + e.Profile + ")"
 }
