@@ -149,6 +149,8 @@ func TestFirstPrintedCurlOfDemoReturnsData(t *testing.T) {
 	}
 	if page := browser.page(t, d.gateway+"/").body; !strings.Contains(page, `value="`+d.notes+`/api/notes"`) {
 		t.Error("the page's examples do not call the API")
+	} else if label := regexp.MustCompile(`Choose "([^"]+)"`).FindStringSubmatch(d.stdout.String()); label == nil || !strings.Contains(page, label[1]) {
+		t.Errorf("the page does not have the choice that the demo names: %q", label)
 	}
 }
 
