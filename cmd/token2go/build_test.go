@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // built is the program as it is handed out: static, stripped.
@@ -22,6 +23,7 @@ func built(tb testing.TB) string {
 }
 
 func TestTheProgramIsSmall(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	info, err := os.Stat(built(t))
 	const most = 15_000_000

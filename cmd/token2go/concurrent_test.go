@@ -18,6 +18,7 @@ import (
 // A program that begins to wait after an answer shares none, and asks: the person takes
 // as long as all but one need to begin.
 func TestTwentyProgramsThatAskAtOnceOpenOneTab(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	for _, test := range []struct {
@@ -59,6 +60,7 @@ func TestTwentyProgramsThatAskAtOnceOpenOneTab(t *testing.T) {
 // Wherever a program is killed, nothing of a token lies about but in the cache and in
 // what the next call sweeps, and no lock stops that call.
 func TestAKilledProgramLeavesNothingAndStopsNobody(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	for _, arguments := range [][]string{
@@ -129,6 +131,7 @@ func (s *sheller) mustLieInPlaces(t *testing.T, when string) {
 }
 
 func TestManyThatRenewAtOnceOpenOneTab(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Lifetime, o.Renew = 10*time.Second, 8*time.Second }})
 	s := newSheller(t)

@@ -20,6 +20,7 @@ var shellBlocks = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 // Every block of shell in the clients' docs is run as it stands, one after the other as
 // a reader would, but for the addresses.
 func TestEveryCommandOfTheDocsRuns(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	pages, err := filepath.Glob("../../docs/clients-*.md")
 	// What the Python package's pages say is run by the package's own tests.
@@ -47,6 +48,7 @@ func TestEveryCommandOfTheDocsRuns(t *testing.T) {
 }
 
 func TestTheCommandsOfTheReadmeRun(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {

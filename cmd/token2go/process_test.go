@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) { runScripts(t, "testdata/script", t2gtest.Option
 
 // Tokens that live for seconds, which the gateway renews when most of that is over.
 func TestRenewalScripts(t *testing.T) {
+	process.Slow(t)
 	runScripts(t, "testdata/renewal", t2gtest.Options{Demo: func(o *demo.Options) {
 		o.Lifetime, o.Renew = 8*time.Second, 6*time.Second
 	}})

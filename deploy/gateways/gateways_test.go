@@ -338,6 +338,7 @@ func caddy(t testing.TB, s *stand, program string) *exec.Cmd {
 // need returns the path of a program, from the variable that names it or from PATH.
 func need(t testing.TB, program string) string {
 	t.Helper()
+	process.Slow(t)
 	return process.Need(t, "T2G_TEST_"+strings.ToUpper(program), program)
 }
 

@@ -73,6 +73,7 @@ type Tab struct {
 // browser is started with these flags besides those that every test wants.
 func (c *Chromium) Open(t testing.TB, flags map[string]any) *Tab {
 	t.Helper()
+	process.Slow(t)
 	path := process.Need(t, "T2G_TEST_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
 	c.once.Do(func() { c.err = c.start(path, flags) })
 	if c.err != nil {

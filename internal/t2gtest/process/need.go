@@ -36,8 +36,17 @@ func Build(module, folder string, packages ...string) error {
 	return nil
 }
 
-// Missing skips a test for want of something, loudly, and fails it under CI=true, where
-// nothing may be left out.
+// Slow skips a test that needs a browser or many seconds under -short.
+func Slow(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out under -short")
+	}
+}
+
+// Missing skips a test that cannot run without something, and fails it under CI=true,
+// where nothing may be left out. The go command does not print that a test was skipped:
+// for programs, TestProgramsAreInstalled does.
 func Missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
