@@ -84,6 +84,37 @@ func TestAServerCannotWriteToTheTerminalThroughTheDoctor(t *testing.T) {
 	}
 }
 
+func TestDoctorRecognisesTheOldServer(t *testing.T) {
+	t.Parallel()
+	old := http.NewServeMux()
+	old.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{\"status\": \"OK.\"}\n") })
+	old.HandleFunc("/flow/redirect/token", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Bad Request. Missing query parameters: target, state, publicKeyType, publicKey", http.StatusBadRequest)
+	})
+	alone := httptest.NewServer(old)
+	t.Cleanup(alone.Close)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/health" { // which gateways often let through
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		old.ServeHTTP(w, r)
+	}))
+	t.Cleanup(gateway.Close)
+	s := newSheller(t)
+	for _, address := range []string{alone.URL, gateway.URL} {
+		out, err := s.try("token2go doctor " + address)
+		if exitCode(err) != 12 || strings.Count(out, "is a token2go-server 1.0.3") != 1 || !strings.Contains(out, "--format triple") {
+			t.Errorf("%s: got %v and %s, want it recognised once", address, err, out)
+		}
+	}
+	s.runs(t, "token2go config set old server "+gateway.URL)
+	s.runs(t, "token2go config set old format triple")
+	if out := s.runs(t, "token2go doctor old"); strings.Contains(out, "1.0.3") {
+		t.Errorf("got %s, want no fault where the profile knows", out)
+	}
+}
+
 // The flow seals the token, so plain http does not show it; neither may the doctor.
 func TestTheDoctorSendsNoTokenInTheClear(t *testing.T) {
 	t.Parallel()

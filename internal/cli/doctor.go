@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -21,7 +22,7 @@ const (
 	verdictWrong = "WRONG"
 )
 
-// finding is what the doctor says about one thing.
+// finding is the result of one check.
 type finding struct {
 	Verdict string `json:"verdict"` // one of the verdicts
 	About   string `json:"about"`
@@ -29,8 +30,8 @@ type finding struct {
 	Fix     string `json:"fix,omitempty"`
 }
 
-// Doctor looks at what lies between this computer and a token. Each line goes to stdout
-// as soon as it is known; with JSON, as an object.
+// Doctor checks everything between this computer and a token. Each line goes to stdout as
+// soon as it is known; with JSON, as an object.
 func (e Env) Doctor(ctx context.Context, r Request) error {
 	d := &doctor{Env: e, request: r}
 	d.checkComputer()
@@ -46,6 +47,7 @@ type doctor struct {
 	request Request
 	client  *http.Client
 	wrong   int
+	old     bool // a token2go-server 1.0.3 was found
 }
 
 func (d *doctor) find(f finding) {
@@ -62,7 +64,7 @@ func (d *doctor) find(f finding) {
 	}
 }
 
-// platform are the parts on this computer.
+// checkComputer checks what is on this computer.
 func (d *doctor) checkComputer() {
 	if entry, err := d.request.cache().Load(d.request.Server); err != nil {
 		d.find(finding{verdictWrong, "cache", err.Error(), ""})
@@ -88,7 +90,7 @@ func (d *doctor) checkComputer() {
 	}
 }
 
-// server is what is found at the address.
+// server checks what is at the address.
 func (d *doctor) server(ctx context.Context) {
 	var err error
 	if d.client, err = httpClient(d.request.CAFile); err != nil {
@@ -132,7 +134,7 @@ func (d *doctor) proxy(ctx context.Context) {
 	}
 }
 
-// answers says who answers at the address of the flow, and compares the clocks.
+// answers finds out what answers at the address of the flow, and compares the clocks.
 func (d *doctor) answers(ctx context.Context) {
 	answer, err := d.ask(ctx, "flow/redirect/token", "")
 	if err != nil {
@@ -141,32 +143,58 @@ func (d *doctor) answers(ctx context.Context) {
 	}
 	kind, _, _ := mime.ParseMediaType(answer.header.Get("Content-Type"))
 	switch code := answer.code; {
+	case code == http.StatusBadRequest && strings.HasPrefix(answer.body, oldFlowBody):
+		d.find(finding{verdictWrong, "gateway", "a token2go-server 1.0.3 answers, and no gateway in front of it", "give out the gateway's address, and block access that bypasses it"})
+		d.findOldServer()
 	case kind == "application/problem+json" && code != http.StatusNotFound:
-		d.find(finding{verdictWrong, "gateway", "Token2go answers, and no gateway before it", "give out the gateway's address, and let nobody reach Token2go past it"})
+		d.find(finding{verdictWrong, "gateway", "Token2go answers, and no gateway in front of it", "give out the gateway's address, and block access that bypasses it"})
 		d.find(finding{verdictOK, "flow", "is offered", ""})
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code >= 300 && code < 400:
-		d.find(finding{verdictOK, "gateway", "answers, and wants a sign-in: " + answer.signIn(), ""})
+		d.find(finding{verdictOK, "gateway", "answers, and asks for a sign-in: " + answer.signIn(), ""})
 		if _, kept := d.request.kept(); kept {
-			d.find(finding{verdictOK, "flow", "is offered: it gave the token that is kept", ""})
+			d.find(finding{verdictOK, "flow", "works: it gave the token in the cache", ""})
 		} else {
-			d.find(finding{verdictNote, "flow", "is behind the sign-in", "to look at it: token2go get " + quoted(d.request.Server)})
+			d.find(finding{verdictNote, "flow", "is behind the sign-in, so it was not checked", "to check it: token2go get " + quoted(d.request.Server)})
 		}
 	case code == http.StatusNotFound:
-		d.find(finding{verdictWrong, "flow", "there is no flow at this address", "the path before it may be wrong or missing; the page of Token2go shows its address"})
+		d.find(finding{verdictWrong, "flow", "there is no Token2go at this address", "the path may be wrong or missing; Token2go's page shows the address"})
 	case code >= http.StatusInternalServerError:
-		d.find(finding{verdictWrong, "gateway", "answers " + answer.status, "Token2go behind the gateway does not run, or cannot be reached from there"})
+		d.find(finding{verdictWrong, "gateway", "answers " + answer.status, "Token2go behind the gateway is not running, or the gateway cannot reach it"})
 	default:
-		d.find(finding{verdictWrong, "flow", "the answer is " + answer.status + ", which is neither a gateway's nor Token2go's", "check the address"})
+		d.find(finding{verdictWrong, "flow", "the answer is " + answer.status + ", neither a gateway's nor Token2go's", "check the address"})
 	}
 	d.clock(answer)
+	if health, err := d.ask(ctx, "health", ""); err == nil && health.isOldServer() {
+		d.findOldServer()
+	}
 }
 
-// reply is what is looked at of an answer.
+// What a token2go-server 1.0.3 answers at the flow without parameters, and at /health: a
+// newer one has no space there.
+const (
+	oldFlowBody   = "Bad Request. Missing query parameters: "
+	oldHealthBody = `{"status": "OK."}`
+)
+
+func (d *doctor) findOldServer() {
+	if d.request.Format == "triple" || d.old {
+		return
+	}
+	d.old = true
+	d.find(finding{verdictWrong, "server", "is a token2go-server 1.0.3, which knows the format triple only", "--format triple, or: token2go config set PROFILE format triple"})
+}
+
+// reply is an answer, with the beginning of its body.
 type reply struct {
 	code   int
 	status string
 	header http.Header
 	leads  *url.URL // nil: nowhere
+	body   string
+}
+
+func (r reply) isOldServer() bool {
+	return r.code == http.StatusOK && strings.TrimSpace(r.body) == oldHealthBody
 }
 
 // signIn is where an answer leads, or what it is.
@@ -190,8 +218,8 @@ func (d *doctor) clock(answer reply) {
 	d.find(finding{verdictOK, "clock", "agrees with the server's", ""})
 }
 
-// bearer tries whether the gateway takes a token from a program. The token goes to where
-// it came from and nowhere else, and not in the clear, which the flow never needs.
+// bearer tries whether the gateway accepts the token from a program. The token is sent to
+// the server that it came from and nowhere else, and never unencrypted.
 func (d *doctor) bearer(ctx context.Context) {
 	token, kept := d.request.kept()
 	server, err := url.Parse(d.request.Server)
@@ -203,11 +231,14 @@ func (d *doctor) bearer(ctx context.Context) {
 	case err != nil:
 		d.find(finding{verdictWrong, "programs", err.Error(), ""})
 	case answer.code == http.StatusOK:
-		d.find(finding{verdictOK, "programs", "the gateway takes the token", ""})
+		d.find(finding{verdictOK, "programs", "the gateway accepts the token", ""})
+		if answer.isOldServer() {
+			d.findOldServer()
+		}
 	default:
 		d.find(finding{
-			verdictNote, "programs", "the gateway takes no token here, only its cookie (" + answer.status + ")",
-			"if the applications want that: oauth2-proxy has --skip-jwt-bearer-tokens",
+			verdictNote, "programs", "the gateway does not accept the token here, only its cookie (" + answer.status + ")",
+			"where programs should get through with a token: oauth2-proxy has --skip-jwt-bearer-tokens",
 		})
 	}
 }
@@ -230,7 +261,9 @@ func (d *doctor) ask(ctx context.Context, path, authorization string) (reply, er
 	if err != nil {
 		return reply{}, err
 	}
-	_ = answer.Body.Close()
-	leads, _ := answer.Location() // nil where it leads nowhere
-	return reply{answer.StatusCode, answer.Status, answer.Header, leads}, nil
+	defer answer.Body.Close()
+	const enough = 4 << 10
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, enough)) // what came of it
+	leads, _ := answer.Location()                              // nil where it leads nowhere
+	return reply{answer.StatusCode, answer.Status, answer.Header, leads, string(body)}, nil
 }
