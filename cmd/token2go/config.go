@@ -17,9 +17,9 @@ func configCommand(env *cli.Env) *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "Show and change profiles: servers under names of your own",
-		Long: "config shows the file of profiles. A profile gives a server a name, and says once what every call\n" +
-			"would say otherwise. Flags stand above it. What a profile can hold:\n\n" + keys.String(),
+		Short: "Print and change profiles: servers with names and settings",
+		Long: "config prints the profiles. A profile gives a server a name, and sets what would otherwise be flags of\n" +
+			"every call. A flag replaces the profile's value. The keys of a profile:\n\n" + keys.String(),
 		Example: `  token2go config set work server https://t2g.example.org
   token2go config set work ca-file /etc/ssl/corporate.pem
   token2go config set work git-hosts git.example.org,code.example.org
@@ -31,20 +31,20 @@ func configCommand(env *cli.Env) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return env.ShowConfig() },
 	}
 	c.AddCommand(
-		setting("path", "Print where the file is", cobra.NoArgs, func(path string, _ []string) error {
+		setting("path", "Print the path of the file", cobra.NoArgs, func(path string, _ []string) error {
 			_, err := fmt.Fprintln(env.Stdout, path)
 			return err
 		}),
-		setting("set PROFILE KEY VALUE", "Set one key of a profile, which is made where there is none", cobra.ExactArgs(3), func(path string, said []string) error {
+		setting("set PROFILE KEY VALUE", "Set a key of a profile, and create the profile if needed", cobra.ExactArgs(3), func(path string, said []string) error {
 			return cli.SetProfile(path, said[0], said[1], said[2])
 		}),
-		setting("unset PROFILE KEY", "Take one key out of a profile", cobra.ExactArgs(2), func(path string, said []string) error {
+		setting("unset PROFILE KEY", "Remove a key from a profile", cobra.ExactArgs(2), func(path string, said []string) error {
 			return cli.SetProfile(path, said[0], said[1], "")
 		}),
-		setting("default PROFILE", "Say which profile is meant where no server is named", cobra.ExactArgs(1), func(path string, said []string) error {
+		setting("default PROFILE", "Choose the profile that is used when no server is named", cobra.ExactArgs(1), func(path string, said []string) error {
 			return cli.SetDefault(path, said[0])
 		}),
-		setting("remove PROFILE", "Take a profile out", cobra.ExactArgs(1), func(path string, said []string) error {
+		setting("remove PROFILE", "Remove a profile", cobra.ExactArgs(1), func(path string, said []string) error {
 			return cli.RemoveProfile(path, said[0])
 		}),
 	)

@@ -15,9 +15,9 @@ func execCredentialCommand(env *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "exec-credential [SERVER]",
 		Short: "Answer kubectl as a credential plugin",
-		Long: "exec-credential prints a token as client-go's credential plugins do (client.authentication.k8s.io/v1\n" +
-			"and v1beta1), for kubectl, helm, k9s and everything else that reads a kubeconfig. What it says to\n" +
-			"you comes through kubectl's stderr.",
+		Long: "exec-credential prints a token as a credential plugin of client-go (client.authentication.k8s.io/v1\n" +
+			"and v1beta1), for kubectl, helm, k9s and other programs that read a kubeconfig. Its messages come\n" +
+			"through kubectl's stderr. After a 401, kubectl calls it again, and it asks for a new token.",
 		Example: `  # in a kubeconfig, under users: - name: … user:
   #   exec:
   #     apiVersion: client.authentication.k8s.io/v1
@@ -45,13 +45,15 @@ func gitCredentialCommand(env *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "git-credential get|store|erase",
 		Short: "Answer git as a credential helper",
-		Long: "git-credential gives git the token for the hosts that a profile names, and nothing for any other: a\n" +
-			"clone address from somewhere must not be given your token. git 2.46 and newer send it as a bearer\n" +
-			"token; older ones as the password of a user (oauth2, or what the profile's git-username says).\n" +
-			"A token that a host refuses is forgotten. Plain http is given nothing, but on this computer.",
+		Long: "git-credential gives git the token for the hosts in a profile's git-hosts, and for no other host.\n" +
+			"git 2.46 and newer send it as a bearer token; older ones as the password of the user oauth2, or of\n" +
+			"the profile's git-username. A token that a host refuses is removed from the cache. Plain http gets\n" +
+			"nothing, except on this computer.\n\n" +
+			"The empty helper in the example comes first so that no other helper, such as store, gets the token.",
 		Example: `  token2go config set work server https://t2g.example.org
   token2go config set work git-hosts git.example.org
-  git config --global credential.https://git.example.org.helper '!token2go git-credential'`,
+  git config --global credential.https://git.example.org.helper ''
+  git config --global --add credential.https://git.example.org.helper '!token2go git-credential'`,
 		ValidArgs: operations,
 		Args: func(_ *cobra.Command, arguments []string) error {
 			if len(arguments) != 1 {
@@ -61,7 +63,7 @@ func gitCredentialCommand(env *cli.Env) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, arguments []string) error {
 			if !slices.Contains(operations, arguments[0]) {
-				return nil // git may think of others, which helpers are to pass over
+				return nil // helpers ignore operations that they do not know (gitcredentials(7))
 			}
 			config, err := load()
 			if err != nil {

@@ -12,19 +12,21 @@ func getCommand(env *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "get [SERVER]",
 		Short: "Print a token",
-		Long: "get prints a token: one that is kept from before and still lives long enough, or a new one, for\n" +
-			"which it opens your browser. Only the token goes to stdout; the address to open, four words to\n" +
-			"compare and all else go to stderr.\n\n" +
-			"Where no browser of this computer can be meant (SSH, a container, no display), open the address\n" +
-			"anywhere, and paste what the page shows. The address http://127.0.0.1:… that a browser could\n" +
-			"not reach can be pasted, too.",
-		Example: `  token=$(token2go get https://t2g.example.org)
-  curl -H "$(token2go get --output header)" https://api.example.org/items
+		Long: "get prints the token from the cache if it is valid for long enough, or opens your browser for a new\n" +
+			"one. Only the token goes to stdout; the address to open, four words to compare and messages go to\n" +
+			"stderr.\n\n" +
+			"Over SSH, in a container or without a display no browser is opened: open the address on any computer,\n" +
+			"and paste what the page shows. An http://127.0.0.1 address that the browser could not reach can be\n" +
+			"pasted, too.\n\n" +
+			"Other users can read command lines (ps): pass the token on by stdin, a file or the environment.",
+		Example: `  token2go get --output header https://t2g.example.org | curl --header @- https://api.example.org/items
   token2go get --output curl-config | curl --config - https://api.example.org/items
-  eval "$(token2go get --output env:GDAL_HTTP_BEARER)"
+  eval "$(token2go get --output env:API_TOKEN)"
   token2go get --output file:token.txt
+  token=$(token2go get)
   token2go get --copy
-  token2go get --min-ttl 10m work`,
+  token2go get --min-ttl 10m work
+  token2go get --fresh work`,
 		Args:              oneServer,
 		ValidArgsFunction: servers,
 		RunE: func(c *cobra.Command, arguments []string) (err error) {
@@ -36,7 +38,7 @@ func getCommand(env *cli.Env) *cobra.Command {
 	}
 	a.add(c)
 	c.Flags().StringVarP(&options.Output, "output", "o", "", "token, json, env, env:NAME, header, curl-config or file:PATH (default token)")
-	c.Flags().BoolVar(&options.Copy, "copy", false, "put the token into the clipboard, and print it only with --output")
+	c.Flags().BoolVar(&options.Copy, "copy", false, "put the token into the clipboard; print it only with --output")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(cli.Outputs(), cobra.ShellCompDirectiveNoSpace)) // the flag is there
 	return c
 }

@@ -71,13 +71,12 @@ func command(env *cli.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "token2go",
 		Short: "Access tokens from behind an auth gateway",
-		Long: "token2go gets the access token of a web application behind an auth gateway, by the browser in\n" +
-			"which you are signed in, and hands it to your tools. Nothing is copied by hand.\n\n" +
-			"SERVER is the address of Token2go behind the gateway, or the name of a profile (see token2go\n" +
-			"config --help). Without it $TOKEN2GO_SERVER counts, then the default profile.",
-		Example: `  token=$(token2go get https://t2g.example.org)
-  token2go get --output curl-config | curl --config - https://api.example.org/items
-  token2go run -- gdalinfo /vsicurl/https://data.example.org/scene.tif
+		Long: "token2go gets your access token from behind an auth gateway, through the browser in which you are\n" +
+			"signed in, and hands it to your tools. Nothing is copied by hand.\n\n" +
+			"SERVER is the address of Token2go behind the gateway, or the name of a profile (see token2go config\n" +
+			"--help). Without it, $TOKEN2GO_SERVER is used, or else the default profile.",
+		Example: `  token2go get --output header https://t2g.example.org | curl --header @- https://api.example.org/items
+  token2go run -- ./download.sh
   token2go doctor https://t2g.example.org`,
 		Args:          noArguments,
 		Version:       version(),
@@ -86,7 +85,7 @@ func command(env *cli.Env) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(manual.Command(manual.Section{Title: "EXIT STATUS", Text: cli.ExitCodes}))
-	root.PersistentFlags().BoolVar(&env.JSON, "json", false, "events as lines of JSON on stderr, in place of sentences")
+	root.PersistentFlags().BoolVar(&env.JSON, "json", false, "print events as lines of JSON on stderr, in place of text")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; try %s --help", cli.ErrUsage, err, c.CommandPath())
 	})

@@ -11,24 +11,26 @@ import (
 	"github.com/token2go/token2go/internal/cli"
 )
 
-const renewals = "\n\nA new token needs your browser. With --renew=ask one line with the address to open comes on stderr\n" +
-	"before the old token ends, and a notice on the desktop where there is one; open opens the browser by\n" +
-	"itself; never asks nothing. Whatever is said there, a token that another token2go gets is taken over."
+const renewals = "\n\nA new token needs your browser. Before the old one expires, --renew=ask prints one line with the\n" +
+	"address to open, and shows a desktop notification if it can; open opens the browser; never does\n" +
+	"neither. In each case, a token that another token2go gets is used as well."
 
 func runCommand(env *cli.Env) *cobra.Command {
 	var a requestFlags
 	var options cli.RunOptions
 	c := &cobra.Command{
 		Use:   "run [SERVER] -- COMMAND [ARGUMENT...]",
-		Short: "Run a command with a file that holds a token and is kept fresh",
-		Long: "run runs a command with $BEARER_TOKEN_FILE, the path of a file that holds the token alone and is\n" +
-			"replaced before the token ends. The file is gone when the command has ended. Signals and the exit\n" +
-			"code are passed through." + renewals + "\n\n" +
-			"$BEARER_TOKEN is taken out of the command's environment: tools prefer it to the file and would keep\n" +
-			"an old token. For a tool that knows neither, --file-var names a variable that gets the path, and\n" +
-			"--token-var one that gets the token as it is at the start, which is not renewed.",
+		Short: "Run a command with a token file that is kept fresh",
+		Long: "run runs a command with $BEARER_TOKEN_FILE, the path of a file that contains the token and nothing\n" +
+			"else. It is replaced before the token expires, and removed when the command has ended. Signals and\n" +
+			"the exit code are passed through." + renewals + "\n\n" +
+			"$BEARER_TOKEN is removed from the command's environment, because tools prefer it to the file and\n" +
+			"would go on with an old token. For other tools, --file-var names a variable for the path, and\n" +
+			"--token-var one for the token itself, which is not renewed. GDAL reads GDAL_HTTP_BEARER, and needs\n" +
+			"GDAL_HTTP_AUTH=BEARER with it.",
 		Example: `  token2go run https://t2g.example.org -- ./download.sh
-  token2go run work --token-var GDAL_HTTP_BEARER -- gdalinfo /vsicurl/https://data.example.org/scene.tif
+  export GDAL_HTTP_AUTH=BEARER
+  token2go run work --token-var GDAL_HTTP_BEARER -- gdalinfo /vsicurl/https://data.example.org/a.tif
   token2go run --file-var TOKEN_PATH -- ./fetch --all
   token2go run --renew=open -- make tiles`,
 		Args: func(c *cobra.Command, arguments []string) error {
@@ -61,8 +63,8 @@ func runCommand(env *cli.Env) *cobra.Command {
 	}
 	a.add(c)
 	addRenew(c, &options.Renew)
-	c.Flags().StringArrayVar(&options.FileNames, "file-var", nil, "variable that gets the file's path, too; can be given again")
-	c.Flags().StringArrayVar(&options.TokenNames, "token-var", nil, "variable that gets the token as it is at the start; can be given again")
+	c.Flags().StringArrayVar(&options.FileNames, "file-var", nil, "`NAME` of another variable for the file's path; can be repeated")
+	c.Flags().StringArrayVar(&options.TokenNames, "token-var", nil, "`NAME` of a variable for the token at the start; can be repeated")
 	return c
 }
 
@@ -71,11 +73,11 @@ func keepCommand(env *cli.Env) *cobra.Command {
 	var options cli.KeepOptions
 	c := &cobra.Command{
 		Use:   "keep [SERVER]",
-		Short: "Keep a file fresh that holds a token",
-		Long: "keep writes the token alone into a file of mode 0600, replaces it in one step before the token\n" +
-			"ends, and removes it when keep ends (Ctrl-C).\n\n" +
-			"Without --file it is where WLCG bearer token discovery looks: $BEARER_TOKEN_FILE, else\n" +
-			"$XDG_RUNTIME_DIR/bt_u$UID, else /tmp/bt_u$UID; so tools that follow it find the token by themselves." + renewals,
+		Short: "Keep a fresh token in a file",
+		Long: "keep writes the token, and nothing else, into a file of mode 0600, replaces the file in one step\n" +
+			"before the token expires, and removes it when keep ends (Ctrl-C).\n\n" +
+			"Without --file, the file is where WLCG bearer token discovery looks: $BEARER_TOKEN_FILE, else\n" +
+			"$XDG_RUNTIME_DIR/bt_u$UID, else /tmp/bt_u$UID." + renewals,
 		Example: `  token2go keep https://t2g.example.org
   token2go keep work --file ~/.config/tool/token
   token2go keep --renew=open --leave`,
@@ -93,13 +95,13 @@ func keepCommand(env *cli.Env) *cobra.Command {
 	}
 	a.add(c)
 	addRenew(c, &options.Renew)
-	c.Flags().StringVar(&options.File, "file", "", "path of the file (default: where WLCG bearer token discovery looks)")
-	c.Flags().BoolVar(&options.Leave, "leave", false, "leave the file there when keep ends")
+	c.Flags().StringVar(&options.File, "file", "", "`PATH` of the file (default: where WLCG bearer token discovery looks)")
+	c.Flags().BoolVar(&options.Leave, "leave", false, "do not remove the file when keep ends")
 	return c
 }
 
 func addRenew(c *cobra.Command, to *string) {
-	c.Flags().StringVar(to, "renew", "", "before the token ends: ask, open or never (default ask)")
+	c.Flags().StringVar(to, "renew", "", "`MODE` before the token expires: ask, open or never (default ask)")
 	_ = c.RegisterFlagCompletionFunc("renew", cobra.FixedCompletions(cli.Renewals(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 

@@ -12,9 +12,9 @@ func statusCommand(env *cli.Env) *cobra.Command {
 	var output, profile string
 	c := &cobra.Command{
 		Use:   "status [SERVER]",
-		Short: "Say which tokens are kept, and for how long they live",
-		Long: "status lists the tokens in the cache, never a token itself. Of one server it says whether there is a\n" +
-			"token that can be used: exit code 0, or else 11.",
+		Short: "List the tokens in the cache, and when they expire",
+		Long: "status lists what is known of the tokens in the cache, but never a token itself. With SERVER, the exit\n" +
+			"code is 0 if there is a valid token, and 11 if not.",
 		Example: `  token2go status
   token2go status work && ./upload.sh
   token2go status --output json`,
@@ -39,7 +39,7 @@ func statusCommand(env *cli.Env) *cobra.Command {
 		},
 	}
 	addProfile(c, &profile)
-	c.Flags().StringVarP(&output, "output", "o", "text", "text, or json: a line for each token")
+	c.Flags().StringVarP(&output, "output", "o", "text", "text, or json with a line for each token")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return c
 }
@@ -50,10 +50,10 @@ func logoutCommand(env *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "logout [SERVER]",
 		Short: "Remove a token from this computer",
-		Long: "logout removes a server's token from the cache. Until it expires, the token is still valid elsewhere,\n" +
-			"and your browser is still signed in at the gateway.\n\n" +
-			"With --everywhere the gateway's sign-out page is opened, too: /oauth2/sign_out, which is oauth2-proxy's,\n" +
-			"or what the profile's sign-out says. What that ends is for the gateway to decide.",
+		Long: "logout removes a server's token from the cache. Copies of the token stay valid until it expires, and\n" +
+			"your browser stays signed in at the gateway.\n\n" +
+			"--everywhere also opens the gateway's sign-out page: /oauth2/sign_out, which is oauth2-proxy's, or the\n" +
+			"profile's sign-out. What that ends is for the gateway to decide.",
 		Example: `  token2go logout work
   token2go logout --everywhere work
   token2go logout --all
@@ -77,7 +77,7 @@ func logoutCommand(env *cli.Env) *cobra.Command {
 		},
 	}
 	a.addServer(c)
-	c.Flags().BoolVar(&all, "all", false, "remove the tokens of all servers")
+	c.Flags().BoolVar(&all, "all", false, "remove the tokens of all servers from the cache")
 	c.Flags().BoolVar(&everywhere, "everywhere", false, "open the gateway's sign-out page, too")
 	return c
 }
@@ -86,11 +86,10 @@ func doctorCommand(env *cli.Env) *cobra.Command {
 	var a requestFlags
 	c := &cobra.Command{
 		Use:   "doctor [SERVER]",
-		Short: "Say what is in the way of a token, and what mends it",
-		Long: "doctor looks at all that lies between this computer and a token: the configuration, the cache, the\n" +
-			"browser, the server's address, certificate and clock, and who answers there. It asks for no token.\n" +
-			"Where one is kept, it also tries whether the gateway takes it from a program. Exit code 12: there\n" +
-			"is something to mend.",
+		Short: "Find out why there is no token, and how to fix it",
+		Long: "doctor checks the cache, git's credential helpers, the browser, the server's address, certificate and\n" +
+			"clock, and what answers there. It does not ask for a token. If one is kept, doctor also checks whether\n" +
+			"the gateway accepts it from a program. The exit code is 12 if something has to be fixed.",
 		Example: `  token2go doctor https://t2g.example.org
   token2go doctor --ca-file /etc/ssl/corporate.pem https://t2g.example.org`,
 		Args:              oneServer,
