@@ -29,10 +29,20 @@ SOON = 20.0  # seconds; whatever takes longer is a failure
 
 # What would make a difference to where a program thinks that it runs.
 _SURROUNDINGS = (
-    *("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "SSH_CONNECTION", "SSH_TTY", "container"),
+    *(
+        "BROWSER",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "WSL_DISTRO_NAME",
+        "SSH_CONNECTION",
+        "SSH_CLIENT",
+        "SSH_TTY",
+        "container",
+    ),
     *("JUPYTERHUB_SERVICE_PREFIX", "BINDER_SERVICE_HOST", "COLAB_RELEASE_TAG", "CODE_SERVER_SESSION_SOCKET"),
     *("VSCODE_PROXY_URI", "CODESPACES", "KUBERNETES_SERVICE_HOST", "TOKEN2GO_PROXY_URL", "XDG_RUNTIME_DIR"),
-    *("XDG_CACHE_HOME", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
+    *("XDG_CACHE_HOME", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "GITPOD_WORKSPACE_ID", "SUDO_UID"),
 )
 
 
@@ -48,8 +58,9 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Every test has a cache of its own and no browser. Returns the cache's folder."""
     for name in _SURROUNDINGS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("token2go._place._container", lambda: False)
+    monkeypatch.setattr("token2go._browser._CONTAINER_MARKS", ())
     monkeypatch.setenv("PYTHONPATH", str(SOURCE))  # for the programs that a test starts
+    monkeypatch.setattr("token2go._console._said", set())
     cache = tmp_path / "cache"
     monkeypatch.setenv("TOKEN2GO_CACHE_DIR", str(cache))
     return cache
@@ -82,7 +93,7 @@ class Demo:
             self.lines.append(line)
             if "Ctrl-C ends the demo" in line:
                 break
-        found = re.search(r"Through the gateway +(http://\S+)/\n", "".join(self.lines))
+        found = re.search(r"^ +(http://127\S+)/\n", "".join(self.lines), re.M)
         assert found, "".join(self.lines)
         self.front = found[1]
         threading.Thread(target=self._read, daemon=True).start()

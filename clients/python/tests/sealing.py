@@ -45,7 +45,7 @@ class Request:
         self.triple = "format" not in query
         self.key: PublicKey
         if query["publicKeyType"] == "jwk":
-            members = json.loads(query["publicKey"])
+            members = json.loads(raw64(query["publicKey"]))
             x, y = (int.from_bytes(raw64(members[name]), "big") for name in ("x", "y"))
             self.key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
             self.port, self.path = int(query.get("port", 0)), query.get("path", "")
@@ -120,7 +120,7 @@ def plaintext(token: str, shift: int, members: dict[str, Any]) -> dict[str, Any]
         "timestamp": at(shift),
         "fingerprint": "0" * 64,
         "secret": token,
-        "expires": at(3600),
+        "expires": at(3600 + shift),
         "header": "X-Forwarded-Access-Token",
         "tokenType": "Bearer",
     }

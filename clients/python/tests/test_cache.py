@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import http.client
 import json
@@ -44,7 +45,7 @@ def put(folder: Path, kind: str, text: str, server: str = SERVER) -> Path:
 @pytest.mark.parametrize("vector", _VECTORS["names"], ids=lambda v: v["server"])
 def test_a_server_has_one_name_however_it_is_written(vector: dict[str, str]) -> None:
     assert parse(vector["server"]) == vector["canonical"]
-    assert _cache.name(vector["canonical"]) == vector["name"]
+    assert _cache.name(vector["canonical"], vector.get("profile", "")) == vector["name"]
 
 
 @pytest.mark.parametrize("vector", _VECTORS["entries"], ids=lambda v: v["name"])
@@ -81,7 +82,7 @@ def test_what_is_kept_is_read_again(surroundings: Path) -> None:
     assert read is not None
     for name in ("fingerprint", "expires_at", "header", "issuer", "token_type", "obtained_at"):
         assert getattr(read, name) == getattr(token, name)
-    assert cache.token(60, 300, besides=token.fingerprint) is None
+    assert cache.token(60, 300, refused=token.fingerprint) is None
     document = json.loads((surroundings / f"{_cache.name(SERVER)}.json").read_text("utf-8"))
     assert document["version"] == 1
     assert document["server"] == SERVER
@@ -100,9 +101,9 @@ def test_a_refused_token_that_the_gateway_hands_out_again_is_shared_with_those_w
     token = token2go.Token("a", expires_at=began + timedelta(hours=1))
     cache.store(token)
     refused = token.fingerprint
-    assert cache.token(60, 300, besides=refused) is None
-    assert cache.token(60, 300, besides=refused, asked=token.obtained_at + timedelta(seconds=1)) is None
-    assert cache.token(60, 300, besides=refused, asked=began) == token
+    assert cache.token(60, 300, refused=refused) is None
+    assert cache.token(60, 300, refused=refused, since=token.obtained_at + timedelta(seconds=1)) is None
+    assert cache.token(60, 300, refused=refused, since=began) == token
 
 
 @pytest.mark.parametrize("kind", SHARED.values(), ids=lambda k: k.code)
@@ -122,39 +123,126 @@ def test_a_refusal_from_the_future_is_not_shared_for_ever(surroundings: Path) ->
     assert Cache(SERVER).outcome(datetime.now(timezone.utc)) is None
 
 
-def test_a_cache_that_others_could_have_written_is_refused_with_the_way_to_mend_it(surroundings: Path) -> None:
+def test_what_others_could_have_written_is_not_used(surroundings: Path, tmp_path: Path) -> None:
     token = token2go.Token("a", expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
     surroundings.mkdir(mode=0o755)
-    with pytest.raises(token2go.CacheError, match=f"chmod 700 '{surroundings}'"):
+    with pytest.raises(token2go.CacheError, match="is open to others; set TOKEN2GO_CACHE_DIR"):
         Cache(SERVER)
     surroundings.chmod(0o700)
     cache = Cache(SERVER)
     cache.store(token)
     path = surroundings / f"{_cache.name(SERVER)}.json"
     path.chmod(0o640)
-    with pytest.raises(token2go.CacheError, match=f"chmod 600 '{path}'"):
+    with pytest.raises(token2go.CacheError, match="is open to others"):
         cache.token(0, 300)
     path.rename(surroundings / "elsewhere")
     path.symlink_to(surroundings / "elsewhere")
-    with pytest.raises(token2go.CacheError, match=f"is a link; remove it: rm '{path}'"):
+    with pytest.raises(token2go.CacheError, match="is a link"):
         cache.token(0, 300)
     path.unlink()
     path.mkdir()
     with pytest.raises(token2go.CacheError):
         cache.token(0, 300)
-
-
-def test_a_folder_or_a_lock_that_is_a_link_is_refused(surroundings: Path, tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir(mode=0o700)
-    surroundings.symlink_to(tmp_path / "real")
-    with pytest.raises(token2go.CacheError, match="is a link"):
-        Cache(SERVER)
-    surroundings.unlink()
-    cache = Cache(SERVER)
     (surroundings / f"{_cache.name(SERVER)}.lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(token2go.CacheError, match="is a link"), cache.lock(1, lambda: None):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_directory_that_is_a_link_is_not_used(surroundings: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    surroundings.symlink_to(tmp_path / "real")
+    with pytest.raises(token2go.CacheError, match="is a link"):
+        Cache(SERVER)
+
+
+def _unusable_directory(what: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if what == "link":
+        path.symlink_to("/nowhere")
+    elif what == "file":
+        path.touch()
+    else:
+        path.mkdir(mode=0o700)
+    if what == "modes":  # as `chmod -R g+rwX ~` leaves it, and Kubernetes with an fsGroup
+        path.chmod(0o770)
+    if what in ("read-only", "full"):
+        code = errno.EROFS if what == "read-only" else errno.ENOSPC
+        genuine = os.open
+
+        def fail(file: Any, flags: int, *more: Any, **named: Any) -> int:
+            if flags & os.O_CREAT:
+                raise OSError(code, os.strerror(code))
+            return genuine(file, flags, *more, **named)
+
+        monkeypatch.setattr("token2go._cache.os.open", fail)
+
+
+@pytest.mark.parametrize("what", ["modes", "link", "file", "read-only", "full"])
+def test_get_asks_and_warns_once_where_nothing_can_be_kept(
+    what: str, demo: Demo, surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _unusable_directory(what, surroundings, monkeypatch)
+    browser = Person().sign_in(demo)
+    for _ in range(2):
+        assert token2go.get(demo.front, browser=browser.open, show=lambda _: None)
+    printed = capsys.readouterr().err
+    assert printed.count("no token is kept") == 1
+    assert printed.count("\n") == 1
+    assert "TOKEN2GO_CACHE_DIR" in printed
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_keeps_a_token(
+    code: int, demo: Demo, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(code, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    token = token2go.get(demo.front, browser=person.open, show=lambda _: None)
+    assert token2go.get(demo.front, show=lambda _: pytest.fail("asked again")) == token
+
+
+@pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "."}, {"HOME": "~"}])
+def test_without_a_home_nothing_is_written_into_the_working_directory(
+    home: dict[str, str], demo: Demo, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "TOKEN2GO_CACHE_DIR"):
+        monkeypatch.delenv(name)
+    for name, value in home.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(_cache, "_ours", lambda *_, **__: False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert token2go.get(demo.front, browser=person.open, show=lambda _: None)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_fresh_replaces_the_token_that_is_kept(demo: Demo, person: Person) -> None:
+    asked: list[str] = []
+
+    def browser(address: str) -> None:
+        asked.append(address)
+        person.open(address)
+
+    def ask(**options: Any) -> token2go.Token:
+        return token2go.get(demo.front, browser=browser, show=lambda _: None, **options)
+
+    first = ask()
+    second = ask(fresh=True)
+    assert len(asked) == 2
+    assert second.obtained_at > first.obtained_at
+    assert ask().obtained_at == second.obtained_at
+    assert len(asked) == 2
+
+
+def test_profiles_do_not_share_a_token(demo: Demo, person: Person, surroundings: Path) -> None:
+    for profile in ("", "work"):
+        token2go.get(demo.front, profile=profile, browser=person.open, show=lambda _: None)
+    documents = [json.loads(path.read_text()) for path in surroundings.glob("*.json")]
+    assert sorted(document.get("profile", "") for document in documents) == ["", "work"]
+    assert token2go.logout(demo.front, profile="work")
+    assert token2go.logout(demo.front)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
@@ -169,17 +257,17 @@ def test_the_folder_is_where_the_other_clients_look(tmp_path: Path, monkeypatch:
     home = {"HOME": "/home/x"}
     monkeypatch.setattr(_cache, "_ours", lambda path, mode=None: path == str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
-    assert _cache.folder({**home, "TOKEN2GO_CACHE_DIR": "/a/b"}) == Path("/a/b")
+    assert _cache.directory({**home, "TOKEN2GO_CACHE_DIR": "/a/b"}) == Path("/a/b")
     with pytest.raises(token2go.CacheError, match="absolute"):
-        _cache.folder({"TOKEN2GO_CACHE_DIR": "a/b"})
-    assert _cache.folder({**home, "XDG_RUNTIME_DIR": str(tmp_path)}) == tmp_path / "token2go"
-    assert _cache.folder({**home, "XDG_RUNTIME_DIR": "/not/ours"}) == Path("/home/x/.cache/token2go")
-    assert _cache.folder({**home, "XDG_CACHE_HOME": "/c"}) == Path("/c/token2go")
-    assert _cache.folder({**home, "XDG_CACHE_HOME": "c"}) == Path("/home/x/.cache/token2go")
+        _cache.directory({"TOKEN2GO_CACHE_DIR": "a/b"})
+    assert _cache.directory({**home, "XDG_RUNTIME_DIR": str(tmp_path)}) == tmp_path / "token2go"
+    assert _cache.directory({**home, "XDG_RUNTIME_DIR": "/not/ours"}) == Path("/home/x/.cache/token2go")
+    assert _cache.directory({**home, "XDG_CACHE_HOME": "/c"}) == Path("/c/token2go")
+    assert _cache.directory({**home, "XDG_CACHE_HOME": "c"}) == Path("/home/x/.cache/token2go")
     monkeypatch.setattr(_cache, "_ours", lambda path, mode=None: path.startswith("/run/user/") and mode == 0o700)
-    assert _cache.folder(home) == Path(f"/run/user/{os.getuid()}/token2go")
+    assert _cache.directory(home) == Path(f"/run/user/{os.getuid()}/token2go")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert _cache.folder(home) == Path("/home/x/Library/Caches/token2go")
+    assert _cache.directory(home) == Path("/home/x/Library/Caches/token2go")
 
 
 def test_leftovers_are_swept_by_whoever_holds_the_lock(surroundings: Path) -> None:
@@ -199,14 +287,12 @@ def test_the_lock_is_the_one_that_flock_takes(surroundings: Path) -> None:
     told: list[bool] = []
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(token2go.TimedOut, match="another program is still asking"):  # noqa: SIM117
+        with pytest.raises(token2go.TimedOutError, match="another program is still asking"):  # noqa: SIM117
             with Cache(SERVER).lock(0.2, lambda: told.append(True)):
                 pass
         assert told == [True]
-    with Cache(SERVER).lock(0.2, lambda: told.append(True)) as held:
-        assert held
-        with open(path) as file, pytest.raises(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with Cache(SERVER).lock(0.2, lambda: told.append(True)), open(path) as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert told == [True]
     assert path.read_bytes() == b""
 
@@ -249,7 +335,7 @@ def test_twenty_programs_at_once_open_one_tab_and_share_its_answer(
         assert len({out for out, _ in ends}) == 1
         assert all(len(out.strip()) == 64 for out, _ in ends)
     else:
-        assert all(err.strip().endswith("Denied") and not out for out, err in ends)
+        assert all(err.strip().endswith("DeniedError") and not out for out, err in ends)
     told = [err for _, err in ends if "another program is asking" in err]
     assert len(told) == 19
     assert all(err.count("another program is asking") == 1 for err in told)

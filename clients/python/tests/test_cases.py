@@ -18,16 +18,16 @@ import token2go
 from conftest import SOON, VECTORS
 from sealing import Request, sealed
 from token2go._call import Call
-from token2go._errors import Stray
+from token2go._errors import StrayError
 from token2go._paste import Pasted
 from token2go._wait import Wait
 
 _DOCUMENT: dict[str, Any] = json.loads((VECTORS / "clients.json").read_text("utf-8"))
 _ERRORS = {
-    "denied": token2go.Denied,
-    "no_token": token2go.NoToken,
-    "expiring": token2go.Expiring,
-    "refused": token2go.Refused,
+    "denied": token2go.DeniedError,
+    "no_token": token2go.NoTokenError,
+    "expiring": token2go.ExpiringError,
+    "refused": token2go.RefusedError,
     "server_error": token2go.ServerError,
 }
 assert _DOCUMENT["cases"]
@@ -37,26 +37,27 @@ class Hand:
     """Pastes lines, and knows when each has been taken."""
 
     def __init__(self) -> None:
-        self._ear, self._mouth = socket.socketpair()
+        self._receiver, self._sender = socket.socketpair()
         self._pasted: Pasted | None = None
         self._lines: list[str] = []
         self._taken = threading.Event()
 
     def open(self, selector: selectors.BaseSelector, pasted: Pasted) -> None:
         self._pasted = pasted
-        selector.register(self._ear, selectors.EVENT_READ, self._take)
+        selector.register(self._receiver, selectors.EVENT_READ, self._take)
 
     def _take(self) -> None:
-        self._ear.recv(1)
+        self._receiver.recv(1)
         assert self._pasted is not None
         for line in self._lines:
             self._pasted.add(line)
+        self._pasted.pause()
         self._taken.set()
 
     def paste(self, lines: list[str]) -> None:
         self._lines = lines
         self._taken.clear()
-        self._mouth.send(b"x")
+        self._sender.send(b"x")
         assert self._taken.wait(SOON)
 
     def sweep(self) -> None:
@@ -66,8 +67,8 @@ class Hand:
         return float("inf")
 
     def close(self) -> None:
-        self._ear.close()
-        self._mouth.close()
+        self._receiver.close()
+        self._sender.close()
 
 
 class Client:
@@ -89,7 +90,7 @@ class Client:
 
     def _run(self, ready: threading.Event) -> None:
         with Wait(self.call, lambda kind, _: self.warnings.append(kind)) as wait:
-            wait.listen(0)
+            wait.listen()
             wait.take_pasted(self.hand)
             self.url, self.short_url = wait.url, wait.short_url
             ready.set()
@@ -111,6 +112,7 @@ class Client:
         token = _DOCUMENT["token"]
         values = {
             "path": self.request.path,
+            "pathEscaped": f"{self.request.path[:-1]}%{ord(self.request.path[-1]):02X}",
             "short": urlsplit(self.short_url).path,
             "port": str(self.request.port),
             "state": self.request.state,
@@ -185,7 +187,11 @@ def send(client: Client, step: dict[str, Any]) -> Answer:
     if "form" in step:
         body = encoded(step["form"])
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    if body is not None:
+    if step.get("chunked") and body is not None:
+        headers["Transfer-Encoding"] = "chunked"
+        parts = [body[at : at + 16] for at in range(0, len(body), 16)]
+        body = "".join(f"{len(part):x}\r\n{part}\r\n" for part in [*parts, ""])
+    elif body is not None:
         headers["Content-Length"] = str(len(body.encode()))
     lines = [f"{step.get('method', 'GET')} {target} HTTP/1.1", *(f"{n}: {v}" for n, v in headers.items()), "", ""]
     return exchange(port, "\r\n".join(lines).encode() + (body or "").encode())
@@ -194,7 +200,7 @@ def send(client: Client, step: dict[str, Any]) -> Answer:
 def check_status(client: Client, wanted: str, answer: Answer) -> None:
     if wanted == "any":
         return
-    if wanted == "refused" and answer.status == 0:
+    if wanted in ("refused", "again") and answer.status == 0:
         return
     if wanted in ("4xx", "refused"):
         assert 400 <= answer.status <= 499
@@ -207,7 +213,7 @@ def check_status(client: Client, wanted: str, answer: Answer) -> None:
         assert answer.headers["location"].startswith("https://t2g.example.org/flow/redirect/token?")
         assert Request(answer.headers["location"]).state == client.request.state
         return
-    assert wanted == "303"
+    assert wanted in ("303", "again")
     here = f"http://127.0.0.1:{client.request.port}"
     page = urlsplit(urljoin(here + client.request.path, answer.headers["location"]))
     assert f"{page.scheme}://{page.netloc}" == here
@@ -257,7 +263,10 @@ def do(client: Client, step: dict[str, Any]) -> None:
         check_status(client, step["status"], send(client, filled))
     if "ends" in step:
         check_end(client, filled["ends"])
-    assert client.warnings[before:] == step.get("warns", [])
+    # test_listener.py looks at the warning of a second visit.
+    assert [kind for kind in client.warnings[before:] if kind != "visit"] == [
+        kind for kind in step.get("warns", []) if kind != "visit"
+    ]
 
 
 def test_a_person_may_take_their_time_to_paste() -> None:
@@ -270,7 +279,7 @@ def test_a_person_may_take_their_time_to_paste() -> None:
 
 
 def test_half_a_surrogate_pair_is_no_state() -> None:
-    with pytest.raises(Stray):
+    with pytest.raises(StrayError):
         Call("https://t2g.example.org/").judge_pasted("http://127.0.0.1:1/x?state=\ud800")
 
 

@@ -66,5 +66,5 @@ def test_the_last_page_of_a_denial_says_so_and_fits_a_small_window(demo: Demo, c
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     # A browser looks for an icon, which is a stray like any other.
     assert not [text for text in problems if "status of 404" not in text], problems
-    with pytest.raises(token2go.Denied):
+    with pytest.raises(token2go.DeniedError):
         asking.result()

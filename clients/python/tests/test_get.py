@@ -64,14 +64,14 @@ def test_a_person_who_denies_ends_it(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front)
     landed = person.decide(person.open(asking.prompt.url, Sec_Fetch_Site="cross-site"), "deny")
     assert "No token: denied" in landed.text
-    with pytest.raises(token2go.Denied, match="choose Allow if the four words are the same"):
+    with pytest.raises(token2go.DeniedError, match="choose Allow if the four words are the same"):
         asking.result()
 
 
 def test_a_token_that_lives_too_short_is_said_so(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front, min_ttl=3600)
     person.open(asking.prompt.url)
-    with pytest.raises(token2go.Expiring, match="smaller min_ttl"):
+    with pytest.raises(token2go.ExpiringError, match="smaller min_ttl"):
         asking.result()
 
 
@@ -80,7 +80,7 @@ def test_a_mode_that_the_operator_does_not_offer_is_refused(server_program: Path
     try:
         asking = Asking(token2go.get, demo.front, timeout=5)
         Person().sign_in(demo).open(asking.prompt.url)
-        with pytest.raises(token2go.Refused, match="ask the operator"):
+        with pytest.raises(token2go.RefusedError, match="ask the operator"):
             asking.result()
     finally:
         demo.close()
@@ -127,7 +127,7 @@ def test_a_token_that_cannot_be_kept_is_of_use_all_the_same(
     assert "no space left" in capsys.readouterr().err
     asking = Asking(token2go.get, demo.front)
     person.decide(person.open(asking.prompt.url, Sec_Fetch_Site="cross-site"), "deny")
-    with pytest.raises(token2go.Denied):
+    with pytest.raises(token2go.DeniedError):
         asking.result()
 
 
@@ -168,7 +168,7 @@ def test_aget_awaits_and_is_called_off(demo: Demo, person: Person) -> None:
 
 
 def test_nobody_who_comes_ends_in_a_time_out_that_names_what_to_do(demo: Demo) -> None:
-    with pytest.raises(token2go.TimedOut, match=r'1\.0\.3 .*format="triple"'):
+    with pytest.raises(token2go.TimedOutError, match=r'1\.0\.3 .*format="triple"'):
         token2go.get(demo.front, timeout=0.3, browser=False, show=lambda _: None)
 
 
@@ -177,7 +177,7 @@ def test_a_server_on_this_computer_that_is_not_there_is_said_at_once() -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         began = time.monotonic()
-        with pytest.raises(token2go.Unreachable, match="check the address"):
+        with pytest.raises(token2go.UnreachableError, match="check the address"):
             token2go.get(f"http://127.0.0.1:{port}")
         assert time.monotonic() - began < 5
 
@@ -186,10 +186,10 @@ def test_a_server_that_cannot_be_reached_from_here_is_named_at_the_time_out(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
-        raise token2go.Unreachable("t2g.example.org: no such name")
+        raise token2go.UnreachableError("t2g.example.org: no such name")
 
     monkeypatch.setattr("token2go._probe.probe", refused)
-    with pytest.raises(token2go.Unreachable, match="no such name"):
+    with pytest.raises(token2go.UnreachableError, match="no such name"):
         token2go.get("https://t2g.example.org", timeout=0.5, browser=False)
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -235,7 +235,7 @@ def test_the_listener_is_bound_to_127_0_0_1_alone_and_before_anybody_is_asked(de
         assert len(query["path"][0]) > 30
         assert len(query["state"][0]) == 43
 
-    with pytest.raises(token2go.TimedOut):
+    with pytest.raises(token2go.TimedOutError):
         token2go.get(demo.front, show=show, timeout=0.3, browser=False)
     assert connected == [True]
 
@@ -243,7 +243,7 @@ def test_the_listener_is_bound_to_127_0_0_1_alone_and_before_anybody_is_asked(de
 def test_every_call_has_its_own_key_state_path_and_words(demo: Demo) -> None:
     prompts: list[token2go.Prompt] = []
     for _ in range(2):
-        with pytest.raises(token2go.TimedOut):
+        with pytest.raises(token2go.TimedOutError):
             token2go.get(demo.front, show=prompts.append, timeout=0.1, browser=False)
     first, second = (parse_qs(urlsplit(prompt.url).query) for prompt in prompts)
     for name in ("publicKey", "state", "path"):

@@ -92,7 +92,7 @@ def test_a_denial_is_shown_and_raised(demo: Demo, person: Person, tmp_path: Path
     person.decide(person.open(book.link(), Sec_Fetch_Site="cross-site"), "deny")
     saved = book.end()
     assert "No token: denied" in saved
-    assert "Denied" in str(book.error)
+    assert "DeniedError" in str(book.error)
     assert "state=" not in saved
 
 
@@ -268,5 +268,5 @@ def test_nobody_who_pastes_ends_in_a_time_out(demo: Demo, hub_kernel: Kernel) ->
     hub_kernel.execute(f"import token2go\ntoken = token2go.get({demo.front!r}, timeout=1)")
     hub_kernel.asked()
     hub_kernel.end()
-    assert "TimedOut" in hub_kernel.results[-1]
+    assert "TimedOutError" in hub_kernel.results[-1]
     assert "No token: timed out" in hub_kernel.status

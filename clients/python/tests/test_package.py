@@ -42,7 +42,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert [name for name in names if name.endswith("NOTICE")]
     metadata = zipfile.ZipFile(wheel).read(next(name for name in names if name.endswith("METADATA"))).decode()
     needed = re.findall(r"^Requires-Dist: (.+)$", metadata, re.M)
-    assert [line for line in needed if "extra ==" not in line] == ["cryptography>=42"]
+    assert [line for line in needed if "extra ==" not in line] == [
+        "cryptography>=42.0.4",
+        "h11>=0.16",
+        "idna>=3.7",
+    ]
     assert {"requests", "httpx", "ipython"} == set(re.findall(r"^Provides-Extra: (.+)$", metadata, re.M))
 
 
@@ -61,14 +65,14 @@ def test_the_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path, pyt
     program = clean / "bin" / "python"
     pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     core = (HOME / "requirements-core.txt").read_text()
-    wanted = r"(cryptography|cffi|pycparser|typing-ext)"
+    wanted = r"(cryptography|cffi|h11|idna|pycparser|typing-ext)"
     needed = [text for text in re.split(r"\n(?=\w)", core) if re.match(wanted, text)]
     (tmp_path / "needed.txt").write_text("\n".join(needed))
     arguments = ["--only-binary", ":all:", "--require-hashes", "-r", str(tmp_path / "needed.txt")]
     subprocess.run([*pip, *arguments], check=True, env=bare())
     subprocess.run([*pip, "--no-index", str(wheel)], check=True, env=bare())
     code = (
-        "import token2go; from token2go._call import Call; "
+        "import token2go; from token2go._call import Call; import token2go._listener; "
         "assert 'site-packages' in token2go.__file__; "
         "print(len(Call('https://t2g.example.org/').words)); token2go.Auth, token2go.environment"
     )
@@ -119,7 +123,7 @@ def test_a_key_makes_nobody_wait() -> None:
 def test_every_public_name_is_there_and_documented() -> None:
     import token2go
 
-    assert sorted(token2go.__all__) == sorted([*token2go._HOMES, "__version__"])
+    assert sorted(token2go.__all__) == sorted([*token2go._MODULES, "__version__"])
     for name in token2go.__all__:
         value = getattr(token2go, name)
         assert value.__doc__, name

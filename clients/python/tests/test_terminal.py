@@ -112,7 +112,7 @@ def test_the_address_that_the_browser_could_not_reach_is_pasted(
     terminal = Terminal(demo.front, "--listen")
     terminals.append(terminal)
     short = terminal.shows(r"(http://127\.0\.0\.1:\d+/[\w-]{12})\r\n")
-    terminal.shows("paste here the address")
+    terminal.shows("and paste here what the page shows")
     # The browser is on another computer: what it would open is known, and its answer ends nowhere.
     flow = _location(short)
     other = flow.replace(f"port={urlsplit(short).port}", "port=1")
@@ -148,7 +148,7 @@ def test_over_ssh_the_sealed_text_is_pasted(demo: Demo, person: Person, terminal
     terminals.append(terminal)
     address = terminal.shows(r"(http://127\.0\.0\.1:\d+/flow/redirect/token\?\S+)\r\n")
     assert "responseMode=page" in address
-    terminal.shows("Then paste here")
+    terminal.shows("and paste here what the page shows")
     text = sealed_text(person, address)
     terminal.type(text + ending)
     code, out = terminal.end()
@@ -177,7 +177,7 @@ def test_what_is_no_answer_is_said_and_the_wait_goes_on(demo: Demo, person: Pers
     terminals.append(terminal)
     address = terminal.shows(r"(http://127\.0\.0\.1:\d+/flow/redirect/token\?\S+)\r\n")
     terminal.type("hello\n")
-    terminal.shows("neither a sealed text nor the address of one")
+    terminal.shows("neither the sealed text nor an address")
     terminal.type(sealed_text(person, address) + "\n")
     assert terminal.end()[0] == 0
 
@@ -228,7 +228,7 @@ def test_without_a_terminal_nothing_is_read(demo: Demo, person: Person) -> None:
         (["t2g.example.org"], 2, "no https://"),
         ([], 2, "usage:"),
         (["https://t2g.example.org", "--nonsense"], 2, "usage:"),
-        (["https://t2g.example.org", "--timeout", "0.2", "--no-cache"], 4, "timed out"),
+        (["https://t2g.example.org", "--timeout", "0.2s", "--no-cache"], 4, "timed out"),
         (["--logout", "https://t2g.example.org"], 0, "there was no token"),
         (["--help"], 0, ""),
         (["--version"], 0, ""),
@@ -257,7 +257,7 @@ def test_a_cache_and_a_port_that_cannot_be_used_have_the_exit_codes_of_the_progr
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOKEN2GO_CACHE_DIR", "relative")
-    assert main(["https://t2g.example.org"]) == 13
+    assert main(["--logout", "https://t2g.example.org"]) == 13
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert main(["https://t2g.example.org", "--listen", "--no-cache", "--port", port]) == 14

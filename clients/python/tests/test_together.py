@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -18,8 +19,15 @@ class Program:
 
     def __init__(self, program: Path, demo: Demo) -> None:
         pipe = subprocess.PIPE
-        command = [str(program), "get", "--no-browser", demo.front]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+        command = [str(program), "get", demo.front]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env={**os.environ, "BROWSER": "true"},
+        )
         self.said = ""
 
     def address(self) -> str:
@@ -66,7 +74,7 @@ def test_the_package_waits_for_the_program_and_shares_its_end(
         assert str(asking.result()) == text
     else:
         assert code == 3
-        with pytest.raises(token2go.Denied):
+        with pytest.raises(token2go.DeniedError):
             asking.result()
     assert asking.asked == 0
 
@@ -83,7 +91,7 @@ def test_the_program_waits_for_the_package_and_shares_its_end(
     if decision == "allow":
         assert program.end() == (0, str(asking.result()))
     else:
-        with pytest.raises(token2go.Denied):
+        with pytest.raises(token2go.DeniedError):
             asking.result()
         assert program.end() == (3, "")
     assert "127.0.0.1" not in program.said.replace(demo.front, "")

@@ -43,8 +43,8 @@ def test_a_log_line_and_a_traceback_have_a_mask(caplog: pytest.LogCaptureFixture
     logging.getLogger("tests").warning("got %r", token)
     assert SECRET not in caplog.text
     try:
-        raise token2go.Denied(repr(token))
-    except token2go.Denied:
+        raise token2go.DeniedError(repr(token))
+    except token2go.DeniedError:
         assert SECRET not in traceback.format_exc()
 
 

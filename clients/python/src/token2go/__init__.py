@@ -15,7 +15,7 @@ the program `token2go` uses as well, so that a shell and a notebook share one si
 
 from __future__ import annotations
 
-# Type checkers take it for true; typing itself would cost more than the rest of this file.
+# Type checkers assume that it is true; importing typing would cost more than the rest of this file.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from token2go._auth import Auth as Auth
@@ -23,87 +23,64 @@ if TYPE_CHECKING:
     from token2go._environment import environment as environment
     from token2go._errors import CacheError as CacheError
     from token2go._errors import CertificateError as CertificateError
-    from token2go._errors import Denied as Denied
-    from token2go._errors import Expiring as Expiring
+    from token2go._errors import DeniedError as DeniedError
+    from token2go._errors import ExpiringError as ExpiringError
     from token2go._errors import ListenError as ListenError
-    from token2go._errors import NoToken as NoToken
+    from token2go._errors import NoTokenError as NoTokenError
     from token2go._errors import OptionError as OptionError
-    from token2go._errors import Refused as Refused
+    from token2go._errors import RefusedError as RefusedError
     from token2go._errors import ServerError as ServerError
-    from token2go._errors import TimedOut as TimedOut
+    from token2go._errors import TimedOutError as TimedOutError
     from token2go._errors import Token2goError as Token2goError
-    from token2go._errors import Unreachable as Unreachable
+    from token2go._errors import UnreachableError as UnreachableError
     from token2go._get import aget as aget
     from token2go._get import get as get
     from token2go._get import logout as logout
-    from token2go._magic import load_ipython_extension as load_ipython_extension
+    from token2go._ipython import load_ipython_extension as load_ipython_extension
+    from token2go._options import Options as Options
     from token2go._probe import probe as probe
     from token2go._prompt import Prompt as Prompt
     from token2go._token import Token as Token
 
 __version__ = "0.1.0"
 
-# Where each public name lives. A module is imported when its first name is used, so
-# that `import token2go` costs next to nothing.
-_HOMES = {
+# The module of each public name. It is imported when the name is first used, so that `import token2go` is fast.
+_MODULES = {
     "Auth": "_auth",
     "CacheError": "_errors",
     "CertificateError": "_errors",
-    "Denied": "_errors",
+    "DeniedError": "_errors",
     "Environment": "_environment",
-    "Expiring": "_errors",
+    "ExpiringError": "_errors",
     "ListenError": "_errors",
-    "NoToken": "_errors",
+    "NoTokenError": "_errors",
     "OptionError": "_errors",
+    "Options": "_options",
     "Prompt": "_prompt",
-    "Refused": "_errors",
+    "RefusedError": "_errors",
     "ServerError": "_errors",
-    "TimedOut": "_errors",
+    "TimedOutError": "_errors",
     "Token": "_token",
     "Token2goError": "_errors",
-    "Unreachable": "_errors",
+    "UnreachableError": "_errors",
     "aget": "_get",
     "environment": "_environment",
     "get": "_get",
-    "load_ipython_extension": "_magic",
+    "load_ipython_extension": "_ipython",
     "logout": "_get",
     "probe": "_probe",
 }
 
-__all__ = [
-    "Auth",
-    "CacheError",
-    "CertificateError",
-    "Denied",
-    "Environment",
-    "Expiring",
-    "ListenError",
-    "NoToken",
-    "OptionError",
-    "Prompt",
-    "Refused",
-    "ServerError",
-    "TimedOut",
-    "Token",
-    "Token2goError",
-    "Unreachable",
-    "__version__",
-    "aget",
-    "environment",
-    "get",
-    "load_ipython_extension",
-    "logout",
-    "probe",
-]
+__all__ = ["__version__", *_MODULES]  # noqa: PLE0604 - they are
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module 'token2go' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"token2go.{home}"), name)
+    value = getattr(import_module(f"token2go.{module}"), name)
     globals()[name] = value
     return value
 

@@ -12,50 +12,65 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from token2go import _options
-from token2go._errors import OptionError, Token2goError
+from token2go import _console, _options
+from token2go._errors import OptionError, TimedOutError, Token2goError
 from token2go._get import obtain, obtain_async
-from token2go._server import is_loopback, origin
+from token2go._options import Options
+from token2go._server import ascii_host, is_loopback, origin
 from token2go._token import Token
 
 if TYPE_CHECKING:
     import httpx
     import requests
-
-    _Base = httpx.Auth
-else:
+    from httpx import Auth as HttpxAuth
+    from requests.auth import AuthBase
+    from typing_extensions import Unpack
+else:  # both libraries are optional
     try:
-        from httpx import Auth as _Base  # which is how httpx knows one
+        from requests.auth import AuthBase
     except ImportError:
-        _Base = object
+
+        class AuthBase:
+            pass
+
+    try:
+        from httpx import Auth as HttpxAuth
+    except ImportError:
+
+        class HttpxAuth:
+            pass
 
 
 _YOUNG = timedelta(minutes=1)
+_FIRST_PAUSE = 60.0  # seconds without a question after one that was not answered; doubled each time
+_MAX_PAUSE = 3600.0
 
 
-class Auth(_Base):
+class Auth(AuthBase, HttpxAuth):
     """Signs requests in: `requests.get(address, auth=auth)`, `httpx.Client(auth=auth)`, `httpx.AsyncClient(auth=auth)`.
 
-    server: the address of Token2go, as for `get`, which says what else can be told.
-    hosts: who may have the token: names such as "api.example.org", with a port where it is not that of https.
-        A name stands for itself alone, not for what is below it.
+    server: the address of Token2go; more options are those of `get`.
+    hosts: which hosts may get the token: names such as "api.example.org", with a port unless it is 443. ".example.org"
+        stands for all hosts below.
 
-    The token goes out over https only, or to this computer, and never across a redirect to another host; an
-        Authorization that the caller gave stays. An answer of
-    401 makes it ask for another token, once for each request and where the body can be sent again; a token that was
-    refused is not used again where the gateway has another, and one that is younger than a minute is not
-    asked for anew; where there is no other to be had, the answer stays 401. One Auth can serve many threads and tasks:
-    one of them asks, and all share its token, or its refusal.
+    The token goes out over https only, or to this computer, and never across a redirect to another host. An
+    Authorization that the caller gave stays. An answer of 401 makes it ask for another token, once for each request
+    whose body can be sent again; a token that was refused is not used again where the gateway has another, and one
+    younger than a minute is not replaced. One Auth can serve many threads and tasks: one of them asks, and all share
+    its token or its error. After a question that no one answered it asks again only after a minute, then two, and so on
+    up to an hour; until then it raises TimedOutError at once.
     """
 
-    def __init__(self, server: str, *, hosts: Iterable[str], **options: Any) -> None:
+    def __init__(self, server: str, *, hosts: Iterable[str], **options: Unpack[Options]) -> None:
         self._options = _options.checked(server, **options)
         self._hosts = frozenset(_host(name) for name in ([hosts] if isinstance(hosts, str) else hosts))
         if not self._hosts:
-            raise OptionError('hosts is empty, want who may have the token, such as ["api.example.org"]')
+            raise OptionError('hosts is empty, want names of hosts that may get the token, such as ["api.example.org"]')
         self._token: Token | None = None
         self._refused = ""  # the fingerprint of a token that a host did not take
         self._failure: tuple[float, type[Token2goError], str] | None = None  # when and why there was no token
+        self._pause = 0.0  # seconds, after a question that was not answered
+        self._not_before = 0.0  # when the next question may be asked, on the monotonic clock
         self._lock = threading.Lock()
         self._tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
@@ -67,7 +82,7 @@ class Auth(_Base):
         raise TypeError("an Auth is not pickled, so that its token does not end up in a file; make another one")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Is how requests asks for the header."""
+        """Called by requests for each request."""
         if self._may(request.url) and "Authorization" not in request.headers:
             used = self._get("")
             request.headers["Authorization"] = used.authorization
@@ -102,7 +117,7 @@ class Auth(_Base):
         return answer
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Is how httpx asks for the header."""
+        """Called by httpx for each request."""
         if not self._may(str(request.url)) or _has_its_own(request):
             yield request
             return
@@ -116,7 +131,7 @@ class Auth(_Base):
                 yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Is how httpx asks for the header, to await."""
+        """Called by httpx.AsyncClient for each request."""
         if not self._may(str(request.url)) or _has_its_own(request):
             yield request
             return
@@ -141,7 +156,18 @@ class Auth(_Base):
     def _may(self, url: str | None) -> bool:
         """Whether the token may go to an address."""
         scheme, host, port = _origin(url or "")
-        return (host, port) in self._hosts and (scheme == "https" or (scheme == "http" and is_loopback(host)))
+        if not host or not all(host.split(".")):
+            return False
+        above = {host[at:] for at, letter in enumerate(host) if letter == "."}
+        names = {name for name, _ in self._hosts} & {host, *above}
+        secure = scheme == "https" or (scheme == "http" and is_loopback(host))
+        if secure and any((name, port) in self._hosts for name in names):
+            return True
+        if names:
+            _console.warn_once(
+                f"no token is sent to {scheme}://{host}:{port}, which is not among the hosts of {self!r}"
+            )
+        return False
 
     def _get(self, refused: str) -> Token:
         """A token that is good, and not the one that was refused, if there is another."""
@@ -150,7 +176,7 @@ class Auth(_Base):
             token = self._kept(refused)
             if token is None:
                 with self._sharing(began):
-                    token = obtain(self._options, besides=self._refused)
+                    token = obtain(self._options, refused=self._refused)
                 self._token = token
             return token
 
@@ -174,15 +200,24 @@ class Auth(_Base):
 
     @contextlib.contextmanager
     def _sharing(self, began: float) -> Iterator[None]:
-        """Tells those who waited meanwhile why there is no token, so that a person says no once."""
+        """Shares an error with those who waited meanwhile, so that a person says no once."""
         if self._failure and self._failure[0] >= began:
             _, kind, detail = self._failure
             raise kind(detail)
+        left = self._not_before - time.monotonic()
+        if left > 0:
+            raise TimedOutError(f"the last question was not answered; the next is possible in {left:.0f} s")
         try:
             yield
         except Token2goError as error:
-            self._failure = time.monotonic(), type(error), error.detail
+            now = time.monotonic()
+            self._failure = now, type(error), error.detail
+            if isinstance(error, TimedOutError):
+                self._pause = min(2 * self._pause or _FIRST_PAUSE, _MAX_PAUSE)
+                self._not_before = now + self._pause
+                _console.say(f"the question was not answered; not asking again for {self._pause:.0f} s")
             raise
+        self._pause = 0.0
 
     def _kept(self, refused: str) -> Token | None:
         """The token at hand, unless it has become of no use."""
@@ -218,17 +253,21 @@ def _has_its_own(request: httpx.Request) -> bool:
 
 
 def _host(name: str) -> tuple[str, int]:
-    """Reads the name of a host, with or without a port."""
+    """Reads the name of a host, with or without a port; a leading dot stands for all hosts below."""
+    below = "." if name.startswith(".") else ""
     try:
-        parts = urlsplit(f"//{name}")
-        port = parts.port
+        parts = urlsplit(f"//{name[len(below) :]}")
+        host, port = ascii_host(parts.hostname or ""), parts.port
     except ValueError:
-        port = 0
-        parts = urlsplit("//")
-    plain = parts.hostname and not set("*/?#@\\% ") & set(name)
-    if not plain or port == 0:
-        raise OptionError(f"{name!r} is no host, want a name such as api.example.org or api.example.org:8443")
-    return (parts.hostname or "").lower(), port or 443
+        host, port = "", 0
+    bad = set("*/?#@\\% ") & set(name) or name.endswith(":") or not all(host.split(".")) or (below and "." not in host)
+    if bad or port == 0:
+        raise OptionError(
+            f"{name!r} is not a host, want one such as api.example.org, api.example.org:8443 or .example.org"
+        )
+    if port is None and is_loopback(host):
+        raise OptionError(f"{name!r} has no port, want the one that is called, such as {name}:8000")
+    return below + host, port or 443
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -1,12 +1,14 @@
 """The cache that every client of Token2go shares, and the lock that lets one of them ask.
 
-One folder of mode 0700 holds for each server a token (`NAME.json`), a lock (`NAME.lock`, empty and never deleted) and
-why the last ask gave no token (`NAME.outcome`). What another user could have written or read is refused, not mended.
+One directory of mode 0700 holds for each server and profile a token (`NAME.json`), a lock (`NAME.lock`, empty and never
+deleted) and why the last question gave no token (`NAME.outcome`). What another user could have written or read is not
+used: CacheError says why, and how to fix it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -18,29 +20,29 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from token2go._errors import SHARED, CacheError, TimedOut, Token2goError, printable
+from token2go._errors import SHARED, CacheError, CancelledError, TimedOutError, Token2goError, printable
 from token2go._token import Token, fingerprint, is_name, moment
 
-_MOST = 2 << 20  # bytes of a file
+_MAX_FILE = 2 << 20  # bytes of a file
+_MAX_AGE = timedelta(hours=24)  # of a token, whatever it says of itself
 _STALE = 60  # seconds after which a temporary file was left by a program that is gone
 _PAUSE = 0.05  # seconds between two looks at the lock
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
+_ELSEWHERE = "set TOKEN2GO_CACHE_DIR to a directory that only you can enter"
 _WINDOWS = sys.platform == "win32"
 
 
-def folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the cache is; it need not be there yet."""
+def directory(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the cache is; it need not exist yet. Raises CacheError where the environment names no absolute path."""
     environ = os.environ if environ is None else environ
-    told = environ.get("TOKEN2GO_CACHE_DIR", "")
-    if told:
-        if not os.path.isabs(told):
-            raise CacheError("TOKEN2GO_CACHE_DIR is not an absolute path")
-        return Path(told)
-    home = Path(environ.get("HOME") or os.path.expanduser("~"))
+    given = environ.get("TOKEN2GO_CACHE_DIR", "")
+    if given:
+        return _absolute("TOKEN2GO_CACHE_DIR", given)
     if _WINDOWS:
         local = environ.get("LOCALAPPDATA")
-        return (Path(local) if local else home / "AppData" / "Local") / "token2go" / "cache"
+        return (Path(local) if local else _home(environ) / "AppData" / "Local") / "token2go" / "cache"
     if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "token2go"
+        return _home(environ) / "Library" / "Caches" / "token2go"
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(runtime) and _ours(runtime):
         return Path(runtime) / "token2go"
@@ -50,56 +52,72 @@ def folder(environ: Mapping[str, str] | None = None) -> Path:
         if _ours(usual, mode=0o700):
             return Path(usual) / "token2go"
     cache = environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if os.path.isabs(cache) else home / ".cache") / "token2go"
+    return (Path(cache) if os.path.isabs(cache) else _home(environ) / ".cache") / "token2go"
 
 
-def name(server: str) -> str:
-    """What the files of a server are called; `server` in its one spelling."""
-    return hashlib.sha256(b"token2go cache\0" + server.encode()).hexdigest()[:32]
+def _home(environ: Mapping[str, str]) -> Path:
+    if _WINDOWS:
+        return _absolute("USERPROFILE", os.path.expanduser("~"))
+    return _absolute("HOME", environ.get("HOME", ""))
+
+
+def _absolute(variable: str, path: str) -> Path:
+    if not os.path.isabs(path):
+        raise CacheError(f"{variable} is not an absolute path; {_ELSEWHERE}")
+    return Path(path)
+
+
+def name(server: str, profile: str = "") -> str:
+    """What the names of the files of a server and a profile begin with; `server` in its one spelling."""
+    whose = server + (f"\0{profile}" if profile else "")
+    return hashlib.sha256(f"token2go cache\0{whose}".encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 class Cache:
-    """The cache for one server, whose address is in its one spelling."""
+    """The cache for one server, whose address is in its one spelling, and one of the person's profiles there."""
 
-    def __init__(self, server: str, where: Path | None = None) -> None:
+    def __init__(self, server: str, profile: str = "") -> None:
         self.server = server
-        self._folder = where or folder()
-        self._name = name(server)
+        self.profile = profile
+        self._directory = directory()
+        self._name = name(server, profile)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self._directory.lstat()
         except OSError as error:
-            raise CacheError(f"{self._folder}: {error.strerror}; make it, or set TOKEN2GO_CACHE_DIR") from None
-        self._check(self._folder.lstat(), self._folder, stat.S_ISDIR, "folder", 0o700)
+            raise self._unusable(self._directory, error) from None
+        self._check(found, self._directory, stat.S_ISDIR, "directory")
 
     def token(
         self,
         min_ttl: float,
         lifetime: float,
         *,
-        besides: str = "",
-        asked: datetime | None = None,
+        refused: str = "",
+        fresh: bool = False,
+        since: datetime | None = None,
         now: datetime | None = None,
     ) -> Token | None:
-        """The token, if it is there and good for long enough, and its fingerprint is not `besides`.
+        """The token, if it is valid for long enough, its fingerprint is not `refused`, and `fresh` is not wanted.
 
-        One that was obtained at `asked` or later is what the gateway has, `besides` or not.
+        One that was obtained at `since` or later is what the gateway has: neither of these two counts then.
         """
         now = now or datetime.now(timezone.utc)
         document = self._read("json")
-        if document is None or document.get("server") != self.server:
+        if document is None or (document.get("server"), document.get("profile", "")) != (self.server, self.profile):
             return None
         token = _token_of(document)
         if token is None:
             return None
-        if token.fingerprint == besides and (asked is None or token.obtained_at < asked):
+        if (fresh or token.fingerprint == refused) and (since is None or token.obtained_at < since):
             return None
-        if token.obtained_at > now + timedelta(minutes=1):
-            return None  # the clock was set back, so nothing is known of its age
+        if token.obtained_at > now + timedelta(minutes=1) or now >= token.obtained_at + _MAX_AGE:
+            return None  # in the first case the clock was set back, so its age is unknown
         return token if token.valid_for(min_ttl, lifetime=lifetime, now=now) else None
 
     def store(self, token: Token) -> None:
         """Keeps a token, in place of any other."""
-        self._write("json", _document_of(self.server, token))
+        self._write("json", _document_of(self.server, self.profile, token))
 
     def outcome(self, since: datetime, now: datetime | None = None) -> Token2goError | None:
         """Why an ask that ended at `since` or later gave no token."""
@@ -119,62 +137,66 @@ class Cache:
         self._write("outcome", document)
 
     def forget(self) -> bool:
-        """Removes the token, and says whether there was one."""
-        (self._folder / f"{self._name}.outcome").unlink(missing_ok=True)
-        path = self._folder / f"{self._name}.json"
-        was = path.exists()
-        path.unlink(missing_ok=True)
-        return was
+        """Removes the token and reports whether there was one."""
+        path = self._directory / f"{self._name}.json"
+        removed = path.exists()
+        try:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".outcome").unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unusable(path, error) from None
+        return removed
 
     @contextlib.contextmanager
     def lock(
         self, timeout: float, waiting: Callable[[], None], called_off: Callable[[], bool] = lambda: False
-    ) -> Iterator[bool]:
-        """Holds the lock, and yields whether it was had; it is not only when the wait was called off.
+    ) -> Iterator[None]:
+        """Holds the lock, which the system releases however the process ends.
 
-        The system takes it from a process that ends, however that ends. `waiting` is called once if
-        somebody else has it. Raises TimedOut after `timeout` seconds.
+        `waiting` is called once if another program has it. Raises TimedOutError after `timeout` seconds, CancelledError
+        when called off. Where the file system has no locks, nothing is locked.
         """
-        path = self._folder / f"{self._name}.lock"
+        path = self._directory / f"{self._name}.lock"
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         except OSError as error:
             raise self._unusable(path, error) from None
         try:
-            self._check(os.fstat(fd), path, stat.S_ISREG, "file", 0o600)
-            held = self._await(fd, path, time.monotonic() + timeout, waiting, called_off)
-            if held:
-                self._sweep()
-            yield held
+            self._check(os.fstat(fd), path, stat.S_ISREG, "file")
+            self._await(fd, path, time.monotonic() + timeout, waiting, called_off)
+            self._sweep()
+            yield
         finally:
             os.close(fd)  # which unlocks it
 
     def _await(
         self, fd: int, path: Path, until: float, waiting: Callable[[], None], called_off: Callable[[], bool]
-    ) -> bool:
-        told = False
+    ) -> None:
+        said = False
         while not called_off():
             try:
                 if _try_lock(fd):
-                    return True
+                    return
             except OSError as error:
+                if error.errno in _NO_LOCKS:
+                    return
                 raise self._unusable(path, error) from None
             if time.monotonic() >= until:
-                raise TimedOut("another program is still asking")
-            if not told:
-                told = True
+                raise TimedOutError("another program is still asking")
+            if not said:
+                said = True
                 waiting()
             time.sleep(_PAUSE)
-        return False
+        raise CancelledError
 
     def _sweep(self) -> None:
-        for path in self._folder.glob(f"{self._name}.*.tmp"):
+        for path in self._directory.glob(f"{self._name}.*.tmp"):
             with contextlib.suppress(OSError):
                 if path.lstat().st_mtime < time.time() - _STALE:
                     path.unlink()
 
     def _read(self, kind: str) -> dict[str, object] | None:
-        path = self._folder / f"{self._name}.{kind}"
+        path = self._directory / f"{self._name}.{kind}"
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             fd = os.open(path, flags)
@@ -183,9 +205,9 @@ class Cache:
         except OSError as error:
             raise self._unusable(path, error) from None
         try:
-            self._check(os.fstat(fd), path, stat.S_ISREG, "file", 0o600)
+            self._check(os.fstat(fd), path, stat.S_ISREG, "file")
             with open(fd, "rb", closefd=False) as file:
-                content = file.read(_MOST)
+                content = file.read(_MAX_FILE)
         finally:
             os.close(fd)
         try:
@@ -195,8 +217,8 @@ class Cache:
         return document if isinstance(document, dict) and document.get("version") == 1 else None
 
     def _write(self, kind: str, document: Mapping[str, object]) -> None:
-        path = self._folder / f"{self._name}.{kind}"
-        new = self._folder / f"{self._name}.{secrets.token_hex(8)}.tmp"
+        path = self._directory / f"{self._name}.{kind}"
+        new = self._directory / f"{self._name}.{secrets.token_hex(8)}.tmp"
         try:
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
@@ -212,24 +234,22 @@ class Cache:
     @staticmethod
     def _unusable(path: Path, error: OSError) -> CacheError:
         if path.is_symlink():
-            return CacheError(f"{path} is a link; remove it: rm '{path}'")
-        return CacheError(
-            f"{path}: {error.strerror}; set TOKEN2GO_CACHE_DIR to a folder of yours, or ask without cache"
-        )
+            return CacheError(f"{path} is a link; {_ELSEWHERE}")
+        return CacheError(f"{path}: {error.strerror}; {_ELSEWHERE}")
 
-    @staticmethod
-    def _check(found: os.stat_result, path: Path, right: Callable[[int], bool], what: str, mode: int) -> None:
-        """Refuses what others may have written or read. On Windows the profile's own rules see to that."""
+    def _check(self, found: os.stat_result, path: Path, right: Callable[[int], bool], what: str) -> None:
+        """Refuses what others may have written or read. On Windows the user profile's own rules prevent that."""
         if stat.S_ISLNK(found.st_mode):
-            raise CacheError(f"{path} is a link; remove it: rm '{path}'")
+            raise CacheError(f"{path} is a link; {_ELSEWHERE}")
         if not right(found.st_mode):
-            raise CacheError(f"{path} is not a {what}; move it away")
+            raise CacheError(f"{path} is not a {what}; {_ELSEWHERE}")
         if _WINDOWS:
             return
         if found.st_uid != os.getuid():
-            raise CacheError(f"{path} belongs to another user; set TOKEN2GO_CACHE_DIR to a folder of yours")
+            raise CacheError(f"{path} belongs to another user; {_ELSEWHERE}")
         if found.st_mode & 0o077:
-            raise CacheError(f"{path} is open to others; look who wrote there, then: chmod {mode:o} '{path}'")
+            again = f"rm -r '{self._directory}' and sign in again, or " if self._directory.name == "token2go" else ""
+            raise CacheError(f"{path} is open to others; {again}{_ELSEWHERE}")
 
 
 def _token_of(document: Mapping[str, object]) -> Token | None:
@@ -254,10 +274,11 @@ def _token_of(document: Mapping[str, object]) -> Token | None:
     return token if document.get("fingerprint") == fingerprint(text) else None
 
 
-def _document_of(server: str, token: Token) -> dict[str, object]:
+def _document_of(server: str, profile: str, token: Token) -> dict[str, object]:
     document: dict[str, object] = {
         "version": 1,
         "server": server,
+        **({"profile": profile} if profile else {}),
         "token": str(token),
         "tokenType": token.token_type,
         "obtained": _nanoseconds(token.obtained_at),

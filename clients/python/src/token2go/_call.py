@@ -1,4 +1,4 @@
-"""What one `get` asks for: an answer must fit its key, its state and its format."""
+"""One question of the redirect flow: its addresses, and whether an answer fits its key, state and format."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from token2go import _seal
-from token2go._errors import Stray, Token2goError, Unaccepted, printable, refusal
+from token2go import _claims, _seal
+from token2go._errors import StrayError, Token2goError, UnacceptedError, printable, refusal
 from token2go._token import Token, is_name, is_token, moment
 
 Fields = Mapping[str, list[str]]
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 class Call:
-    """A fresh key and a fresh state, which never leave the process."""
+    """One question: a fresh key, which never leaves the process, and a fresh state."""
 
     def __init__(self, server: str, *, triple: bool = False, client: str = "", min_ttl: int = 0) -> None:
         self.server = server
@@ -50,9 +50,9 @@ class Call:
 
     def to_listener(self, port: int, path: str) -> str:
         """The address of the flow that ends at http://127.0.0.1:port/path."""
-        if self.triple:  # 1.0.3 knows no other way to say it
+        if self.triple:  # 1.0.3 has no other parameter
             return self._address({"target": f"http://127.0.0.1:{port}{path}"})
-        # Passes firewalls that refuse an address in a query.
+        # Web application firewalls refuse an address in a query.
         return self._address({"responseMode": "auto", "port": str(port), "path": path})
 
     def to_target(self, target: str) -> str:
@@ -72,85 +72,84 @@ class Call:
             assert isinstance(self._private, rsa.RSAPrivateKey)  # noqa: S101 - for the type checker
             query |= {"publicKeyType": "rsa2048-rfc5280-x509-pem", "publicKey": _seal.pem(self._private)}
         else:
-            query |= {"format": "jwe", "publicKeyType": "jwk", "publicKey": self._jwk}
+            # In base64url, since web application firewalls refuse JSON in a query.
+            query |= {"format": "jwe", "publicKeyType": "jwk", "publicKey": _seal.url64(self._jwk.encode())}
         if self.min_ttl:
             query["minTTL"] = str(self.min_ttl)
         return f"{self.server}{_PATH}?{urlencode(query)}"
 
     def judge_pasted(self, text: str) -> Verdict:
-        """Judges what the person pasted: the sealed text, or the whole address that a browser could not reach.
-
-        There is no white space in it.
-        """
+        """Judges a pasted text without white space: the sealed text, or an address that a browser could not reach."""
         if is_address(text):
             return self.judge(fields(text.partition("?")[2].partition("#")[0]), self.began)
         if not text.startswith(JWE_BEGINS):
-            raise Unaccepted("what was pasted is neither a sealed text nor the address of one")
+            raise UnacceptedError("what was pasted is neither a sealed text nor the address of one")
         return self.judge({"state": [self.state], "response": [text]}, self.began)
 
     def judge(self, given: Fields, since: datetime | None = None) -> Verdict:
-        """Judges the parameters of what claims to be the answer, sealed no earlier than `since`, or just now.
-
-        An exception leaves the wait as it was.
-        """
+        """Judges the parameters of a possible answer, which was sealed no earlier than `since`, or just now."""
         state = given.get("state", [])
         # What is pasted may hold half a surrogate pair.
         if len(state) != 1 or not hmac.compare_digest(state[0].encode(errors="surrogatepass"), self.state.encode()):
-            raise Stray("it does not hold the state of this call")
+            raise StrayError("it does not hold the state of this call")
         for name in _SINGLE:
             if len(given.get(name, [])) > 1:
-                raise Unaccepted(f"it holds {name} twice")
+                raise UnacceptedError(f"it holds {name} twice")
         only = {name: values[0] for name, values in given.items()}
         sealed, parts = "response" in only, any(name in only for name in _PARTS)
         if "error" in only:
             if sealed or parts:
-                raise Unaccepted("it is a refusal and a token at once")
+                raise UnacceptedError("it is a refusal and a token at once")
             return Verdict(error=refusal(only["error"], only.get("error_description", "")))
         if parts and not self.triple:
-            raise Unaccepted("it is in the format triple, and jwe was asked for")
+            raise UnacceptedError("it is in the format triple, and jwe was asked for")
         if sealed and self.triple:
-            raise Unaccepted("it is in the format jwe, and triple was asked for")
+            raise UnacceptedError("it is in the format jwe, and triple was asked for")
         if not sealed and not parts:
-            raise Unaccepted("it holds neither a token nor a refusal")
+            raise UnacceptedError("it holds neither a token nor a refusal")
         return self._open(only, since)
 
     def _open(self, only: dict[str, str], since: datetime | None) -> Verdict:
         try:
             if "response" in only:
                 opened = _seal.open_jwe(self._private, only["response"], self.state)
-                token, _ = self._read(opened.plaintext, opened.issuer)
-                return Verdict(token, warning=clock(_moment(opened.issued_at), since))
+                return self._read(opened.plaintext, since, opened.issuer, _moment(opened.issued_at))
             assert isinstance(self._private, rsa.RSAPrivateKey)  # noqa: S101 - for the type checker
             plain = _seal.open_triple(self._private, *(only.get(name, "") for name in _PARTS))
         except _seal.EnvelopeError as error:
-            raise Unaccepted(str(error)) from None
-        token, at = self._read(plain, "")
-        return Verdict(token, warning=clock(at, since))
+            raise UnacceptedError(str(error)) from None
+        return self._read(plain, since)
 
-    def _read(self, plaintext: bytes, issuer: str) -> tuple[Token, datetime | None]:
-        """Takes the token out of the plaintext, and when the server says that it sealed it.
+    def _read(
+        self, plaintext: bytes, since: datetime | None, issuer: str = "", sealed_at: datetime | None = None
+    ) -> Verdict:
+        """Takes the token out of the plaintext. Other members that are unknown or unusable are ignored.
 
-        Members that are not known or not usable are passed over, but for the token.
+        Its expiry is a time of the server's clock, and becomes one of ours.
         """
         try:
             document = json.loads(plaintext.decode())
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise Unaccepted("what it holds is not the JSON of a token")
+            raise UnacceptedError("what it holds is not the JSON of a token")
         text = document.get("secret")
         if not isinstance(text, str) or not is_token(text):
-            raise Unaccepted("it holds no token that can be used")
+            raise UnacceptedError("it holds no token that can be used")
         header, kind = document.get("header"), document.get("tokenType")
+        sealed_at = sealed_at or moment(document.get("timestamp"))
+        ahead = clock_ahead(sealed_at, since)
         token = Token(
             text,
-            expires_at=moment(document.get("expires")),
+            expires_at=_expiry(text, moment(document.get("expires")), sealed_at, ahead),
             header=header if isinstance(header, str) and is_name(header) else "",
             token_type=kind if isinstance(kind, str) and is_name(kind) else "Bearer",
             issuer=issuer if issuer == printable(issuer) else "",
             words=self.words,
         )
-        return token, moment(document.get("timestamp"))
+        side = "behind" if ahead > 0 else "ahead of"
+        warning = f"this computer's clock is {abs(ahead):.0f} s {side} the server's; set it" if ahead else ""
+        return Verdict(token, warning=warning)
 
 
 def is_address(text: str) -> bool:
@@ -162,11 +161,11 @@ def fields(query: str) -> Fields:
     """Takes a query or a form apart. One that cannot be read is a stray."""
     # The library passes over both without a word.
     if ";" in query or re.search("%(?![0-9A-Fa-f]{2})", query):
-        raise Stray("its parameters cannot be read")
+        raise StrayError("its parameters cannot be read")
     try:
         return parse_qs(query, keep_blank_values=True, errors="strict", max_num_fields=50)
     except ValueError:
-        raise Stray("its parameters cannot be read") from None
+        raise StrayError("its parameters cannot be read") from None
 
 
 def _moment(seconds: int) -> datetime:
@@ -177,18 +176,25 @@ def _moment(seconds: int) -> datetime:
         return datetime.max.replace(tzinfo=timezone.utc)
 
 
-def clock(at: datetime | None, since: datetime | None = None) -> str:
-    """Compares the server's clock with ours; empty where there is nothing to say.
+def clock_ahead(at: datetime | None, since: datetime | None = None) -> float:
+    """By how many seconds the server's clock is ahead of ours; 0 for a difference of up to a minute.
 
-    An answer that was sealed between `since` and now says that they agree: a person takes their time to paste.
+    `at` is when the server sealed an answer, which may have been at any time between `since` and now.
     """
     if at is None:
-        return ""
+        return 0
     now = datetime.now(timezone.utc)
     ahead = (at - now).total_seconds()
     if ahead < 0:
         ahead = min(0.0, (at - (since or now)).total_seconds())
-    if abs(ahead) <= 60:
-        return ""
-    side = "behind" if ahead > 0 else "ahead of"
-    return f"this computer's clock is {abs(ahead):.0f} s {side} the server's; set it, or lifetimes will be wrong"
+    return ahead if abs(ahead) > 60 else 0
+
+
+def _expiry(token: str, expires: datetime | None, sealed_at: datetime | None, ahead: float) -> datetime | None:
+    """When a token expires by our clock: what the server says, or a JWT itself if that is earlier."""
+    claimed = _claims.time(_claims.read(token) or {}, "exp")
+    expires = min((at for at in (expires, claimed) if at), default=None)
+    if not ahead or expires is None or sealed_at is None:
+        return expires
+    # Its lifetime counts, from when it was sealed.
+    return expires - timedelta(seconds=ahead) if expires > sealed_at else None

@@ -9,11 +9,15 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from token2go import _options
 from token2go._get import obtain
+from token2go._options import Options
 from token2go._token import Token
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,15 @@ def environment(
     *,
     token_names: Iterable[str] = (),
     file_names: Iterable[str] = (),
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Iterator[Environment]:
     """Sets variables for this process and those that it starts, and restores them afterwards.
 
-    GDAL_HTTP_AUTH=BEARER and GDAL_HTTP_BEARER serve GDAL, rasterio and whatever is made with them; GDAL sends the
-    token to every host that is read from meanwhile, so open nothing of others within the block. BEARER_TOKEN_FILE
-    names a file with the token, as WLCG tools look for it; BEARER_TOKEN, which they would prefer, is unset.
-    TOKEN2GO_HEADER_FILE names one for curl. `token_names` are more variables to set to the token, `file_names` more to
-    set to the file's path. The rest is as for `get`. The token stays what it was at the start of the block.
+    GDAL_HTTP_AUTH=BEARER and GDAL_HTTP_BEARER are for GDAL, rasterio and what builds on them; GDAL sends the token to
+    every host that is read from meanwhile, so read only from those that may have it. BEARER_TOKEN_FILE names a file
+    with the token, as WLCG tools expect; BEARER_TOKEN, which they would prefer, is unset. TOKEN2GO_HEADER_FILE names
+    one for curl. `token_names` are more variables for the token, `file_names` more for the file's path. The other
+    options are those of `get`. The token is not renewed within the block.
     """
     token = obtain(_options.checked(server, **options))
     with contextlib.ExitStack() as stack:

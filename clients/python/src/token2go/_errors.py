@@ -38,7 +38,7 @@ class ListenError(Token2goError):
     advice = "choose another port, or 0 for any that is free"
 
 
-class Unreachable(Token2goError):
+class UnreachableError(Token2goError):
     """The server does not answer."""
 
     kind = "server unreachable"
@@ -55,7 +55,7 @@ class CertificateError(Token2goError):
     )
 
 
-class Denied(Token2goError):
+class DeniedError(Token2goError):
     """The person said no."""
 
     kind = "denied"
@@ -63,8 +63,8 @@ class Denied(Token2goError):
     code = "denied"
 
 
-class TimedOut(Token2goError):
-    """Nobody finished signing in within the time limit."""
+class TimedOutError(Token2goError):
+    """No one finished signing in within the time limit."""
 
     kind = "timed out"
     advice = (
@@ -75,7 +75,7 @@ class TimedOut(Token2goError):
     code = "timed_out"
 
 
-class NoToken(Token2goError):
+class NoTokenError(Token2goError):
     """The gateway sends no token that can be used."""
 
     kind = "no token at the gateway"
@@ -83,16 +83,16 @@ class NoToken(Token2goError):
     code = "no_token"
 
 
-class Expiring(Token2goError):
-    """The gateway's token does not live long enough."""
+class ExpiringError(Token2goError):
+    """The gateway's token expires too soon."""
 
     kind = "token expiring"
     advice = "sign out at the gateway and in again, or ask with a smaller min_ttl"
     code = "expiring"
 
 
-class Refused(Token2goError):
-    """The server takes no such request."""
+class RefusedError(Token2goError):
+    """The server does not allow this request."""
 
     kind = "request refused"
     advice = "ask the operator what is allowed, or change what is asked for"
@@ -107,24 +107,28 @@ class ServerError(Token2goError):
     code = "server_error"
 
 
-class Unaccepted(Exception):
+class CancelledError(Exception):
+    """The wait was called off."""
+
+
+class UnacceptedError(Exception):
     """An answer holds the state and is not accepted; the wait goes on."""
 
 
-class Stray(Exception):
-    """What came does not hold the state of this call. It is nobody's business."""
+class StrayError(Exception):
+    """A request without the state of this call. It is answered and not reported."""
 
 
 SHARED: dict[str, type[Token2goError]] = {
-    kind.code: kind for kind in (Denied, TimedOut, NoToken, Expiring, Refused, ServerError)
+    kind.code: kind for kind in (DeniedError, TimedOutError, NoTokenError, ExpiringError, RefusedError, ServerError)
 }
 
 _REFUSALS: dict[str, type[Token2goError]] = {
-    "access_denied": Denied,
-    "token_not_found": NoToken,
-    "token_expiring": Expiring,
+    "access_denied": DeniedError,
+    "token_not_found": NoTokenError,
+    "token_expiring": ExpiringError,
     "server_error": ServerError,
-    "invalid_request": Refused,
+    "invalid_request": RefusedError,
 }
 
 
@@ -132,12 +136,12 @@ def refusal(code: str, description: str) -> Token2goError:
     """What an `error` with the right state means (RFC 6749, section 4.1.2.1, and two codes of our own)."""
     kind = _REFUSALS.get(code)
     if kind is None:
-        return Refused(f"{code} {description}".strip())
+        return RefusedError(f"{code} {description}".strip())
     return kind(description)
 
 
-def printable(text: str, most: int = 400) -> str:
-    """Makes a text from outside fit for a terminal: one line of ASCII, of a length that can be read."""
-    if len(text) > most:
-        text = text[:most] + "..."
+def printable(text: str, limit: int = 400) -> str:
+    """Makes a text from outside safe for a terminal: one line of ASCII, shortened."""
+    if len(text) > limit:
+        text = text[:limit] + "..."
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text)

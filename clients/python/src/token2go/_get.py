@@ -1,281 +1,149 @@
-"""One call gets a token: from the cache, from whoever asks already, or from the person."""
+"""One call gets a token: from the cache, from a program that is asking already, or from the person."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
-from typing import Any
-from urllib.parse import urlsplit
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TypeVar
 
-from token2go import _options
-from token2go._errors import CacheError, OptionError, TimedOut, Token2goError
-from token2go._options import Browser, Format, Method, Options, Show
-from token2go._prompt import Prompt
+from token2go import _console, _options
+from token2go._errors import CacheError, TimedOutError, Token2goError
+from token2go._options import Options, Settings
 from token2go._token import Token
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from token2go._call import Call
-    from token2go._notebook import Notebook
-    from token2go._wait import CallOff, Wait
+    from contextlib import ExitStack
+
+    from typing_extensions import Unpack
+
+    from token2go._cache import Cache
+    from token2go._wait import CallOff
+
+T = TypeVar("T")
 
 
-def get(
-    server: str,
-    *,
-    min_ttl: float = 60,
-    timeout: float = 300,
-    client: str | None = None,
-    method: Method = "auto",
-    format: Format = "jwe",  # noqa: A002 - the word of the protocol
-    port: int = 0,
-    browser: Browser = None,
-    ca_file: str | None = None,
-    cache: bool = True,
-    lifetime: float = 300,
-    allow_http: bool = False,
-    show: Show = None,
-) -> Token:
+def get(server: str, **options: Unpack[Options]) -> Token:
     """Returns a token of the person who signs in at `server`, asking only where the cache has none.
 
     server: the address of Token2go behind its gateway, a path prefix included; https, or http on loopback.
-    min_ttl: for how many seconds the token must still be valid, up to a day.
-    timeout: for how many seconds the person is waited for.
-    client: the name that the person is shown.
+    min_ttl: for how many seconds the token must still be valid, up to a day (60).
+    timeout: for how many seconds to wait for the person (300).
+    client: the name that the person is shown ("token2go for Python").
     method: "loopback" waits on 127.0.0.1; "paste" takes a sealed text that the person pastes; "proxy" waits behind
-        jupyter-server-proxy, at the address in TOKEN2GO_PROXY_URL. "auto" chooses.
-    format: "jwe", or "triple" for a token2go-server 1.0.3.
-    port: of the listener, for a firewall or a tunnel that needs to know; 0: any that is free.
-    browser: True opens the system's browser, False none, a function is called with the address. None: whether
-        there is a display decides; in a notebook none is opened, since the link is there.
-    ca_file: a file of certificates (PEM) to trust besides the system's when the server is looked for.
-    cache: whether to use the cache that all clients of Token2go share.
-    lifetime: for how many seconds a token of unknown expiry is kept.
-    allow_http: take http beyond loopback as well; whoever is on the way can then ask in this program's place.
-    show: is told once where the person goes, in place of what is printed on standard error.
+        jupyter-server-proxy, at the address in TOKEN2GO_PROXY_URL. "auto" (default) chooses.
+    format: "jwe" (default), or "triple" for a token2go-server 1.0.3.
+    port: of the listener, or a list of which the first free one is used; 0 (default): any that is free.
+    browser: True opens the system's browser, False none, a function is called with the address. None (default):
+        opened where there is a display; not in a notebook, which shows a link.
+    ca_file: a file of certificates (PEM) to trust besides the system's when the server is probed.
+    cache: whether to use the cache that all clients of Token2go share (True).
+    check: whether to probe the server from here; False where only the browser reaches it (True).
+    fresh: whether to ask even where the cache has a token, and replace that one (False).
+    profile: which of several accounts at the server; each has its own token in the cache ("": the only one).
+    lifetime: for how many seconds a token of unknown expiry is kept (300).
+    allow_http: whether http is allowed beyond loopback, where others on the network can ask in this program's name.
+    show: called once with a Prompt, in place of what is printed on standard error.
 
-    Raises a Token2goError: Denied, TimedOut, NoToken, Expiring, Refused, ServerError, Unreachable, CertificateError,
-    ListenError, CacheError or OptionError. Ctrl-C (KeyboardInterrupt) ends the wait and leaves nothing behind.
+    Raises a Token2goError. Ctrl-C (KeyboardInterrupt) ends the wait and leaves nothing behind.
     """
-    return obtain(
-        _options.checked(
-            server,
-            min_ttl=min_ttl,
-            timeout=timeout,
-            client=client,
-            method=method,
-            format=format,
-            port=port,
-            browser=browser,
-            ca_file=ca_file,
-            cache=cache,
-            lifetime=lifetime,
-            allow_http=allow_http,
-            show=show,
-        )
-    )
+    return obtain(_options.checked(server, **options))
 
 
-async def aget(server: str, **options: Any) -> Token:
-    """Is `get` to await, with the same arguments. Cancelling it ends the wait.
+async def aget(server: str, **options: Unpack[Options]) -> Token:
+    """Does what `get` does, to await, with the same arguments. Cancelling it ends the wait.
 
     In a notebook where the answer is pasted, the kernel does nothing else until it is there.
     """
     return await obtain_async(_options.checked(server, **options))
 
 
-def logout(server: str, *, allow_http: bool = False) -> bool:
-    """Removes the token from the cache, and says whether there was one. At the gateway, the person stays signed in."""
+def logout(server: str, *, profile: str = "", allow_http: bool = False) -> bool:
+    """Removes the token from the cache and reports whether there was one. The gateway's session stays."""
     from token2go._cache import Cache
     from token2go._server import parse
 
-    return Cache(parse(server, allow_http)).forget()
+    return Cache(parse(server, allow_http), profile).forget()
 
 
-async def obtain_async(o: Options, besides: str = "") -> Token:
-    """Is `obtain` to await: it runs in a thread of its own."""
+async def obtain_async(o: Settings, refused: str = "") -> Token:
+    """Does what `obtain` does, in a thread of its own."""
     import asyncio
 
-    from token2go import _notebook
+    from token2go import _notebook, _terminal
+    from token2go._ask import choose_way
     from token2go._wait import CallOff
 
     notebook = _notebook.current()
-    if notebook and _way(o, notebook) == "paste":
-        return obtain(o, besides=besides)
+    if notebook and choose_way(o, notebook) == "paste":
+        return obtain(o, refused=refused)
     call_off = CallOff()
-    running = asyncio.ensure_future(asyncio.to_thread(obtain, o, call_off, besides))
-    running.add_done_callback(lambda _: call_off.close())
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        call_off.call()
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # was looked at
-        raise
+    with _terminal.restored_on_signals():  # which only the main thread can arrange
+        running = asyncio.ensure_future(asyncio.to_thread(obtain, o, call_off, refused))
+        running.add_done_callback(lambda _: call_off.close())
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            call_off.call()
+            await asyncio.wait([running])
+            if not running.cancelled():
+                running.exception()  # or asyncio reports that it was not looked at
+            raise
 
 
-def obtain(o: Options, call_off: CallOff | None = None, besides: str = "") -> Token:
-    """Returns a token whose fingerprint is not `besides`, unless the gateway hands out that one again."""
-    if not o.cache:
-        return _ask(o, call_off)
+def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "") -> Token:
+    """Returns a token whose fingerprint is not `refused`, unless the gateway hands out that one again.
+
+    What cannot be kept is returned all the same, with one warning.
+    """
+    import contextlib
+
     from token2go._cache import Cache
 
-    cache = Cache(o.server)
-    found = cache.token(o.min_ttl, o.lifetime, besides=besides)
-    if found:
-        return found
-    asked = datetime.now(timezone.utc)
-    with cache.lock(o.timeout, _others, lambda: bool(call_off and call_off.called)) as held:
-        if not held:
-            from token2go._wait import Cancelled
-
-            raise Cancelled
-        found = cache.token(o.min_ttl, o.lifetime, besides=besides, asked=asked)
-        if found:
-            return found
-        shared = cache.outcome(asked)
-        if shared:
-            raise shared
+    cache = None
+    with contextlib.ExitStack() as stack:
         try:
-            token = _ask(o, call_off)
+            if o.cache:
+                cache = Cache(o.server, o.profile)
+                found = _from_cache(cache, o, call_off, refused, stack)
+                if found:
+                    return found
+        except CacheError as error:
+            cache = None
+            _console.warn_once(f"no token is kept: {error.detail}")
+        from token2go._ask import ask
+
+        try:
+            token, keep = ask(o, call_off)
         except Token2goError as error:
-            told = error.__cause__ if isinstance(error.__cause__, TimedOut) else error
-            if told.code:
-                _keep(cache.store_outcome, told)
+            outcome = error.__cause__ if isinstance(error.__cause__, TimedOutError) else error
+            if cache and outcome.code:
+                _keep(cache.store_outcome, outcome)
             raise
-        _keep(cache.store, token)
+        if cache and keep:
+            _keep(cache.store, token)
         return token
 
 
-def _keep(store: Callable[[Any], None], what: Any) -> None:
-    """Stores what is of use all the same where that fails: the person has signed in, or said no."""
+def _from_cache(cache: Cache, o: Settings, call_off: CallOff | None, refused: str, stack: ExitStack) -> Token | None:
+    """Returns the token that is kept, or None once this program holds the lock and has to ask."""
+    began = datetime.now(timezone.utc)
+    found = None if o.fresh else cache.token(o.min_ttl, o.lifetime, refused=refused)
+    if found:
+        return found
+    stack.enter_context(cache.lock(o.timeout, _say_waiting, lambda: bool(call_off and call_off.called)))
+    found = cache.token(o.min_ttl, o.lifetime, refused=refused, fresh=o.fresh, since=began)
+    shared = None if found else cache.outcome(began)
+    if shared:
+        raise shared
+    return found
+
+
+def _keep(store: Callable[[T], None], what: T) -> None:
     try:
         store(what)
     except CacheError as error:
-        _tell(f"nothing was kept: {error}")
+        _console.warn_once(f"no token is kept: {error.detail}")
 
 
-def _ask(o: Options, call_off: CallOff | None) -> Token:
-    from token2go import _notebook, _place, _probe, _server
-    from token2go._call import Call
-    from token2go._wait import Wait
-
-    notebook = _notebook.current()
-    way = _way(o, notebook)
-    if way != "paste" and _server.is_loopback(urlsplit(o.server).hostname or ""):
-        # On this very computer: what is not there for us is not there for the browser.
-        _probe.probe(o.server, ca_file=o.ca_file, timeout=min(10, o.timeout))
-    call = Call(o.server, triple=o.format == "triple", client=o.client, min_ttl=o.min_ttl)
-    until = time.monotonic() + o.timeout
-    if notebook and way == "paste":
-        return notebook.paste(call, o, until)
-    warn = notebook.warn if notebook else _warn
-    with Wait(call, warn, call_off) as wait:
-        if way == "paste":
-            wait.url = call.to_paste()
-        else:
-            wait.listen(o.port, _place.proxy() if way == "proxy" else "")
-        if not notebook:
-            _take_pasted(wait)
-        (notebook.show if notebook else _print)(o, _prompt(o, call, wait, way))
-        return _await(o, wait, notebook, until, warn)
-
-
-def _await(o: Options, wait: Wait, notebook: Notebook | None, until: float, warn: Callable[[str, str], None]) -> Token:
-    from token2go._probe import Beside
-
-    probe = Beside(lambda text: warn("probe", text), o.server, o.ca_file, o.allow_http)
-    try:
-        _open(o, wait.short_url or wait.url, notebook, warn)
-        token = wait.run(until)
-    except TimedOut as error:
-        raised = probe.finding or error
-        if notebook:
-            notebook.failed(raised)
-        if probe.finding:
-            raise probe.finding from error
-        raise
-    except BaseException as error:
-        if notebook:
-            notebook.failed(error)
-        raise
-    finally:
-        probe.leave()
-    if notebook:
-        notebook.done(token)
-    return token
-
-
-def _way(o: Options, notebook: Notebook | None) -> Method:
-    """Which method "auto" is, here."""
-    from token2go import _place, _terminal
-
-    typing = notebook.takes_input if notebook else _terminal.usable()
-    if o.method == "paste" and not typing:
-        raise OptionError('method="paste" needs a terminal or a notebook that takes input')
-    if o.method == "proxy" and not _place.proxy():
-        raise OptionError('method="proxy" needs TOKEN2GO_PROXY_URL, such as https://hub.example.org')
-    if o.method != "auto":
-        return o.method
-    if notebook and _place.proxy():
-        return "proxy"
-    if typing and o.format == "jwe" and not o.port and _place.remote():
-        return "paste"
-    return "loopback"
-
-
-def _take_pasted(wait: Wait) -> None:
-    from token2go import _terminal
-
-    if _terminal.usable():
-        wait.take_pasted(_terminal.Terminal())
-
-
-def _prompt(o: Options, call: Call, wait: Wait, way: Method) -> Prompt:
-    until = datetime.now(timezone.utc) + timedelta(seconds=o.timeout)
-    return Prompt(o.server, wait.url, wait.short_url, way == "paste", call.words, until)
-
-
-def _print(o: Options, prompt: Prompt) -> None:
-    """Tells the person, on standard error: standard output is for tokens."""
-    if o.show:
-        o.show(prompt)
-        return
-    from token2go import _place, _terminal
-
-    here = o.method == "loopback" or not _place.remote()
-    lines = [
-        f"to sign in at {prompt.server}, open",
-        f"  {prompt.short_url if here and prompt.short_url else prompt.url}",
-        f"  The page there shows these words: {' '.join(prompt.words)}",
-    ]
-    if prompt.pasting:
-        lines.append("  Then paste here what it shows:")
-    elif _terminal.usable():
-        lines.append("  Where the browser cannot reach this computer, paste here the address that it ends up at.")
-    _tell("\n".join(lines))
-
-
-def _open(o: Options, address: str, notebook: Notebook | None, warn: Callable[[str, str], None]) -> None:
-    from token2go import _place
-
-    if callable(o.browser):
-        _place.open_with(o.browser, address, lambda text: warn("browser", text))
-    elif o.browser or (o.browser is None and not notebook and _place.has_browser() and not _place.remote()):
-        _place.open_browser(address, lambda text: warn("browser", text))
-
-
-def _others() -> None:
-    _tell("another program is asking for this token already; waiting for it")
-
-
-def _warn(_: str, text: str) -> None:
-    _tell(text)
-
-
-def _tell(text: str) -> None:
-    if sys.stderr is not None:
-        print(f"token2go: {text}", file=sys.stderr, flush=True)
+def _say_waiting() -> None:
+    _console.say("another program is asking for this token already; waiting for it")

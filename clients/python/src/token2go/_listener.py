@@ -1,7 +1,8 @@
-"""A very small HTTP server on 127.0.0.1 that one slow or hostile visitor cannot hold up.
+"""A small HTTP server on 127.0.0.1 that one slow or hostile client cannot block.
 
-It has no thread: whoever waits turns it. Each connection carries one request, has a time limit for all of it, and
-limits for its size; there is a limit to their number, and the oldest goes first.
+It has no thread: the wait runs it.
+Each connection carries one request, whose time and size are limited, as is the number
+of connections; the oldest is closed first.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import unquote
+
+import h11
 
 from token2go._errors import ListenError
+from token2go._owner import is_other_user
 
-_MOST_HEAD = 128 << 10  # bytes; a triple of a 64 KB token fits into the query
-_MOST_BODY = 256 << 10  # bytes
-_MOST_CONNECTIONS = 128
+_MAX_HEAD = 128 << 10  # bytes; a triple of a 64 KB token fits into the query
+_MAX_LINES = 100  # of the head
+_MAX_BODY = 256 << 10  # bytes
+_MAX_CONNECTIONS = 128
 _HEAD_LIMIT = 5.0  # seconds for the head of a request
 _LIMIT = 10.0  # seconds more for its body and the answer
-_FAREWELL = 1.0  # seconds to read what a visitor still sends, without which it may lose the answer
+_LINGER = 1.0  # seconds to read what a client still sends, without which it may lose the answer
 
-_LINE = re.compile(rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.[01]")
-_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*")
+# h11 needs quadratic time for a header of blanks; no browser sends so many in a row.
+_BLANKS = re.compile(rb"[ \t]{200}")
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Response:
     status: int
     body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    sent: Callable[[], None] | None = None  # called when the visitor has all of it
+    sent: Callable[[], None] | None = None  # called when the client has all of it
 
 
 class _BadRequestError(Exception):
@@ -60,41 +66,40 @@ class _BadRequestError(Exception):
 
 
 class _Connection:
-    def __init__(self, visitor: socket.socket, until: float) -> None:
-        self.socket = visitor
+    def __init__(self, client: socket.socket, until: float) -> None:
+        self.socket = client
         self.until = until
-        self.received = bytearray()
+        self.received = bytearray()  # until the head is whole
+        self.parser = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
         self.head: Request | None = None
-        self.length = 0  # of the body
+        self.body = bytearray()
         self.answer = b""
         self.sent: Callable[[], None] | None = None
-        self.state = "reading"  # then writing, then leaving
+        self.state = "reading"  # then writing, then lingering
 
 
 class Listener:
-    """Listens from the moment it is made."""
+    """Listens from the moment it is made, on the first of the ports that is free."""
 
-    def __init__(self, selector: selectors.BaseSelector, port: int, respond: Callable[[Request], Response]) -> None:
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        ports: tuple[int, ...],
+        respond: Callable[[Request], Response],
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`refused` is called for every connection of another user."""
         self._selector = selector
         self._respond = respond
+        self._refused = refused
         self._connections: dict[socket.socket, _Connection] = {}
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets another program in beside us without
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            else:
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("127.0.0.1", port))
-            self._socket.listen(4 * _MOST_CONNECTIONS)
-        except OSError as error:
-            self._socket.close()
-            raise ListenError(f"port {port}: {error.strerror or error}") from None
+        self._socket = _bind(ports)
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
         selector.register(self._socket, selectors.EVENT_READ, self._accept)
 
     def close(self) -> None:
-        """Hangs up on everybody."""
+        """Closes every connection."""
         for connection in list(self._connections.values()):
             self._drop(connection)
         if self._socket.fileno() >= 0:
@@ -106,25 +111,27 @@ class Listener:
         return min((c.until for c in self._connections.values()), default=float("inf"))
 
     def sweep(self) -> None:
-        """Hangs up on those whose time is over."""
+        """Closes the connections whose time is over."""
         now = time.monotonic()
         for connection in [c for c in self._connections.values() if c.until <= now]:
             self._drop(connection)
 
     def _accept(self) -> None:
-        for _ in range(_MOST_CONNECTIONS):
+        for _ in range(_MAX_CONNECTIONS):
             try:
-                visitor, _address = self._socket.accept()
-            except OSError:  # nobody more
+                client, address = self._socket.accept()
+            except OSError:  # none is waiting
                 return
-            visitor.setblocking(False)
-            while len(self._connections) >= _MOST_CONNECTIONS:
+            if is_other_user(address[1], self.port):
+                client.close()
+                self._refused()
+                continue
+            client.setblocking(False)
+            while len(self._connections) >= _MAX_CONNECTIONS:
                 self._drop(next(iter(self._connections.values())))
-            self._welcome(_Connection(visitor, time.monotonic() + _HEAD_LIMIT))
-
-    def _welcome(self, connection: _Connection) -> None:
-        self._connections[connection.socket] = connection
-        self._selector.register(connection.socket, selectors.EVENT_READ, lambda: self._turn(connection))
+            connection = _Connection(client, time.monotonic() + _HEAD_LIMIT)
+            self._connections[client] = connection
+            self._selector.register(client, selectors.EVENT_READ, lambda c=connection: self._turn(c))
 
     def _drop(self, connection: _Connection) -> None:
         if self._connections.pop(connection.socket, None):
@@ -132,6 +139,8 @@ class Listener:
             connection.socket.close()
 
     def _turn(self, connection: _Connection) -> None:
+        if connection.socket not in self._connections:  # closed earlier in the same round
+            return
         try:
             if connection.state == "writing":
                 self._write(connection)
@@ -147,29 +156,30 @@ class Listener:
         if not received:
             self._drop(connection)
         elif connection.state == "reading":
-            connection.received += received
-            response = self._answer(connection)
+            response = self._answer(connection, received)
             if response:
                 self._send(connection, response)
 
-    def _answer(self, connection: _Connection) -> Response | None:
+    def _answer(self, connection: _Connection, received: bytes) -> Response | None:
         """The answer, as soon as the request is whole or cannot become so."""
         try:
             if connection.head is None:
-                first, end, rest = connection.received.partition(b"\r\n\r\n")
-                if not end:
-                    if len(connection.received) > _MOST_HEAD:
-                        raise _BadRequestError(431)
+                whole = _whole_head(connection.received, received)
+                if whole is None:
                     return None
-                connection.head = _parse(bytes(first))
+                connection.parser.receive_data(whole)
+                connection.head = _head(connection.parser.next_event())
                 connection.until = time.monotonic() + _LIMIT
-                connection.length = _length(connection.head)
-                connection.received = rest
-            if len(connection.received) < connection.length:
+            else:
+                if "transfer-encoding" in connection.head.headers and (b" " in received or b"\t" in received):
+                    raise _BadRequestError(400)  # as _BLANKS; no form in chunks has any
+                connection.parser.receive_data(received)
+            if not _read_body(connection.parser, connection.body):
                 return None
             head = connection.head
-            body = bytes(connection.received[: connection.length])
-            return self._respond(Request(head.method, head.path, head.query, head.headers, body))
+            return self._respond(Request(head.method, head.path, head.query, head.headers, bytes(connection.body)))
+        except h11.RemoteProtocolError as error:
+            return Response(error.error_status_hint)
         except _BadRequestError as error:
             return Response(error.status)
 
@@ -193,37 +203,71 @@ class Listener:
         events = selectors.EVENT_WRITE if connection.answer else selectors.EVENT_READ
         self._selector.modify(connection.socket, events, lambda: self._turn(connection))
         if not connection.answer:
-            connection.state = "leaving"
-            connection.until = min(connection.until, time.monotonic() + _FAREWELL)
+            connection.state = "lingering"
+            connection.until = min(connection.until, time.monotonic() + _LINGER)
             connection.socket.shutdown(socket.SHUT_WR)
             if connection.sent:
                 connection.sent()
 
 
-def _parse(head: bytes) -> Request:
-    if len(head) > _MOST_HEAD:
+def _bind(ports: tuple[int, ...]) -> socket.socket:
+    why = ""
+    for port in ports:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets another program share the port without
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(("127.0.0.1", port))
+            listening.listen(4 * _MAX_CONNECTIONS)
+        except OSError as error:
+            listening.close()
+            why = f"port {port}: {error.strerror or error}"
+        else:
+            return listening
+    raise ListenError(why)
+
+
+def _whole_head(buffer: bytearray, received: bytes) -> bytes | None:
+    """Adds to the buffer, and returns it once it holds a whole head that takes no long time to parse."""
+    start = max(0, len(buffer) - 3)
+    buffer += received
+    end = buffer.find(b"\r\n\r\n", start)
+    if max(end, 0 if end >= 0 else len(buffer)) > _MAX_HEAD:
         raise _BadRequestError(431)
-    first, *rest = head.split(b"\r\n")
-    line = _LINE.fullmatch(first)
-    if not line:
+    if end < 0:
+        return None
+    if buffer.count(b"\n", 0, end) > _MAX_LINES or _BLANKS.search(buffer, 0, end):
+        raise _BadRequestError(431)
+    whole = bytes(buffer)
+    buffer.clear()
+    return whole
+
+
+def _head(event: object) -> Request:
+    if not isinstance(event, h11.Request):
         raise _BadRequestError(400)
     headers: dict[str, list[str]] = {}
-    for text in rest:
-        found = _HEADER.fullmatch(text)
-        if not found or len(headers) > 100:
-            raise _BadRequestError(400)
-        headers.setdefault(found[1].decode().lower(), []).append(found[2].decode("latin-1"))
-    path, _, query = line[2].decode().partition("?")
-    return Request(line[1].decode(), path, query, headers)
-
-
-def _length(head: Request) -> int:
-    """How many bytes of body the answer depends on."""
-    if head.method != "POST":
-        return 0
-    text = head.header("content-length")
-    if "transfer-encoding" in head.headers or not re.fullmatch("[0-9]{1,12}", text):
-        raise _BadRequestError(411)
-    if int(text) > _MOST_BODY:
+    for name, value in event.headers:
+        headers.setdefault(name.decode(), []).append(value.decode("latin-1"))
+    if int(headers.get("content-length", ["0"])[0]) > _MAX_BODY:
         raise _BadRequestError(413)
-    return int(text)
+    path, _, query = event.target.decode().partition("?")
+    if path.lower().startswith("http://"):  # RFC 9112, section 3.2.2: its host counts
+        host, slash, rest = path[len("http://") :].partition("/")
+        headers["host"], path = [host], slash + rest
+    if not path.startswith("/"):
+        raise _BadRequestError(400)
+    return Request(event.method.decode(), unquote(path, errors="replace"), query, headers)
+
+
+def _read_body(parser: h11.Connection, body: bytearray) -> bool:
+    """Adds what has come, and reports whether the request is whole."""
+    while True:
+        event = parser.next_event()
+        if not isinstance(event, h11.Data):
+            return isinstance(event, h11.EndOfMessage)
+        body += event.data
+        if len(body) > _MAX_BODY:
+            raise _BadRequestError(413)

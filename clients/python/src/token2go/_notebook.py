@@ -1,23 +1,20 @@
-"""A notebook's kernel: the person is shown a link and a status, and nothing that is secret is ever put out."""
+"""A notebook's kernel: the person is shown a link and a status, and no secret."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import sys
 import threading
 import time
 from collections.abc import Callable
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from token2go._errors import OptionError, TimedOut, Token2goError, printable
-from token2go._options import Options
+from token2go import _claims
+from token2go._errors import OptionError, TimedOutError, Token2goError, printable
+from token2go._options import Show
 from token2go._prompt import Prompt
 from token2go._token import Token
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from token2go._call import Call, Verdict
 
@@ -44,14 +41,14 @@ class Notebook:
 
     @property
     def takes_input(self) -> bool:
-        """Whether the front end can be asked for input; nbclient and papermill cannot."""
+        """Whether the front end has an input field; nbclient and papermill have none."""
         return bool(getattr(self._kernel, "_allow_stdin", False))
 
-    def show(self, o: Options, prompt: Prompt) -> None:
-        """Shows the link."""
+    def show(self, prompt: Prompt, show: Show = None) -> None:
+        """Shows the link, and calls a function of the caller's."""
         self._prompt = prompt
-        if o.show:
-            o.show(prompt)
+        if show:
+            show(prompt)
         self._ask()
 
     def warn(self, _: str, text: str) -> None:
@@ -78,22 +75,18 @@ class Notebook:
         if self._handle is not None:
             self._put("failed", f"No token: {escape(why)}", f"token2go: no token: {why}")
 
-    def paste(self, call: Call, o: Options, until: float) -> Token:
+    def paste(self, call: Call, until: float) -> Token:
         """Asks for the sealed text in the notebook's own input field, until there is a verdict."""
-        from token2go._get import _open, _prompt
         from token2go._paste import Pasted
-        from token2go._wait import Wait
 
         verdicts: list[Verdict] = []
         pasted = Pasted(call, verdicts.append, self.warn)
         try:
-            with Wait(call, self.warn) as wait:
-                wait.url = call.to_paste()
-                self.show(o, _prompt(o, call, wait, "paste"))
-                _open(o, wait.url, self, self.warn)
             while not verdicts:
-                for line in [*self._input(until).splitlines(), ""]:
+                for line in self._input(until).splitlines():
                     pasted.add(line)
+                pasted.add("")
+                pasted.pause()
             verdict = verdicts[0]
             if verdict.warning:
                 self.warn("clock", verdict.warning)
@@ -107,7 +100,7 @@ class Notebook:
         return verdict.token
 
     def _input(self, until: float) -> str:
-        """A hidden field: whoever copies the token itself by mistake does not leave it in the saved notebook."""
+        """A hidden field, so that a token pasted by mistake is not in the saved notebook."""
         ask: Callable[[str], str] = self._kernel.getpass
         alarm = _Alarm(until - time.monotonic())
         try:
@@ -115,7 +108,7 @@ class Notebook:
                 return ask("Paste the sealed text: ")
         except KeyboardInterrupt:
             if alarm.rang:
-                raise TimedOut() from None
+                raise TimedOutError() from None
             raise
         except Exception as error:
             if type(error).__name__ == "StdinNotImplementedError":
@@ -154,7 +147,7 @@ class Notebook:
 
 
 class _Alarm:
-    """Interrupts the main thread when the time is over, and not after it has left."""
+    """Interrupts the main thread when the time is over, and not after the block has ended."""
 
     def __init__(self, seconds: float) -> None:
         self._timer = threading.Timer(max(0.0, seconds), self._ring)
@@ -181,18 +174,8 @@ class _Alarm:
 
 
 def person(token: Token) -> str:
-    """Who a token says it is for, unproven and for showing; empty where it does not say."""
-    parts = str(token).split(".")
-    if len(parts) != 3:
-        return ""
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return ""
-    if not isinstance(claims, dict):
-        return ""
-    for name in ("preferred_username", "email", "upn", "unique_name", "name", "sub"):
-        text = claims.get(name)
-        if isinstance(text, str) and text.isprintable() and 0 < len(text) <= 200:
-            return text
-    return ""
+    """Whose token it claims to be, unproven and for showing; empty where it does not say."""
+    claims = _claims.read(str(token)) or {}
+    names = ("preferred_username", "email", "upn", "unique_name", "name", "sub")
+    found = (_claims.text(claims, name) for name in names)
+    return next((text for text in found if text.isprintable() and 0 < len(text) <= 200), "")

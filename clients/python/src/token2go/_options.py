@@ -1,16 +1,18 @@
-"""What a caller asks for, with every default in place."""
+"""What a caller can ask for, with defaults and checks."""
 
 from __future__ import annotations
 
-import math
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from token2go._errors import OptionError
 from token2go._prompt import Prompt
 from token2go._server import parse
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Method = Literal["auto", "loopback", "paste", "proxy"]
 Format = Literal["jwe", "triple"]
@@ -18,83 +20,89 @@ Browser = bool | Callable[[str], object] | None
 Show = Callable[[Prompt], object] | None
 
 _NAME_CATEGORIES = ("L", "M", "N", "P", "S")
+_DAY = 86400
 
 
-@dataclass(frozen=True)
-class Options:
-    """Checked options. `server` is in its one spelling, with a slash at the end."""
+class Options(TypedDict, total=False):
+    """What `get`, `aget`, `environment` and `Auth` take besides the server. `get` explains each."""
 
-    server: str
-    min_ttl: int
+    min_ttl: float
     timeout: float
     client: str
     method: Method
     format: Format
-    port: int
+    port: int | Sequence[int]
     browser: Browser
     ca_file: str | None
     cache: bool
+    check: bool
+    fresh: bool
+    profile: str
     lifetime: float
     allow_http: bool
     show: Show
 
 
-def checked(
-    server: str,
-    *,
-    min_ttl: float = 60,
-    timeout: float = 300,
-    client: str | None = None,
-    method: Method = "auto",
-    format: Format = "jwe",  # noqa: A002 - the word of the protocol
-    port: int = 0,
-    browser: Browser = None,
-    ca_file: str | None = None,
-    cache: bool = True,
-    lifetime: float = 300,
-    allow_http: bool = False,
-    show: Show = None,
-) -> Options:
-    """Returns the options, or raises OptionError and says which of them cannot be used."""
-    client = "token2go for Python" if client is None else client
-    fault = ""
-    if format not in ("jwe", "triple"):
-        fault = f'format is {format!r}, want "jwe" or "triple"'
-    elif method not in ("auto", "loopback", "paste", "proxy"):
-        fault = f'method is {method!r}, want "auto", "loopback", "paste" or "proxy"'
-    elif not 0 <= min_ttl <= 86400:
-        fault = f"min_ttl is {min_ttl}, want 0 to 86400 seconds"
-    elif not 0 < timeout <= 86400:
-        fault = f"timeout is {timeout}, want more than 0 and at most 86400 seconds"
-    elif not 0 <= lifetime <= 86400:
-        fault = f"lifetime is {lifetime}, want 0 to 86400 seconds"
-    elif type(port) is not int or not 0 <= port <= 65535:
-        fault = f"port is {port!r}, want 0 to 65535"
-    elif not _is_name(client):
-        fault = "client is no name, want 1 to 64 letters, digits, signs and single spaces"
-    elif method == "paste" and format == "triple":
-        fault = 'method="paste" needs the format jwe: a triple cannot be pasted'
+@dataclass(frozen=True)
+class Settings:
+    """The options with every default. `checked` makes one whose `server` is in its one spelling."""
+
+    server: str
+    min_ttl: float = 60
+    timeout: float = 300
+    client: str = "token2go for Python"
+    method: Method = "auto"
+    format: Format = "jwe"
+    port: int | Sequence[int] = 0
+    browser: Browser = None
+    ca_file: str | None = None
+    cache: bool = True
+    check: bool = True
+    fresh: bool = False
+    profile: str = ""
+    lifetime: float = 300
+    allow_http: bool = False
+    show: Show = None
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports to try, in this order; 0 stands for any that is free."""
+        return (self.port,) if isinstance(self.port, int) else tuple(self.port)
+
+
+def checked(server: str, **options: Unpack[Options]) -> Settings:
+    """Returns the settings, or raises OptionError and names the option that cannot be used."""
+    given = Settings(server, **options)
+    fault = _fault(given)
     if fault:
         raise OptionError(fault)
-    return Options(
-        server=parse(server, allow_http),
-        min_ttl=math.ceil(min_ttl),
-        timeout=timeout,
-        client=client,
-        method=method,
-        format=format,
-        port=port,
-        browser=browser,
-        ca_file=ca_file,
-        cache=cache,
-        lifetime=lifetime,
-        allow_http=allow_http,
-        show=show,
-    )
+    return replace(given, server=parse(server, given.allow_http))
 
 
-def _is_name(text: str) -> bool:
-    """Whether the server takes it for a program's name."""
+def _fault(o: Settings) -> str:
+    if o.format not in ("jwe", "triple"):
+        return f'format is {o.format!r}, want "jwe" or "triple"'
+    if o.method not in ("auto", "loopback", "paste", "proxy"):
+        return f'method is {o.method!r}, want "auto", "loopback", "paste" or "proxy"'
+    if not 0 <= o.min_ttl <= _DAY:
+        return f"min_ttl is {o.min_ttl}, want 0 to {_DAY} seconds"
+    if not 0 < o.timeout <= _DAY:
+        return f"timeout is {o.timeout}, want more than 0 and at most {_DAY} seconds"
+    if not 0 <= o.lifetime <= _DAY:
+        return f"lifetime is {o.lifetime}, want 0 to {_DAY} seconds"
+    if not o.ports or not all(type(port) is int and 0 <= port <= 65535 for port in o.ports):
+        return f"port is {o.port!r}, want 0 to 65535, or a list of such"
+    if not _is_display_name(o.client):
+        return "client is not a name, want 1 to 64 letters, digits, signs and single spaces"
+    if "\0" in o.profile:
+        return "profile holds a NUL"
+    if o.method == "paste" and o.format == "triple":
+        return 'method="paste" needs the format jwe: a triple cannot be pasted'
+    return ""
+
+
+def _is_display_name(text: str) -> bool:
+    """Whether the server accepts a text as a program's name."""
     words = text.split(" ")
     letters = all(unicodedata.category(letter)[0] in _NAME_CATEGORIES for letter in text.replace(" ", ""))
     return 1 <= len(text) <= 64 and all(words) and letters

@@ -1,18 +1,22 @@
-"""What a person pastes: a sealed text or an address, whole or in lines."""
+"""What a person pastes: a sealed text or an address, whole or in lines, with a label or quotes around it."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from token2go._call import JWE_BEGINS, Call, Verdict, is_address
-from token2go._errors import Stray, Unaccepted
+from token2go._errors import StrayError, UnacceptedError
 
 Warn = Callable[[str, str], None]
-"""Takes the kind of a warning (answer, clock, browser, probe) and its text."""
+"""Takes the kind of a warning (answer, browser, clock, listener, probe, visit) and its text."""
 
-_MOST = 1 << 20  # letters
+_MAX_TEXT = 1 << 20  # letters
 _TAG = 22  # letters of base64url in the last part of a JWE
+_BEGINS = (JWE_BEGINS, "http://", "https://", "127.0.0.1:")
+_QUOTES = "\"'`<>()[]\u2018\u2019\u201a\u201c\u201d\u201e\u2039\u203a\u00ab\u00bb"
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
 class Pasted:
@@ -23,54 +27,80 @@ class Pasted:
         self._end = end
         self._warn = warn
         self._text = ""
-        self._why = ""  # it is no answer yet
+        self._old = False  # the text began before the last pause
+        self._why = ""  # the text is no answer yet
+        self._fault = ""  # why a text before it was none
+        self._over = False  # the answer is there
+        self._other = False  # something came that is neither a sealed text nor an address
 
     def add(self, line: str) -> None:
-        """Takes another line. An empty one, and one that begins a text anew, say that the text before has ended."""
-        line = _squeezed(line)
-        if not line or line.startswith(JWE_BEGINS) or is_address(line):
-            self.give_up()
-        if not line:
+        """Adds a line. An empty one ends the text before it, as does one that begins another text."""
+        begins, line = _cleaned(line, bool(self._text))
+        if begins or not line:
+            self._finish()
+        if not line or self._over:
+            return
+        if not begins and not self._text:
+            self._other = True
             return
         self._text += line
         self._why, whole = self._judge(self._text)
         if whole:
-            self.give_up()
+            self._finish()
 
     def peek(self, rest: str) -> bool:
-        """Takes what has come if it is an answer as it is, with a line that has not ended."""
-        why, _ = self._judge(self._text + _squeezed(rest))
+        """Takes the text if it is an answer together with a line that has not ended."""
+        begins, line = _cleaned(rest, bool(self._text))
+        why, _ = self._judge(line if begins else self._text + line)
         return not why
 
-    def give_up(self) -> None:
-        """Tells why what has come is no answer, and begins anew."""
-        if self._text and self._why:
-            self._warn("answer", f"{self._why}; paste all of what the page shows")
-        self._text = self._why = ""
+    def pause(self) -> None:
+        """Warns once of what has come since the last pause and is no answer. The last text may go on."""
+        if self._fault:
+            self._warn("answer", f"{self._fault}; paste all of what the page shows")
+        elif self._other:
+            self._warn("answer", "what was pasted is neither the sealed text nor an address; paste what the page shows")
+        self._fault, self._other, self._old = "", False, bool(self._text)
+
+    def _finish(self) -> None:
+        text, self._text = self._text, ""
+        if text and self._why:
+            self._fault = self._why
+            if self._old:
+                self.pause()
+        self._why, self._old = "", False
 
     def _judge(self, text: str) -> tuple[str, bool]:
-        """Why a text is no answer, and whether no further line can make one of it."""
-        whole = len(text) > _MOST
+        """Why a text is no answer, and whether further lines cannot make it one."""
+        whole = len(text) > _MAX_TEXT
+        parts = text.split(".", 4)
+        if text.startswith(JWE_BEGINS) and len(parts) == 5:
+            text = ".".join([*parts[:4], parts[4][:_TAG]])
+            whole = whole or len(parts[4]) >= _TAG
         try:
-            self._end(self._call.judge_pasted(text))
-        except Stray:
+            verdict = self._call.judge_pasted(text)
+        except StrayError:
             # With all of a state, it is another's.
             states = parse_qs(text.partition("?")[2], errors="replace").get("state", [""])
-            whole = whole or len(states[0]) >= len(self._call.state)
-            return "the address that was pasted is that of another request", whole
-        except Unaccepted as error:
+            return "the pasted address belongs to another request", whole or len(states[0]) >= len(self._call.state)
+        except UnacceptedError as error:
             if text.startswith(JWE_BEGINS):
-                return f"what was pasted is not accepted: {error}", whole or _is_whole(text)
+                return f"what was pasted is not accepted: {error}", whole
             return str(error), whole or not is_address(text)
+        self._over, self._fault, self._other = True, "", False  # a paste with the answer needs no warning
+        self._end(verdict)
         return "", True
 
 
-def _squeezed(line: str) -> str:
-    """Takes away white space, and the quotes that programs put around a text."""
-    return "".join(letter for letter in line if not letter.isspace() and letter not in "\"'<>")
+def _cleaned(line: str, within: bool) -> tuple[bool, str]:
+    """Whether a line begins a text, and the line without what is before that, white space, quotes and the invisible.
 
-
-def _is_whole(text: str) -> bool:
-    """Whether a compact JWE has all of its last part."""
-    parts = text.split(".")
-    return len(parts) > 5 or (len(parts) == 5 and len(parts[4]) >= _TAG)
+    `within` another text only the beginning of a word counts: `eyJ` may well be inside.
+    """
+    visible = "".join(letter for letter in line if letter not in _QUOTES and unicodedata.category(letter) != "Cf")
+    words = visible.split()
+    for number, word in enumerate(words):
+        found = [at for mark in _BEGINS if (at := word.find(mark)) == 0 or (at > 0 and word[at - 1] not in _WORD)]
+        if found and (min(found) == 0 or not within):
+            return True, "".join([word[min(found) :], *words[number + 1 :]])
+    return False, "".join(words)

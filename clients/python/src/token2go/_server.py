@@ -21,7 +21,7 @@ def parse(text: str, allow_http: bool = False) -> str:
     if fault:
         raise OptionError(f"the server {fault}")
     parts = urlsplit(text)
-    host = parts.hostname or ""
+    host = ascii_host(parts.hostname or "")
     if ":" in host:
         host = f"[{host}]"
     port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
@@ -31,13 +31,16 @@ def parse(text: str, allow_http: bool = False) -> str:
 def _fault(text: str, allow_http: bool) -> str:
     if not isinstance(text, str) or not text:
         return f"is empty, want an address {_EXAMPLE}"
-    if any(letter <= " " or letter > "~" or letter in '\\"<>^`{|}' for letter in text):
-        return f"holds what no address holds, want one {_EXAMPLE}"
+    if any(letter <= " " or letter in '\x7f\\"<>^`{|}' for letter in text):
+        return f"holds a character that no address holds, want one {_EXAMPLE}"
     try:
         parts = urlsplit(text)
         port = parts.port
+        ascii_host(parts.hostname or "")
     except ValueError:
         return f"is not an address, want one {_EXAMPLE}"
+    if not parts.path.isascii():
+        return f"holds a character that no address holds, want one {_EXAMPLE}"
     if "@" in parts.netloc:
         return "holds a user name, want an address without"
     if parts.scheme not in _PORTS or not text[len(parts.scheme) :].startswith("://"):
@@ -51,6 +54,15 @@ def _fault(text: str, allow_http: bool) -> str:
     return ""
 
 
+def ascii_host(host: str) -> str:
+    """A host in lower case and ASCII, as IDNA 2008 (UTS 46, not transitional) has it; ValueError where it cannot be."""
+    if host.isascii():
+        return host.lower()
+    import idna
+
+    return idna.encode(host, uts46=True).decode()
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this computer, whatever a name server says."""
     if host.lower() == "localhost":
@@ -62,6 +74,6 @@ def is_loopback(host: str) -> bool:
 
 
 def origin(parts: SplitResult) -> tuple[str, str, int]:
-    """Scheme, host and port of an address that was taken apart. A port that is none raises ValueError."""
+    """Scheme, host and port of a parsed address; ValueError for a host or port that cannot be."""
     scheme = parts.scheme.lower()
-    return scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme, 0)
+    return scheme, ascii_host(parts.hostname or ""), parts.port or _PORTS.get(scheme, 0)

@@ -11,16 +11,17 @@ import os
 import selectors
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from token2go._paste import Pasted
 
-_QUIET = 0.3  # seconds without a byte after which a paste is taken to be over
-_MOST = 2 << 20  # bytes
+_QUIET = 0.3  # seconds without a byte after which a line without an end is tried
+_PAUSE = 2.0  # seconds without a byte after which a paste is over
+_MAX_PASTE = 2 << 20  # bytes
 
 
 def usable() -> bool:
-    """Whether somebody can paste: standard input is a terminal, and this program is in its foreground."""
+    """Whether a person can paste: standard input is a terminal, and this program is in its foreground."""
     try:
         fd = sys.stdin.fileno()
         if not os.isatty(fd):
@@ -30,12 +31,47 @@ def usable() -> bool:
         return False
 
 
+@contextlib.contextmanager
+def restored_on_signals() -> Iterator[None]:
+    """Gives the terminal its settings back where SIGTERM, SIGHUP or SIGQUIT ends the program within the block.
+
+    Only the main thread can arrange that, and only where the program has no handler of its own.
+    """
+    import threading
+
+    if sys.platform == "win32" or not usable() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    import signal
+    import termios
+
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+
+    def end(number: int, _: object) -> None:
+        with contextlib.suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(fd, termios.TCSANOW, before)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    numbers = [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """Reads the terminal at standard input while it is open."""
 
     def __init__(self) -> None:
         self._line = ""  # what has come of a line that has not ended
         self._quiet_at = float("inf")
+        self._pause_at = float("inf")
         self._undo: list[Callable[[], object]] = []
         self._pasted: Pasted | None = None
 
@@ -54,24 +90,28 @@ class Terminal:
 
     def next_deadline(self) -> float:
         """When a paste is taken to be over."""
-        return self._quiet_at
+        return min(self._quiet_at, self._pause_at)
 
     def sweep(self) -> None:
-        """Takes a text whose last line has no end, once no more comes."""
-        if time.monotonic() < self._quiet_at:
-            return
-        self._quiet_at = float("inf")
-        if self._pasted and self._line.strip() and self._pasted.peek(self._line):
-            self._line = ""
+        """Tries a text whose last line has no end, once no more comes, and warns once of a paste that is over."""
+        now = time.monotonic()
+        if self._pasted and now >= self._quiet_at:
+            self._quiet_at = float("inf")
+            if self._line.strip() and self._pasted.peek(self._line):
+                self._line = ""
+        if self._pasted and now >= self._pause_at:
+            self._pause_at = float("inf")
+            self._pasted.pause()
 
     def _add(self, text: str) -> None:
         for mark in ("\x1b[200~", "\x1b[201~"):  # that some terminals put around a paste
             text = text.replace(mark, "")
-        *lines, self._line = (self._line + text.replace("\r\n", "\n").replace("\r", "\n"))[-_MOST:].split("\n")
+        *lines, self._line = (self._line + text.replace("\r\n", "\n").replace("\r", "\n"))[-_MAX_PASTE:].split("\n")
         for line in lines:
             if self._pasted:
                 self._pasted.add(line)
         self._quiet_at = time.monotonic() + _QUIET
+        self._pause_at = time.monotonic() + _PAUSE
 
     if sys.platform != "win32":
 
@@ -111,15 +151,17 @@ class Terminal:
             import socket
             import threading
 
-            ear, mouth = socket.socketpair()
+            receiver, sender = socket.socketpair()
 
             def read() -> None:
                 with contextlib.suppress(OSError, ValueError):
                     for line in sys.stdin:
-                        mouth.sendall(line.encode())
+                        sender.sendall(line.encode())
 
             threading.Thread(target=read, daemon=True, name="token2go-paste").start()
             selector.register(
-                ear, selectors.EVENT_READ, lambda: self._add(ear.recv(64 << 10).decode("utf-8", "replace"))
+                receiver,
+                selectors.EVENT_READ,
+                lambda: self._add(receiver.recv(64 << 10).decode("utf-8", "replace")),
             )
-            self._undo += [mouth.close, ear.close, lambda: selector.unregister(ear)]
+            self._undo += [sender.close, receiver.close, lambda: selector.unregister(receiver)]

@@ -14,7 +14,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from token2go._call import Call, Verdict, fields
-from token2go._errors import Stray, TimedOut, Unaccepted
+from token2go._errors import CancelledError, StrayError, TimedOutError, UnacceptedError
 from token2go._listener import Listener, Request, Response
 from token2go._page import HEADERS, page
 from token2go._paste import Pasted, Warn
@@ -22,10 +22,6 @@ from token2go._token import Token
 
 _TICK = 0.5  # seconds; where the system does not wake a wait for Ctrl-C, this is how late it is noticed
 _PATIENCE = 2.0  # seconds for the browser to fetch the last page
-
-
-class Cancelled(Exception):
-    """The wait was called off; nobody decided anything."""
 
 
 class Pasting(Protocol):
@@ -48,24 +44,24 @@ class CallOff:
     """Ends a wait from another thread."""
 
     def __init__(self) -> None:
-        self._ear, self._mouth = socket.socketpair()
-        self._ear.setblocking(False)
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
         self.called = False
 
     def call(self) -> None:
         """Ends the wait, now or as soon as it begins."""
         self.called = True
         with contextlib.suppress(OSError):  # the wait is over, and this closed
-            self._mouth.send(b"x")
+            self._sender.send(b"x")
 
-    def hear(self, selector: selectors.BaseSelector) -> None:
-        """Wakes whoever waits at the selector."""
-        selector.register(self._ear, selectors.EVENT_READ, lambda: None)
+    def register(self, selector: selectors.BaseSelector) -> None:
+        """Has `call` wake a select."""
+        selector.register(self._receiver, selectors.EVENT_READ, lambda: None)
 
     def close(self) -> None:
-        """Gives back both ends."""
-        self._ear.close()
-        self._mouth.close()
+        """Closes both ends."""
+        self._receiver.close()
+        self._sender.close()
 
 
 class Wait:
@@ -79,7 +75,7 @@ class Wait:
         self._selector = selectors.DefaultSelector()
         self._stack.callback(self._selector.close)
         if call_off:
-            call_off.hear(self._selector)
+            call_off.register(self._selector)
         self._answer_path, self._done_path = _random_path(), _random_path()
         self._short_path = "/" + secrets.token_urlsafe(9)
         self._listener: Listener | None = None
@@ -87,6 +83,9 @@ class Wait:
         self._pasting: Pasting | None = None
         self._verdict: Verdict | None = None
         self._shown = True  # whether the browser has got its last page
+        self._refused_user = False
+        self._answer: tuple[str, bytes] | None = None  # that the verdict is about
+        self._opened = 0  # how often the short address was
         self.url = ""
         self.short_url = ""
 
@@ -96,9 +95,12 @@ class Wait:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def listen(self, port: int, proxy: str = "") -> None:
-        """Binds 127.0.0.1. `proxy` is an https address whose server passes `proxy`PORT/… on to that port."""
-        self._listener = Listener(self._selector, port, self._respond)
+    def listen(self, ports: tuple[int, ...] = (0,), proxy: str = "") -> None:
+        """Binds 127.0.0.1 at the first of the ports that is free; 0 stands for any.
+
+        `proxy` is an https address whose server forwards `proxy`PORT/… to that port.
+        """
+        self._listener = Listener(self._selector, ports, self._respond, self._refuse_user)
         self._stack.callback(self._listener.close)
         port = self._listener.port
         self._hosts = {f"127.0.0.1:{port}"} | ({"127.0.0.1"} if port == 80 else set())
@@ -119,7 +121,7 @@ class Wait:
         """Waits until a moment of the monotonic clock, and returns the token or raises why there is none."""
         while self._verdict is None:
             if time.monotonic() >= until:
-                raise TimedOut()
+                raise TimedOutError()
             self._turn(until)
         parting = time.monotonic() + _PATIENCE
         while not self._shown and time.monotonic() < parting:
@@ -138,9 +140,14 @@ class Wait:
         for key, _ in self._selector.select(pause):
             key.data()
         if self._call_off and self._call_off.called:
-            raise Cancelled
+            raise CancelledError
         for source in sources:
             source.sweep()
+
+    def _refuse_user(self) -> None:
+        if not self._refused_user:
+            self._refused_user = True
+            self._warn("listener", "a connection of another user of this computer was refused")
 
     def _end(self, verdict: Verdict) -> None:
         self._verdict = self._verdict or verdict
@@ -152,24 +159,42 @@ class Wait:
         if request.method != "GET" and not (is_answer and request.method == "POST"):
             problem = _problem(405, "Method not allowed", "A program waits here for one answer.")
             return Response(405, problem.body, {**HEADERS, "Allow": "GET, POST" if is_answer else "GET"})
-        if not _is_visit(request):
-            return _problem(403, "Not a visit", "A page that nobody looks at decides nothing.")
+        if not _is_page_view(request):
+            return _problem(403, "Not a page view", "A request that shows no page decides nothing.")
         if is_answer:
             return self._answered(request)
         if _same(request.path, self._done_path) and self._verdict:
             return Response(200, self._last_page(self._verdict), HEADERS, sent=self._seen)
         if _same(request.path, self._short_path) and self.short_url and not request.query and not self._verdict:
-            return Response(303, "", {**HEADERS, "Location": self.url})
+            return self._redirect_to_flow()
         return _problem(404, "Nothing here", "A program waits here for one answer, and this is not it.")
 
+    def _redirect_to_flow(self) -> Response:
+        self._opened += 1
+        if self._opened == 2:
+            self._warn(
+                "visit",
+                "the address was opened a second time; the token will not be kept. If it was not you, another user of "
+                "this computer has read the address: press Ctrl-C and ask again",
+            )
+        return Response(303, "", {**HEADERS, "Location": self.url})
+
+    @property
+    def keep(self) -> bool:
+        """Whether the token may be kept: not after the short address was opened twice."""
+        return self._opened < 2
+
     def _answered(self, request: Request) -> Response:
-        if self._verdict:
+        given = (request.query, request.body)
+        if self._verdict and given != self._answer:
             return _problem(410, "Too late", "There has been an answer already.")
         try:
-            self._verdict = self._call.judge(_fields_of(request))
-        except Stray:
+            if not self._verdict:  # else the person has gone back, or reloaded
+                self._verdict = self._call.judge(_fields_of(request))
+                self._answer = given
+        except StrayError:
             return _problem(403, "Not expected", "This is no answer to what the program asked.")
-        except Unaccepted as error:
+        except UnacceptedError as error:
             self._warn("answer", f"an answer is not accepted: {error}; still waiting")
             return _problem(400, "Not accepted", f"The program did not accept this answer: {error}.")
         self._shown = False
@@ -191,14 +216,14 @@ def _fields_of(request: Request) -> dict[str, list[str]]:
         return dict(fields(request.query))
     kind = request.header("content-type").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded" or request.query:
-        raise Stray("it is no form, or not the form alone")
+        raise StrayError("it is no form, or not the form alone")
     try:
         return dict(fields(request.body.decode("ascii")))
     except UnicodeDecodeError:
-        raise Stray("its parameters cannot be read") from None
+        raise StrayError("its parameters cannot be read") from None
 
 
-def _is_visit(request: Request) -> bool:
+def _is_page_view(request: Request) -> bool:
     """Whether a browser opens a page that a person will see: neither ahead of time nor inside of another.
 
     Origin and Sec-Fetch-Site are not looked at: a genuine answer has null and cross-site there.

@@ -2,36 +2,86 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import token2go
 from certificate import certify
-from conftest import until
-from token2go import _notebook, _place
+from conftest import VECTORS, until
+from token2go import _ask, _browser, _notebook, _probe
+from token2go._options import checked
+
+_CASES: list[dict[str, Any]] = json.loads((VECTORS / "environment.json").read_text("utf-8"))["cases"]
+_PROXIES: dict[str, Any] = json.loads((VECTORS / "proxies.json").read_text("utf-8"))
+assert _CASES
+assert _PROXIES["cases"]
+assert _PROXIES["connect"]
 
 
-@pytest.mark.parametrize(
-    ("environ", "why"),
-    [
-        ({}, ""),
-        ({"JUPYTERHUB_SERVICE_PREFIX": "/user/a/"}, "JupyterHub"),
-        ({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, "SSH"),
-        ({"VSCODE_PROXY_URI": "https://code.example.org/proxy/{{port}}"}, "code-server"),
-        ({"container": "podman"}, "a container"),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Kubernetes"),
-        ({"SSH_CONNECTION": ""}, ""),
-    ],
-)
-def test_a_machine_that_nobody_sits_in_front_of_is_known(environ: dict[str, str], why: str) -> None:
-    assert _place.remote(environ) == why
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case["name"])
+def test_ask_shows_first_the_address_that_should_work(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = {"windows": "win32"}.get(case["platform"], case["platform"])
+    found = _browser.locate(
+        case["environment"], platform, lambda name: name in case["programs"], case.get("wsl", False)
+    )
+    assert found.here == case["here"]
+    monkeypatch.setattr(_browser, "locate", lambda: found)
+    monkeypatch.setattr("token2go._terminal.usable", lambda: case.get("terminal", True))
+    settings = checked(
+        "https://t2g.example.org", port=8400 if case.get("port") else 0, format=case.get("format", "jwe")
+    )
+    assert _ask.choose_way(settings, None) == case["first"]
+    assert (found.opens if _ask.opens_by_default(None) else None) == case["opens"]
+
+
+@pytest.mark.parametrize("case", _PROXIES["cases"], ids=lambda case: case["name"])
+def test_proxy_for_reads_the_variables(case: dict[str, Any]) -> None:
+    assert _probe.proxy_for(case["server"], case["environment"]) == case["proxy"]
+
+
+@pytest.mark.parametrize("case", _PROXIES["connect"], ids=lambda case: case["name"])
+def test_probe_reports_a_proxy_that_refuses(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(f"HTTP/1.1 {case['status']} No\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threading.Thread(target=answer, daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(token2go.UnreachableError, match=case["detail"]) as caught:
+            token2go.probe("https://t2g.example.org")
+    assert "secret" not in str(caught.value)
+
+
+def test_probe_ends_in_time_though_the_answer_comes_byte_by_byte() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client, contextlib.suppress(OSError):
+                for letter in b"HTTP/1.1 200 OK\r\n" * 100:
+                    client.sendall(bytes([letter]))
+                    time.sleep(0.1)
+
+        threading.Thread(target=answer, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(token2go.UnreachableError, match=r"no answer in 0\.5 s"):
+            token2go.probe(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.5)
+        assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -51,7 +101,7 @@ def test_a_machine_that_nobody_sits_in_front_of_is_known(environ: dict[str, str]
     ],
 )
 def test_the_way_through_a_hub_is_where_the_operator_says(environ: dict[str, str], address: str) -> None:
-    assert _place.proxy(environ) == address
+    assert _browser.proxy(environ) == address
 
 
 def test_the_browser_that_is_named_is_opened_and_prints_nothing(
@@ -64,8 +114,7 @@ def test_the_browser_that_is_named_is_opened_and_prints_nothing(
     for named, want in ((f"'{program}' --new %s", "--new http://a/"), (f"no-such-one:'{program}'", "http://a/")):
         opened.unlink(missing_ok=True)
         monkeypatch.setenv("BROWSER", named)
-        assert _place.has_browser()
-        _place.open_browser("http://a/", warnings.append)
+        _browser.open_browser("http://a/", warnings.append)
         until("it is opened", lambda want=want: opened.exists() and opened.read_text() == f"{want}\n")  # type: ignore[misc]
     assert warnings == []
     assert capfd.readouterr() == ("", "")
@@ -74,14 +123,14 @@ def test_the_browser_that_is_named_is_opened_and_prints_nothing(
 def test_a_browser_that_does_not_open_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setenv("BROWSER", "false")
-    _place.open_browser("http://a/", warnings.append)
+    _browser.open_browser("http://a/", warnings.append)
     until("it is said", lambda: bool(warnings))
     assert warnings == ["the browser did not open (false ended with 1); open the address above"]
 
     def broken(_: str) -> None:
         raise ValueError("no window")
 
-    _place.open_with(broken, "http://a/", warnings.append)
+    _browser.open_with(broken, "http://a/", warnings.append)
     until("it is said", lambda: len(warnings) == 2)
     assert "no window" in warnings[1]
 
@@ -90,11 +139,7 @@ def test_no_address_is_a_command_of_windows(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("BROWSER", raising=False)
     monkeypatch.setenv("WSL_DISTRO_NAME", "Debian")
     monkeypatch.setattr(shutil, "which", lambda _: "/there")
-    assert _place._command("https://a/';calc;'/")[-1] == "Start-Process 'https://a/%27;calc;%27/'"
-
-
-def test_a_machine_without_display_opens_none() -> None:
-    assert not _place.has_browser()
+    assert _browser._system_command("https://a/';calc;'/")[-1] == "Start-Process 'https://a/%27;calc;%27/'"
 
 
 @pytest.fixture
@@ -142,7 +187,7 @@ def test_what_answers_and_is_no_web_server_is_said_without_its_escape_sequences(
                 visitor.sendall(b"\x1b]0;mine\a\r\n\r\n")
 
         threading.Thread(target=answer, daemon=True).start()
-        with pytest.raises(token2go.Unreachable) as caught:
+        with pytest.raises(token2go.UnreachableError) as caught:
             token2go.probe(f"http://127.0.0.1:{server.getsockname()[1]}")
     assert str(caught.value).isprintable()
 
@@ -152,5 +197,8 @@ def test_who_a_token_is_for_is_read_for_showing_alone() -> None:
     assert _notebook.person(token2go.Token("a.b.c")) == ""
     assert _notebook.person(token2go.Token("e30.W10.x")) == ""
     # {"sub":"1","preferred_username":"ada"} and one whose name would move the cursor
-    assert _notebook.person(token2go.Token("e30.eyJzdWIiOiIxIiwicHJlZmVycmVkX3VzZXJuYW1lIjoiYWRhIn0.x")) == "ada"
-    assert _notebook.person(token2go.Token("e30.eyJzdWIiOiJhXHUwMDFiWzJKIn0.x")) == ""
+    assert (
+        _notebook.person(token2go.Token("eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIiwicHJlZmVycmVkX3VzZXJuYW1lIjoiYWRhIn0.x"))
+        == "ada"
+    )
+    assert _notebook.person(token2go.Token("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhXHUwMDFiWzJKIn0.x")) == ""
