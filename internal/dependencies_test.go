@@ -54,7 +54,7 @@ var imports = map[string]string{
 }
 
 // forTests may be imported by every test.
-const forTests = "t2gtest t2gtest/process t2gtest/browser demo problem ops"
+const forTests = "t2gtest t2gtest/process t2gtest/browser demo problem ops store/storetest"
 
 // libraries lists who may import a library, in tests too.
 var libraries = map[string]string{

@@ -32,6 +32,16 @@ var (
 	ErrChecksum = errors.New("the API key's checksum is wrong; is it copied whole?")
 )
 
+// Kind is the form of a key.
+type Kind uint8
+
+// The forms of a key. The numbers are stored.
+const (
+	Opaque Kind = 0
+	JWT    Kind = 1
+	UUID   Kind = 2 // of apikey-manager
+)
+
 // Prefix is what every opaque key of a server begins with, so that people and secret
 // scanners recognize it.
 type Prefix string

@@ -14,19 +14,19 @@ import (
 // Restrictions say where a key is good. The zero value of each field restricts nothing,
 // URLs aside.
 type Restrictions struct {
-	Networks   []netip.Prefix // of the client's address
-	Hosts      []HostPattern  // of the page that calls, from Referer or Origin
-	Apps       []string       // applications; "*" is every one
-	Roles      []string       // of the owner's roles, which the key passes on; nil: all of them
-	AllowInURL bool           // the key may come in a query or a path
-	AllowBlank bool           // with Hosts: a request that names no page is allowed
-	Rate       Rate
+	Networks   []netip.Prefix `json:"networks,omitempty"`   // of the client's address
+	Hosts      []HostPattern  `json:"hosts,omitempty"`      // of the page that calls, from Referer or Origin
+	Apps       []string       `json:"apps,omitempty"`       // applications; "*" is every one
+	Roles      []string       `json:"roles"`                // of the owner's roles, which the key passes on; nil: all of them
+	AllowInURL bool           `json:"allowInUrl,omitempty"` // the key may come in a query or a path
+	AllowBlank bool           `json:"allowBlank,omitempty"` // with Hosts: a request that names no page is allowed
+	Rate       Rate           `json:"rate,omitzero"`
 }
 
 // Rate is how often a key may be used; the zero value is without limit.
 type Rate struct {
-	Requests int
-	Per      time.Duration
+	Requests int           `json:"requests"`
+	Per      time.Duration `json:"per"` // in JSON: nanoseconds
 }
 
 // EveryApp is the entry of Restrictions.Apps that stands for every application.

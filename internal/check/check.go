@@ -29,21 +29,21 @@ type Credential struct {
 	slot   slot
 	opaque apikey.Key
 	hash   apikey.Hash
-	kind   KeyKind
+	kind   apikey.Kind
 }
 
 // Opaque is an opaque key.
 func Opaque(key apikey.Key) Credential {
-	return Credential{slot: slot(key.ID), opaque: key, kind: KindOpaque}
+	return Credential{slot: slot(key.ID), opaque: key, kind: apikey.Opaque}
 }
 
 // UUID is a key in apikey-manager's form, by its hash.
 func UUID(hash apikey.Hash) Credential {
-	return Credential{slot: slotOfHash(hash), hash: hash, kind: KindUUID}
+	return Credential{slot: slotOfHash(hash), hash: hash, kind: apikey.UUID}
 }
 
 // JWT is a signed key, by its ID; the caller has verified the signature.
-func JWT(id apikey.ID) Credential { return Credential{slot: slot(id), kind: KindJWT} }
+func JWT(id apikey.ID) Credential { return Credential{slot: slot(id), kind: apikey.JWT} }
 
 // Verdict is what a good key says of its owner.
 type Verdict struct {

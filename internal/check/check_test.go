@@ -88,7 +88,7 @@ func TestCheckDecides(t *testing.T) {
 		{"of a machine", func(k *check.Key) { k.Person = 0 }, check.Facts{}, ""},
 		{"under an unknown pepper", func(k *check.Key) { k.Pepper++ }, check.Facts{}, check.InvalidKey},
 		{"with another hash", func(k *check.Key) { k.Hash[31] ^= 1 }, check.Facts{}, check.InvalidKey},
-		{"signed keys have this ID", func(k *check.Key) { k.Kind = check.KindJWT }, check.Facts{}, check.InvalidKey},
+		{"signed keys have this ID", func(k *check.Key) { k.Kind = apikey.JWT }, check.Facts{}, check.InvalidKey},
 		{"in its network", inNetwork, check.Facts{Address: home}, ""},
 		{"outside its network", inNetwork, check.Facts{Address: netip.MustParseAddr("192.0.3.7")}, check.AddressNotAllowed},
 		{"from an unknown address", inNetwork, check.Facts{}, check.AddressNotAllowed},
@@ -432,8 +432,8 @@ func TestUUIDAndJWT(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.set.Put(check.Key{ID: 5, Kind: check.KindUUID, Hash: hash, Person: 1})
-	f.set.Put(check.Key{ID: 6, Kind: check.KindJWT, Person: 1})
+	f.set.Put(check.Key{ID: 5, Kind: apikey.UUID, Hash: hash, Person: 1})
+	f.set.Put(check.Key{ID: 6, Kind: apikey.JWT, Person: 1})
 	for _, presented := range []check.Credential{check.UUID(hash), check.JWT(6)} {
 		if _, err := f.Check(t.Context(), presented, check.Facts{}); err != nil {
 			t.Error(err)

@@ -8,20 +8,10 @@ import (
 	"github.com/token2go/token2go/internal/apikey"
 )
 
-// KeyKind is the form of a key.
-type KeyKind uint8
-
-// The forms of a key.
-const (
-	KindOpaque KeyKind = iota
-	KindJWT
-	KindUUID // of apikey-manager
-)
-
 // Key is one key as the set knows it.
 type Key struct {
 	ID      apikey.ID
-	Kind    KeyKind
+	Kind    apikey.Kind
 	Pepper  apikey.PepperID // of an opaque key's hash
 	Hash    apikey.Hash     // absent for a JWT
 	Person  int64           // number of the owner; 0: no person
@@ -50,7 +40,7 @@ func slotOfHash(hash apikey.Hash) slot {
 }
 
 func (k Key) slot() slot {
-	if k.Kind == KindUUID {
+	if k.Kind == apikey.UUID {
 		return slotOfHash(k.Hash)
 	}
 	return slot(k.ID)
@@ -130,9 +120,9 @@ func (s *Set) find(presented Credential) (key Key, found, right bool) {
 		return Key{}, found, false
 	}
 	switch key.Kind {
-	case KindJWT:
+	case apikey.JWT:
 		return key, true, true
-	case KindUUID:
+	case apikey.UUID:
 		return key, true, key.Hash.Equal(presented.hash)
 	}
 	pepper, known := s.peppers[key.Pepper]

@@ -27,7 +27,7 @@ type row struct {
 	hash    apikey.Hash
 	offset  uint32 // of the text in texts
 	length  uint32
-	kind    KeyKind
+	kind    apikey.Kind
 	revoked bool
 }
 

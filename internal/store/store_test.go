@@ -1,0 +1,237 @@
+package store_test
+
+import (
+	"bufio"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/token2go/token2go/internal/apikey"
+	"github.com/token2go/token2go/internal/store"
+	"github.com/token2go/token2go/internal/store/storetest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
+)
+
+func TestSQLite(t *testing.T) { storetest.Run(t, newSQLite) }
+
+func TestPostgreSQL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a database server")
+	}
+	server := startPostgreSQL(t)
+	storetest.Run(t, server.newDatabase)
+}
+
+func newSQLite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "token2go.db") }
+
+// postgreSQL is a server of the test's own.
+type postgreSQL struct {
+	port  string
+	mu    sync.Mutex
+	count int
+}
+
+// startPostgreSQL starts a server. Root gives it to nobody, since it refuses root.
+func startPostgreSQL(t testing.TB) *postgreSQL {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "t2g-pg") //nolint:usetesting // short, for its socket, and open to another user
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	attributes := &syscall.SysProcAttr{Setpgid: true}
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		attributes.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		if err := os.Chown(folder, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(folder, "data")
+	initialize := exec.Command(process.Need(t, "T2G_TEST_INITDB", "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
+	initialize.SysProcAttr, initialize.Dir = attributes, folder
+	if out, err := initialize.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	p := &postgreSQL{port: process.Port(t)}
+	output := new(process.Output)
+	serve := exec.Command(process.Need(t, "T2G_TEST_POSTGRES", "postgres"), "-D", data, "-p", p.port, "-h", "127.0.0.1", "-k", folder, "-F")
+	serve.SysProcAttr, serve.Dir, serve.Stdout, serve.Stderr = attributes, folder, output, output
+	server := process.Start(t, serve)
+	if err := server.Await(process.Soon, func() bool { return strings.Contains(output.String(), "ready to accept connections") }); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return p
+}
+
+func (p *postgreSQL) url(database string) string {
+	return "postgres://postgres@127.0.0.1:" + p.port + "/" + database + "?sslmode=disable"
+}
+
+func (p *postgreSQL) newDatabase(t testing.TB) string {
+	t.Helper()
+	p.mu.Lock()
+	p.count++
+	name := fmt.Sprint("t", p.count)
+	p.mu.Unlock()
+	execute(t, "pgx", p.url("postgres"), "CREATE DATABASE "+name)
+	return p.url(name)
+}
+
+// execute runs a statement past the store.
+func execute(t testing.TB, driver, address, statement string) {
+	t.Helper()
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConnectRefuses(t *testing.T) {
+	for _, test := range []struct{ address, want string }{
+		{"", "want sqlite:/PATH or postgres"},
+		{"mysql://host/db", "want sqlite:/PATH or postgres"},
+		{"sqlite:relative.db", "must be absolute"},
+		{"sqlite:/nowhere/at/all/token2go.db", "unable to open"},
+		{"postgres://user:hunter2@host:port/db", "not a PostgreSQL address"},
+		{"postgres://user:hunter2@127.0.0.1:1/db", "connect"},
+	} {
+		s, err := store.Connect(t.Context(), store.Options{URL: test.address, Log: slog.New(slog.DiscardHandler)})
+		if err == nil {
+			_ = s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: got %v, want %q", test.address, err, test.want)
+		}
+	}
+}
+
+func TestMigrateRefusesNewerSchema(t *testing.T) {
+	address := newSQLite(t)
+	storetest.Open(t, address)
+	execute(t, "sqlite", strings.TrimPrefix(address, "sqlite:"), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
+	s, err := store.Open(t.Context(), store.Options{URL: address, Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		_ = s.Close()
+	}
+	if !errors.Is(err, store.ErrNewer) {
+		t.Errorf("got %v, want %v", err, store.ErrNewer)
+	}
+}
+
+func TestBackupIsADatabase(t *testing.T) {
+	s := storetest.Open(t, newSQLite(t))
+	key, err := s.AddKey(t.Context(), storetest.NewKey("kept"), store.Event{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := s.Backup(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+	}
+	if read, err := storetest.Open(t, "sqlite:"+path).Key(t.Context(), key.ID); err != nil || read.Name != "kept" {
+		t.Errorf("got %+v, %v", read, err)
+	}
+	if err := s.Backup(t.Context(), path); err == nil {
+		t.Error("a backup replaced an existing file")
+	}
+}
+
+const writerVariable = "T2G_TEST_STORE_WRITER"
+
+// TestAcknowledgedKeysSurviveSIGKILL kills a process that makes and revokes keys, at
+// moments that differ, and looks for all that it had acknowledged.
+func TestAcknowledgedKeysSurviveSIGKILL(t *testing.T) {
+	if address := os.Getenv(writerVariable); address != "" {
+		writeUntilKilled(t, address)
+	}
+	rounds := 10
+	if testing.Short() {
+		rounds = 2
+	}
+	address := newSQLite(t)
+	storetest.Open(t, address)
+	acknowledged := 0
+	for round := range rounds {
+		acknowledged += killWriter(t, address, time.Duration(30+17*round)*time.Millisecond)
+	}
+	if acknowledged == 0 {
+		t.Error("no key was acknowledged before a kill")
+	}
+}
+
+// writeUntilKilled makes keys and revokes them, and prints each ID when that is stored.
+func writeUntilKilled(t *testing.T, address string) {
+	s := storetest.Open(t, address)
+	fmt.Println("ready")
+	for {
+		key, err := s.AddKey(t.Context(), storetest.NewKey("made"), store.Event{Action: "key made"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("made", key.ID)
+		revoke := func(k *store.Key) error { k.Revoked = time.Now(); return nil }
+		if _, err := s.ChangeKey(t.Context(), key.ID, revoke, store.Event{Action: "key revoked"}); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("revoked", key.ID)
+	}
+}
+
+// killWriter lets a process write for a while, kills it, and returns how many keys it had
+// acknowledged, all of which must be there.
+func killWriter(t *testing.T, address string, after time.Duration) int {
+	t.Helper()
+	writer := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+	writer.Env = append(os.Environ(), writerVariable+"="+address)
+	out, err := writer.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(out)
+	if !said.Scan() || said.Text() != "ready" {
+		t.Fatalf("got %q, want ready", said.Text())
+	}
+	time.AfterFunc(after, func() { _ = writer.Process.Kill() })
+	states := map[string]string{}
+	for said.Scan() {
+		if state, id, found := strings.Cut(said.Text(), " "); found && len(id) == 10 {
+			states[id] = state
+		}
+	}
+	_ = writer.Wait() // it was killed
+	s := storetest.Open(t, address)
+	for text, state := range states {
+		id, err := apikey.ParseID(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := s.Key(t.Context(), id)
+		if err != nil || state == "revoked" && key.Revoked.IsZero() {
+			t.Errorf("key %s was acknowledged as %s: got %+v, %v", text, state, key, err)
+		}
+		if events, err := s.Events(t.Context(), store.EventFilter{Key: int64(id)}); err != nil || len(events) == 0 {
+			t.Errorf("key %s has no event, %v", text, err)
+		}
+	}
+	return len(states)
+}
