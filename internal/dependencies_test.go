@@ -21,7 +21,7 @@ const module = "github.com/token2go/token2go/"
 // imports lists what each package may import of this module. Paths are without
 // "internal/". "static" and "openapi" may be imported by all.
 var imports = map[string]string{
-	"serve": "", "secret": "", "problem": "", "audit": "", "rule": "", "manual": "", "atomicfile": "", "static": "", "openapi": "",
+	"serve": "", "secret": "", "problem": "", "audit": "", "rule": "", "manual": "", "atomicfile": "", "loopback": "", "static": "", "openapi": "",
 	"web":       "problem audit",
 	"page":      "",
 	"apidocs":   "page",
@@ -31,7 +31,7 @@ var imports = map[string]string{
 	"seal":      "secret",
 	"token":     "secret",
 	"flow":      "seal token secret",
-	"doctor":    "token secret",
+	"doctor":    "token secret loopback",
 	"identity":  "token secret",
 	"apikey":    "secret",
 	"check":     "apikey secret",
@@ -40,7 +40,7 @@ var imports = map[string]string{
 	"directory": "secret",
 	"pass":      "rule signing secret",
 	"proxy":     "rule pass check problem secret",
-	"config":    "secret",
+	"config":    "secret loopback",
 	"demo":      "token secret",
 
 	"store/storetest": "store secret apikey", "directory/keycloak": "directory secret",
@@ -49,8 +49,8 @@ var imports = map[string]string{
 
 	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store signing identity directory",
 	"deploy/gateways":     "",
-	"cmd/token2go":        "cli manual", "cli": "clients/go/token2go atomicfile",
-	"clients/go/token2go": "seal secret", "clients/go/keyauth": "apikey secret",
+	"cmd/token2go":        "cli manual", "cli": "clients/go/token2go atomicfile loopback",
+	"clients/go/token2go": "seal secret loopback", "clients/go/keyauth": "apikey secret",
 }
 
 // forTests may be imported by every test.

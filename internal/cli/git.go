@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/loopback"
 )
 
 // credential is what git says to a credential helper, and the helper to git
@@ -92,8 +92,7 @@ func (c credential) encrypted() bool {
 		return true
 	}
 	host := (&url.URL{Host: c.host}).Hostname()
-	ip := net.ParseIP(host)
-	return c.protocol == "http" && (host == "localhost" || ip != nil && ip.IsLoopback())
+	return c.protocol == "http" && loopback.Host(host)
 }
 
 // takesBearer reports whether the token can go as a bearer token: git must be able to,

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/token2go/token2go/internal/loopback"
 )
 
 // Gateway is the listener that the auth gateway forwards people's requests to.
@@ -59,13 +61,13 @@ func (g Gateway) checkSocket(r *reader) {
 }
 
 func (g Gateway) warnings() []string {
-	exposed := g.Socket == "" && !loopback(g.Host)
+	exposed := g.Socket == "" && !loopback.Host(g.Host)
 	return taken(
 		risk{exposed && len(g.CIDRs) == 0, fmt.Sprintf("T2G_SERVER_HOST=%s: anyone who can reach the gateway listener can forge any header and so pass for anyone; name the gateway in T2G_GATEWAY_CIDRS or keep others out by other means", g.Host)},
 		risk{exposed && g.TLSCertFile == "", fmt.Sprintf("T2G_SERVER_HOST=%s: tokens cross the network in plain text; set T2G_TLS_CERT_FILE and T2G_TLS_KEY_FILE unless the network itself encrypts", g.Host)},
 		risk{nearlyEveryone(g.CIDRs), "T2G_GATEWAY_CIDRS: the networks together hold an eighth or more of all addresses, which keeps hardly anyone out; name those of the gateway"},
 		risk{g.Socket != "" && othersMayWrite(g.Socket), "T2G_SERVER_SOCKET: others may write to its directory, and so put a socket of their own in its place; use a directory that only the server and the gateway can open"},
-		risk{g.PublicURL != nil && g.PublicURL.Scheme == "http" && !loopback(g.PublicURL.Hostname()), "T2G_PUBLIC_URL: over plain http tokens can be read on the way, and browsers send no fetch metadata"},
+		risk{g.PublicURL != nil && g.PublicURL.Scheme == "http" && !loopback.Host(g.PublicURL.Hostname()), "T2G_PUBLIC_URL: over plain http tokens can be read on the way, and browsers send no fetch metadata"},
 		risk{g.PublicURL != nil && g.BasePath != "" && g.PublicURL.Path != g.BasePath, "T2G_BASE_PATH: differs from the path of T2G_PUBLIC_URL, which links are made from"},
 	)
 }
@@ -94,15 +96,10 @@ func overlap(one, other string) bool {
 	if strings.EqualFold(one, other) || everywhere(one) || everywhere(other) {
 		return true
 	}
-	return one == "localhost" && loopback(other) || other == "localhost" && loopback(one)
+	return one == "localhost" && loopback.Host(other) || other == "localhost" && loopback.Host(one)
 }
 
 func everywhere(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsUnspecified()
-}
-
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/token2go/token2go/internal/loopback"
 )
 
 // Ops is the listener for the operator's own tools.
@@ -32,7 +34,7 @@ func (o Ops) check(r *reader, g Gateway) {
 func (o Ops) warnings() []string {
 	return taken(
 		risk{slices.Contains(o.AllowedHosts, "*") && o.Port != 0, "T2G_OPS_ALLOWED_HOSTS=*: a website that rebinds its name to the ops listener reads the metrics"},
-		risk{o.Pprof && o.Port != 0 && !loopback(o.Host), fmt.Sprintf("T2G_OPS_PPROF: anyone who can reach T2G_OPS_HOST=%s can watch what the program is doing, and slow it", o.Host)},
+		risk{o.Pprof && o.Port != 0 && !loopback.Host(o.Host), fmt.Sprintf("T2G_OPS_PPROF: anyone who can reach T2G_OPS_HOST=%s can watch what the program is doing, and slow it", o.Host)},
 		risk{o.Pprof && o.Port == 0, "T2G_OPS_PPROF: has no effect, since T2G_OPS_PORT=0 switches the ops listener off"},
 	)
 }

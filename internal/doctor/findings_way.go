@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/token2go/token2go/internal/loopback"
 )
 
 // What the way tells that the request took.
@@ -111,7 +112,7 @@ func (e *examination) sessionCookie() string {
 }
 
 func loopbackGateway(e *examination) Verdict {
-	if e.sessionCookie() == "" || !loopback(e.host()) {
+	if e.sessionCookie() == "" || !onLoopback(e.host()) {
 		return Verdict{}
 	}
 	return Verdict{Note, "The gateway is on this machine",
@@ -143,7 +144,7 @@ func plainHTTP(e *examination) Verdict {
 	h := e.request.Header
 	proto := strings.ToLower(last(h["X-Forwarded-Proto"]))
 	browser := strings.Contains(h.Get("User-Agent"), "Mozilla/")
-	if present(h, "Sec-Fetch-Site") || e.request.TLS != nil || proto == "https" || loopback(e.host()) || !browser && proto != "http" {
+	if present(h, "Sec-Fetch-Site") || e.request.TLS != nil || proto == "https" || onLoopback(e.host()) || !browser && proto != "http" {
 		return Verdict{}
 	}
 	return Verdict{Warn, "The browser seems to speak plain http",
@@ -165,13 +166,14 @@ func last(values []string) string {
 	return strings.TrimSpace(all[strings.LastIndexByte(all, ',')+1:])
 }
 
-func loopback(host string) bool {
+// onLoopback reports whether browsers take a host, with or without a port, for this
+// computer and so for as safe as https.
+func onLoopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
+	host = strings.Trim(host, "[]")
+	return loopback.Host(host) || strings.HasSuffix(strings.ToLower(host), ".localhost")
 }
 
 func noGateway(e *examination) Verdict {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// size says a number of bytes for a person: exact below 4 KB, rounded above.
+// size writes a number of bytes for a person: exact below 4 KB, rounded above.
 func size(bytes int) string {
 	switch {
 	case bytes == 1:
@@ -17,19 +17,19 @@ func size(bytes int) string {
 	return fmt.Sprintf("%.1f KB", float64(bytes)/1024)
 }
 
-// relative says when something is or was, seen from now.
+// relative writes when something is or was, seen from now.
 func relative(when, now time.Time) string {
 	span := when.Sub(now)
 	switch {
 	case span >= 0:
-		return "in " + spell(span)
+		return "in " + Spell(span)
 	default:
-		return spell(-span) + " ago"
+		return Spell(-span) + " ago"
 	}
 }
 
-// spell says a length of time in its largest fitting unit, rounded down.
-func spell(span time.Duration) string {
+// Spell writes a length of time in its largest fitting unit, rounded down.
+func Spell(span time.Duration) string {
 	switch {
 	case span < 2*time.Minute:
 		return count(int(span/time.Second), "second")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/doctor"
 	"github.com/token2go/token2go/internal/flow"
 	"github.com/token2go/token2go/internal/problem"
 )
@@ -193,17 +194,8 @@ const (
 
 // lifetime is how long a token is still valid, in words; empty where unknown.
 func lifetime(expires, now time.Time) string {
-	left := expires.Sub(now)
-	switch {
-	case expires.IsZero():
+	if expires.IsZero() {
 		return ""
-	case left < 2*time.Minute:
-		return fmt.Sprintf("%d seconds", int(left.Seconds()))
-	case left < 2*time.Hour:
-		return fmt.Sprintf("%d minutes", int(left.Minutes()))
-	case left < 48*time.Hour:
-		return fmt.Sprintf("%d hours", int(left.Hours()))
-	default:
-		return fmt.Sprintf("%d days", int(left.Hours()/24))
 	}
+	return doctor.Spell(expires.Sub(now))
 }

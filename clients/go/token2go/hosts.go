@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"github.com/token2go/token2go/internal/loopback"
 )
 
 // hostPattern is an entry of Transport.Hosts: a host, or with a leading dot all hosts
@@ -36,7 +38,7 @@ func parseHost(text string) (hostPattern, error) {
 		return unusable("is not a host name that can be looked up")
 	case subdomains && (!strings.Contains(p.host, ".") || net.ParseIP(p.host) != nil):
 		return unusable("is too wide, want at least two labels after the dot")
-	case isLoopback(p.host) && p.port == "":
+	case loopback.Host(p.host) && p.port == "":
 		return unusable("has no port, which a host on this computer needs")
 	}
 	return p, nil

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/token2go/token2go/internal/loopback"
 )
 
 // Format says in which envelope the token comes.
@@ -127,16 +128,10 @@ func parseServer(text string, allowHTTP bool) (*url.URL, error) {
 		fault = "the address has no host, " + example
 	case server.RawQuery != "" || server.ForceQuery || strings.Contains(text, "#"):
 		fault = "the address has a query or a fragment, want the address of Token2go alone"
-	case server.Scheme == "http" && !allowHTTP && !isLoopback(server.Hostname()):
+	case server.Scheme == "http" && !allowHTTP && !loopback.Host(server.Hostname()):
 		return nil, &Error{Kind: ErrOptions, Option: "AllowHTTP", Detail: "needed for http beyond this computer, which others can read; want https"}
 	default:
 		return server, nil
 	}
 	return nil, &Error{Kind: ErrOptions, Option: "Server", Detail: fault}
-}
-
-// isLoopback reports whether a host is this computer, whatever a name server says.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
+
+	"github.com/token2go/token2go/internal/loopback"
 )
 
 // Tokens is where a Transport gets tokens from. *Source is one.
@@ -88,7 +90,7 @@ func (t *Transport) base() http.RoundTripper {
 func mayAdd(r *http.Request, hosts []hostPattern) bool {
 	own := authority(r.URL)
 	_, set := r.Header["Authorization"]
-	if own == "" || set || r.URL.Scheme != "https" && (r.URL.Scheme != "http" || !isLoopback(r.URL.Hostname())) {
+	if own == "" || set || r.URL.Scheme != "https" && (r.URL.Scheme != "http" || !loopback.Host(r.URL.Hostname())) {
 		return false
 	}
 	for before := r.Response; before != nil; before = before.Request.Response {
