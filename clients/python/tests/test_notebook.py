@@ -108,7 +108,7 @@ def test_the_magic_puts_the_token_into_a_variable_and_nothing_out(demo: Demo, pe
     saved = book.end()
     assert token.fingerprint in saved
     assert not mentions(saved, token)
-    assert "is no name of a variable" in saved
+    assert "is not a name of a variable" in saved
 
 
 def test_aget_awaits_in_a_cell_while_others_go_on(demo: Demo, person: Person, tmp_path: Path) -> None:

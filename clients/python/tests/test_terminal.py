@@ -25,7 +25,7 @@ from token2go.__main__ import main
 class Terminal:
     """A program in a pseudo-terminal; its standard output goes elsewhere, as in $(…)."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    def __init__(self, *arguments: str, run: tuple[str, ...] = ("-m", "token2go"), **environment: str) -> None:
         self._fd, inner = pty.openpty()
         self.before = termios.tcgetattr(inner)
         self._inner = inner
@@ -36,7 +36,7 @@ class Terminal:
             os.close(os.open(os.ttyname(0), os.O_RDWR))  # becomes the controlling terminal
 
         self.program = subprocess.Popen(
-            [sys.executable, "-m", "token2go", *arguments],
+            [sys.executable, *run, *arguments],
             stdin=inner,
             stdout=subprocess.PIPE,
             stderr=inner,
@@ -201,6 +201,30 @@ def test_a_signal_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Term
     terminal.program.send_signal(number)
     assert terminal.end() == (130, "")
     assert "Traceback" not in terminal.screen
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+@pytest.mark.parametrize("call", ["token2go.get(*sys.argv[1:])", "asyncio.run(token2go.aget(*sys.argv[1:]))"])
+def test_a_signal_to_a_program_that_calls_get_restores_the_terminal(
+    demo: Demo, terminals: list[Terminal], call: str, number: signal.Signals
+) -> None:
+    terminal = Terminal(demo.front, run=("-c", f"import asyncio, sys, token2go; {call}"), BROWSER="true")
+    terminals.append(terminal)
+    terminal.shows("paste here")
+    until("echo is off", lambda: termios.tcgetattr(terminal._inner) != terminal.before)
+    terminal.program.send_signal(number)
+    assert terminal.end() == (-number, "")
+
+
+def test_a_paste_of_many_lines_gives_one_warning(terminals: list[Terminal]) -> None:
+    terminal = Terminal("https://t2g.example.org", "--paste", "--no-cache", "--no-check")
+    terminals.append(terminal)
+    request = Request(terminal.shows(r"(https://t2g\.example\.org/flow/\S+)\r\n"))
+    terminal.type("one\ntwo\n\nthree\n")
+    terminal.shows("neither the sealed text nor an address")
+    terminal.type("```\n" + sealed(request, "a-token", {}, "")["sealed"] + "\n```\nthanks\n")
+    assert terminal.end() == (0, "a-token\n")
+    assert terminal.screen.count("neither") == 1
 
 
 def test_without_a_terminal_nothing_is_read(demo: Demo, person: Person) -> None:

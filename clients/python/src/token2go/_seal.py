@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 _TYPE = "token2go+jwe"
-_MOST = 1 << 20  # bytes of a JWE's text; no proxy lets a token of that size pass
+_MAX_TEXT = 1 << 20  # bytes of a JWE's text; no proxy lets a token of that size pass
 _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
 
@@ -124,8 +124,8 @@ def open_triple(private: rsa.RSAPrivateKey, key: str, nonce: str, payload: str) 
 
 def _split(text: str) -> list[bytes]:
     """Decodes the five parts. Base64url that is not canonical is refused, so that one envelope has one text."""
-    if len(text) > _MOST:
-        raise EnvelopeError(f"its text has {len(text)} bytes, want at most {_MOST}")
+    if len(text) > _MAX_TEXT:
+        raise EnvelopeError(f"its text has {len(text)} bytes, want at most {_MAX_TEXT}")
     parts = text.split(".")
     if len(parts) != 5:
         raise EnvelopeError(f"it has {len(parts)} parts, want the 5 of a compact JWE")
