@@ -214,6 +214,23 @@ func TestExamineNamesTokensUnderOtherNames(t *testing.T) {
 	}
 }
 
+func TestExamineFindsRefreshTokens(t *testing.T) {
+	const title = "bad The gateway passes on the refresh token"
+	for line, want := range map[string]bool{
+		"OIDC_refresh_token: abc": true, "X-Refresh-Token: abc": true, "X-Refreshtoken: abc": true,
+		"Cookie: a=b; RefreshToken=abc": true, "Cookie: refresh_token=abc": true,
+		"Cookie: RefreshToken=": false, "X-Refresh-Token: ": false, "Cookie: refresh=1": false,
+	} {
+		if got := titles(examine(line)); slices.Contains(got, title) != want {
+			t.Errorf("%q: got %q, want %q among them: %v", line, got, title, want)
+		}
+	}
+	report := examine("Cookie: OauthHMAC=a; BearerToken=b; RefreshToken=c", "Authorization: Bearer "+accessToken())
+	if got := titles(report); slices.Contains(got, "warn A client could have sent this header itself") || !slices.Contains(got, "note The request came through Envoy") {
+		t.Errorf("got %q behind Envoy's OAuth2 filter", got)
+	}
+}
+
 func TestExamineLeavesOutHeadersThatAreNoTokens(t *testing.T) {
 	for _, line := range []string{
 		"Cookie: a=" + accessToken(), "X-Csrf-Token: abc", "OIDC-access-token: abc", "X-Amzn-Oidc-Accesstoken: ",
@@ -574,7 +591,7 @@ func bareCode(text string) string {
 var code = regexp.MustCompile(`--[a-z]|T2G_[A-Z]|\b(auth|proxy|copy|forward)_[a-z]+|forwardAuth|authResponse|RequestHeader|OIDC[PRS][a-z]`)
 
 func TestVerdictsAreWholeSentences(t *testing.T) {
-	known := []string{"Token2go", "oauth2-proxy", "nginx", "Traefik", "Caddy", "Apache", "Pomerium", "Teleport", "AWS Application Load Balancer"}
+	known := []string{"Token2go", "oauth2-proxy", "nginx", "Traefik", "Caddy", "Apache", "Envoy", "Pomerium", "Teleport", "AWS Application Load Balancer"}
 	seen := 0
 	for _, lines := range [][]string{
 		browser, proxied, apached,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,14 +15,33 @@ import (
 // What the way tells that the request took.
 
 func refreshToken(e *examination) Verdict {
-	for _, name := range slices.Sorted(maps.Keys(e.request.Header)) {
-		if strings.Contains(normalize(name), "refresh-token") && strings.Join(e.request.Header[name], "") != "" {
-			return Verdict{Bad, "The gateway passes on the refresh token",
-				hideName(name) + " came. Whoever has a refresh token can make new access tokens for as long as the session lives. This server has no use for it and should never see it.",
-				refreshTokenFixes()}
+	name := refreshTokenIn(e.request.Header)
+	if name == "" {
+		return Verdict{}
+	}
+	return Verdict{Bad, "The gateway passes on the refresh token",
+		name + " came. Anyone who has a refresh token can make new access tokens for as long as the session lives. This server has no use for it and should never see it.",
+		refreshTokenFixes()}
+}
+
+// refreshTokenIn names the header or the cookie that holds a refresh token, if one does.
+func refreshTokenIn(h http.Header) string {
+	isRefresh := func(name string) bool {
+		return strings.Contains(strings.ReplaceAll(normalize(name), "-", ""), "refreshtoken")
+	}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if isRefresh(name) && strings.Join(h[name], "") != "" {
+			return hideName(name)
 		}
 	}
-	return Verdict{}
+	for _, line := range h["Cookie"] {
+		for cookie := range strings.SplitSeq(line, ";") {
+			if name, value, _ := strings.Cut(strings.TrimSpace(cookie), "="); isRefresh(name) && value != "" {
+				return "The cookie " + hideName(name)
+			}
+		}
+	}
+	return ""
 }
 
 // clientSent is about a token in a header that the recognised gateways are measured to

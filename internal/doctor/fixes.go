@@ -55,6 +55,7 @@ func refreshTokenFixes() []Fix {
 	return []Fix{
 		{apache, "Switch it off.", "OIDCPassRefreshToken Off"},
 		{nginx, "Remove the line that sends it.", "proxy_set_header OIDC_refresh_token \"\";"},
+		{envoy, "Its OAuth2 filter keeps the tokens in cookies. Remove the cookies on the route to this server, which reads none.", "request_headers_to_remove: [cookie]"},
 	}
 }
 

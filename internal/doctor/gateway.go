@@ -15,6 +15,7 @@ const (
 	traefik     = "Traefik"
 	caddy       = "Caddy"
 	apache      = "Apache"
+	envoy       = "Envoy"
 	ourselves   = "Token2go"
 )
 
@@ -23,6 +24,7 @@ const (
 const (
 	oauth2ProxyCookie = "_oauth2_proxy"
 	apacheCookie      = "mod_auth_openidc_session"
+	envoyCookie       = "OauthHMAC" // of its OAuth2 filter; from the manual, not measured
 )
 
 // recognised are the gateways that a request seems to have come through. A client can
@@ -48,6 +50,9 @@ func recognise(h http.Header) recognised {
 		r.add(apache, sign)
 	} else if sessionCookieNamed(h, apacheCookie) {
 		r.add(apache, "its session cookie")
+	}
+	if sessionCookieNamed(h, envoyCookie) {
+		r.add(envoy, "a cookie of its OAuth2 filter")
 	}
 	switch {
 	case strings.Contains(strings.ToLower(strings.Join(h["Via"], ",")), "caddy"):
@@ -113,6 +118,8 @@ func (r recognised) tokenHeaders(gateway string, h http.Header) []string {
 	switch {
 	case gateway == oauth2Proxy:
 		return []string{"X-Forwarded-Access-Token"}
+	case gateway == envoy:
+		return []string{"Authorization"}
 	case gateway == apache && claimHeader(h) == "":
 		// With OIDCPassClaimsAs environment a RequestHeader line names the header.
 		return []string{"X-Forwarded-Access-Token", "Oidc_access_token"}
