@@ -204,7 +204,7 @@ func (s *running) exhaust(b *testing.B, count int) {
 	growth := sizes[samples-1] / slices.Max(quarter)
 	only(b, sizes[samples-1], "MB")
 	b.ReportMetric(growth, "growth")
-	time.Sleep(quiet + quiet + time.Second)
+	time.Sleep(20 * time.Second)
 	rest := resident(b, s.process)
 	b.ReportMetric(rest, "MB-later")
 	verdict(b, rest < maxIdle, "%.1f MB resident when idle again; wanted less than %.0f", rest, maxIdle)

@@ -7,6 +7,7 @@ package audit
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -46,15 +47,19 @@ func New(handler slog.Handler) *Log { return &Log{handler: handler} }
 // Write writes the line of one event.
 func (l *Log) Write(ctx context.Context, now time.Time, event Event) error {
 	record := slog.NewRecord(now, slog.LevelInfo, "audit", 0)
-	record.AddAttrs(
+	var space [16]slog.Attr // on the stack, and added at once
+	attributes := append(space[:0],
 		slog.String("decision", string(event.Outcome)),
 		slog.String("listener", event.Listener),
 		slog.String("action", string(event.Action)),
+		slog.String("reason", event.Reason),
+		slog.String("person", event.Actor),
 	)
-	for _, attribute := range append([]slog.Attr{slog.String("reason", event.Reason), slog.String("person", event.Actor)}, event.Attributes...) {
-		if !attribute.Equal(slog.String(attribute.Key, "")) {
-			record.AddAttrs(attribute)
-		}
-	}
+	attributes = append(attributes, event.Attributes...)
+	record.AddAttrs(slices.DeleteFunc(attributes, isEmpty)...)
 	return l.handler.Handle(ctx, record)
+}
+
+func isEmpty(attribute slog.Attr) bool {
+	return attribute.Value.Kind() == slog.KindString && attribute.Value.String() == ""
 }

@@ -41,6 +41,7 @@ func (s *Server) newDocs() http.Handler {
 }
 
 func (s *Server) swagger(w http.ResponseWriter, r *http.Request) error {
+	web.PageHeaders(w.Header(), apidocs.CSP)
 	s.docs.ServeHTTP(w, r)
 	return nil
 }

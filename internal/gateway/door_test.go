@@ -186,10 +186,12 @@ func TestEveryAnswerCarriesTheHeadersOfSecurity(t *testing.T) {
 	t.Parallel()
 	house := open(t)
 	want := map[string]string{
-		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
-		"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+		"Server": "", "X-Powered-By": "", "Access-Control-Allow-Origin": "", "Set-Cookie": "",
+	}
+	ofPages := map[string]string{
+		"X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin", "Document-Policy": "force-load-at-top",
 		"Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=(), clipboard-write=(self)",
-		"Server":             "", "X-Powered-By": "", "Access-Control-Allow-Origin": "", "Set-Cookie": "",
 	}
 	everyRoute(t, func(method, path string) {
 		for _, accept := range []string{"text/html", "application/json"} {
@@ -197,6 +199,11 @@ func TestEveryAnswerCarriesTheHeadersOfSecurity(t *testing.T) {
 			for name, value := range want {
 				if got := answer.header.Get(name); got != value {
 					t.Errorf("%s %s: got %s %q, want %q", method, path, name, got, value)
+				}
+			}
+			for name, value := range ofPages {
+				if got := answer.header.Get(name); strings.HasPrefix(answer.header.Get("Content-Type"), "text/html") && got != value {
+					t.Errorf("%s %s: got %s %q, want %q of a page", method, path, name, got, value)
 				}
 			}
 			policy := answer.header.Get("Content-Security-Policy")

@@ -31,7 +31,7 @@ func (s *Server) echo(w http.ResponseWriter, r *http.Request) error {
 	report := s.examine(r)
 	w.Header().Add("Vary", "Accept")
 	if wantsPage(r) {
-		return s.pages.Render(w, http.StatusOK, "echo", s.echoView(r, report))
+		return s.show(w, http.StatusOK, "echo", s.echoView(r, report))
 	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)

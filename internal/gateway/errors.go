@@ -120,7 +120,7 @@ func (s *Server) renderProblem(w http.ResponseWriter, r *http.Request, p *proble
 	}
 	h.Add("Vary", "Accept")
 	if wantsPage(r) {
-		return s.pages.Render(w, p.Kind.Status(), "problem", s.problemView(r, p))
+		return s.show(w, p.Kind.Status(), "problem", s.problemView(r, p))
 	}
 	return web.RenderJSON(w, r, p)
 }

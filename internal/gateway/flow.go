@@ -120,15 +120,14 @@ func (s *Server) answer(r *http.Request, outcome flow.Outcome) reply {
 		return seeOther(answer.Location)
 	case flow.ModeFormPost:
 		return func(w http.ResponseWriter) error {
-			w.Header().Set("Content-Security-Policy", policyFormPost+answer.Source)
-			return s.pages.Render(w, http.StatusOK, "form", formView{
+			return s.showUnder(policyFormPost+answer.Source, w, http.StatusOK, "form", formView{
 				chrome: s.chrome(r), Client: request.Client, TargetHost: request.Target.Host(),
 				Action: answer.Action, Fields: fields(answer.Fields),
 			})
 		}
 	default:
 		return func(w http.ResponseWriter) error {
-			return s.pages.Render(w, http.StatusOK, "paste", pasteView{
+			return s.show(w, http.StatusOK, "paste", pasteView{
 				chrome: s.chrome(r), Client: request.Client, Sealed: answer.Sealed,
 				Words: request.Key.Words(request.State), Expires: answer.Expires,
 			})
@@ -148,10 +147,8 @@ func fields(answer []flow.Field) []field {
 // that a sign-in that loses the body leads to the question again.
 func (s *Server) question(r *http.Request, outcome flow.Outcome) reply {
 	return func(w http.ResponseWriter) error {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policyQuestion)
-		h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers send Origin: null
-		return s.pages.Render(w, http.StatusOK, "question", s.questionView(r, outcome))
+		w.Header().Set("Referrer-Policy", "same-origin") // with no-referrer, browsers send Origin: null
+		return s.showUnder(policyQuestion, w, http.StatusOK, "question", s.questionView(r, outcome))
 	}
 }
 

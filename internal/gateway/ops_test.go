@@ -60,7 +60,7 @@ func TestTheOpsDoorKnowsNoToken(t *testing.T) {
 		if strings.HasPrefix(path, "/debug/") && answer.status != http.StatusNotFound {
 			t.Errorf("%s: got %d, want profiles switched off", path, answer.status)
 		}
-		for _, name := range []string{"Content-Security-Policy", "Permissions-Policy", "Cross-Origin-Resource-Policy"} {
+		for _, name := range []string{"Content-Security-Policy", "Referrer-Policy", "Cross-Origin-Resource-Policy"} {
 			if answer.header.Get(name) == "" {
 				t.Errorf("%s: the answer lacks %s", path, name)
 			}

@@ -48,7 +48,18 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		view.Problem = part(s.adapter.Errors.Find(r, err))
 	}
-	return s.pages.Render(w, http.StatusOK, "index", view)
+	return s.show(w, http.StatusOK, "index", view)
+}
+
+// show answers with a page.
+func (s *Server) show(w http.ResponseWriter, status int, name string, view any) error {
+	return s.showUnder(web.PagePolicy, w, status, name, view)
+}
+
+// showUnder answers with a page under another content security policy.
+func (s *Server) showUnder(policy string, w http.ResponseWriter, status int, name string, view any) error {
+	web.PageHeaders(w.Header(), policy)
+	return s.pages.Render(w, status, name, view)
 }
 
 func part(p *problem.Problem) *problemPart {

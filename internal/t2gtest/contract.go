@@ -113,10 +113,10 @@ func everywhere(r *http.Request, answer *http.Response, body []byte) error {
 		return errors.New("the answer lacks X-Content-Type-Options: nosniff")
 	case h.Get("Referrer-Policy") != "no-referrer" && h.Get("Referrer-Policy") != "same-origin":
 		return fmt.Errorf("the referrer policy is %q", h.Get("Referrer-Policy"))
-	case h.Get("Cross-Origin-Resource-Policy") != "same-origin" || h.Get("Cross-Origin-Opener-Policy") != "same-origin":
-		return errors.New("other origins may embed or open the answer")
-	case h.Get("Permissions-Policy") == "":
-		return errors.New("the answer lacks a permissions policy")
+	case h.Get("Cross-Origin-Resource-Policy") != "same-origin":
+		return errors.New("other origins may embed the answer")
+	case strings.HasPrefix(h.Get("Content-Type"), "text/html") && (h.Get("Cross-Origin-Opener-Policy") != "same-origin" || h.Get("Permissions-Policy") == ""):
+		return errors.New("other origins may open the page, or it lacks a permissions policy")
 	case answer.StatusCode >= 400 && h.Get("Cache-Control") != "no-store":
 		return fmt.Errorf("a refusal may be kept: Cache-Control is %q", h.Get("Cache-Control"))
 	case h.Get("Cache-Control") == "no-store" && (answer.Uncompressed || h.Get("Content-Encoding") != ""):

@@ -44,6 +44,13 @@ func (g *given) refuse(status int, body string) {
 	g.header["Content-Type"] = "application/problem+json"
 }
 
+// page makes the answer one of the token page.
+func (g *given) page() {
+	g.path, g.body = "/", "<!doctype html><html></html>"
+	g.header["Content-Type"] = "text/html; charset=utf-8"
+	g.header["Cross-Origin-Opener-Policy"], g.header["Permissions-Policy"] = "same-origin", "usb=()"
+}
+
 // ServeHTTP answers whatever is asked in this way.
 func (g *given) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	for name, value := range g.header {
@@ -98,8 +105,8 @@ func TestAnAnswerThatBreaksTheContractIsAnError(t *testing.T) {
 		"sniffing":                     func(g *given) { delete(g.header, "X-Content-Type-Options") },
 		"a referrer":                   func(g *given) { g.header["Referrer-Policy"] = "origin" },
 		"embedding":                    func(g *given) { delete(g.header, "Cross-Origin-Resource-Policy") },
-		"an opener":                    func(g *given) { delete(g.header, "Cross-Origin-Opener-Policy") },
-		"all permissions":              func(g *given) { delete(g.header, "Permissions-Policy") },
+		"an opener":                    func(g *given) { g.page(); delete(g.header, "Cross-Origin-Opener-Policy") },
+		"all permissions":              func(g *given) { g.page(); delete(g.header, "Permissions-Policy") },
 		"a 401 without a challenge":    func(g *given) { g.refuse(401, problemBody) },
 		"a 401 with another challenge": func(g *given) { g.refuse(401, problemBody); g.header["WWW-Authenticate"] = "Basic" },
 		"a problem of another status":  func(g *given) { g.refuse(403, problemBody) },

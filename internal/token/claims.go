@@ -54,8 +54,8 @@ func parseClaims(text string) Claims {
 // readPart reads base64url of a JSON object, member by member. Padding is accepted: AWS
 // load balancers send it.
 func readPart(part string, take func(name, value string)) bool {
-	var space [2048]byte // on the stack, since most parts are shorter
-	decoded, err := base64.RawURLEncoding.AppendDecode(space[:0], []byte(strings.TrimRight(part, "=")))
+	var encoded, space [2048]byte // on the stack, since most parts are shorter
+	decoded, err := base64.RawURLEncoding.AppendDecode(space[:0], append(encoded[:0], strings.TrimRight(part, "=")...))
 	return err == nil && eachMember(string(decoded), take)
 }
 
