@@ -19,16 +19,16 @@ import (
 type verdict struct {
 	token   Token
 	err     error
-	warning error // may be nil
-	browser bool  // it came through a browser, which waits for a page
+	warning error  // may be nil
+	browser bool   // it came through a browser, which waits for a page
+	answer  string // the parameters that the browser brought
 }
 
-// errStray is the error of whatever does not hold the state: nobody's business, so no
-// person is told of it.
+// errStray is the error of what does not hold the state. The person is not warned of it.
 var errStray = errors.New("it does not hold the state of this call")
 
-// judge looks at the parameters of what claims to be the answer, sealed no earlier than
-// since. An error leaves the wait as it was.
+// judge reads the parameters of what claims to be the answer, sealed no earlier than
+// since. After an error the wait goes on.
 func (c *call) judge(fields url.Values, since time.Time) (verdict, error) {
 	state := fields["state"]
 	if len(state) != 1 || subtle.ConstantTimeCompare([]byte(state[0]), []byte(c.state)) != 1 {
@@ -70,7 +70,8 @@ func (c *call) openJWE(text string, since time.Time) (verdict, error) {
 	if issuer := opened.Issuer; issuer == printable(issuer) {
 		token.Issuer = issuer
 	}
-	return verdict{token: token, warning: c.clock(opened.IssuedAt, since)}, nil
+	warning := c.checkClock(&token, opened.IssuedAt, since)
+	return verdict{token: token, warning: warning}, nil
 }
 
 func (c *call) openTriple(triple seal.Triple, since time.Time) (verdict, error) {
@@ -83,13 +84,14 @@ func (c *call) openTriple(triple seal.Triple, since time.Time) (verdict, error) 
 	if err != nil {
 		return verdict{}, err
 	}
-	return verdict{token: token, warning: c.clock(at, since)}, nil
+	warning := c.checkClock(&token, at, since)
+	return verdict{token: token, warning: warning}, nil
 }
 
-// read takes the token out of the plaintext, and when the server says that it sealed
-// it. Members that are not known or not usable are passed over, but for the token.
+// read returns the token in the plaintext, and the time of sealing that the server
+// states there. Other members that are unknown or unusable are ignored.
 func (c *call) read(plaintext secret.Value) (Token, time.Time, error) {
-	var document map[string]any // not a struct, to which SECRET would be secret
+	var document map[string]any // a struct would take SECRET for secret
 	if !utf8.ValidString(plaintext.Reveal()) || json.Unmarshal([]byte(plaintext.Reveal()), &document) != nil {
 		return Token{}, time.Time{}, unaccepted("what it holds is not the JSON of a token")
 	}
@@ -101,6 +103,9 @@ func (c *call) read(plaintext secret.Value) (Token, time.Time, error) {
 	token.Words = c.key.Words(c.state)
 	if expires, err := time.Parse(time.RFC3339, text("expires")); err == nil {
 		token.Expiry = expires
+	}
+	if exp := expiryOf(text("secret")); token.Expiry.IsZero() || !exp.IsZero() && exp.Before(token.Expiry) {
+		token.Expiry = exp
 	}
 	if isName(text("header")) {
 		token.Header = text("header")
@@ -126,16 +131,26 @@ func isName(text string) bool {
 	return text != "" && len(text) <= 100 && !strings.ContainsFunc(text, odd)
 }
 
-// clock compares the server's clock with ours, and is nil where there is nothing to say.
-func (c *call) clock(at, since time.Time) error {
-	const most = time.Minute
-	switch now := c.now(); {
-	case at.IsZero():
+// checkClock compares the server's clock, which sealed at a moment, with this computer's.
+// Where they differ it corrects the token's expiry, and returns a warning.
+func (c *call) checkClock(token *Token, sealed, since time.Time) error {
+	const tolerance = time.Minute
+	ours := c.now()
+	switch {
+	case sealed.IsZero():
 		return nil
-	case at.Sub(now) > most:
-		return &ClockError{Ahead: at.Sub(now)}
-	case since.Sub(at) > most:
-		return &ClockError{Ahead: at.Sub(since)}
+	case sealed.Sub(ours) > tolerance:
+	case since.Sub(sealed) > tolerance:
+		ours = since
+	default:
+		return nil
 	}
-	return nil
+	if !token.Expiry.IsZero() {
+		left := token.Expiry.Sub(sealed)
+		token.Expiry = time.Time{} // a token that had expired when it was sealed: one of the times is wrong
+		if left > 0 {
+			token.Expiry = ours.Round(0).Add(left)
+		}
+	}
+	return &ClockError{Ahead: sealed.Sub(ours)}
 }

@@ -24,12 +24,13 @@ type call struct {
 	state   string            // 256 random bits
 	began   time.Time
 	now     func() time.Time
+	uid     int // of the only user, root aside, whose connections are served; negative: anyone's
 }
 
 // newCall makes a fresh key and a fresh state. P-256 takes microseconds; RSA, for the
 // triple, a good part of a second.
 func newCall(format Format) (*call, error) {
-	c := &call{format: format, state: random(32), began: time.Now(), now: time.Now}
+	c := &call{format: format, state: random(32), began: time.Now(), now: time.Now, uid: ownUser()}
 	var public crypto.PublicKey
 	if format == Triple {
 		private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -95,7 +96,7 @@ func (c *call) query(o Options) url.Values {
 	if c.format == JWE {
 		query.Set("format", string(JWE))
 		query.Set("publicKeyType", string(seal.JWK))
-		query.Set("publicKey", c.key.JWK())
+		query.Set("publicKey", base64.RawURLEncoding.EncodeToString([]byte(c.key.JWK()))) // JSON in a query is refused by some firewalls
 	}
 	if o.MinTTL > 0 {
 		seconds := (o.MinTTL + time.Second - 1) / time.Second

@@ -55,6 +55,7 @@ type clientStep struct {
 	Form     [][2]string       `json:"form"`
 	Body     string            `json:"body"`
 	Headers  map[string]string `json:"headers"`
+	Chunked  bool              `json:"chunked"`
 	Raw      *string           `json:"raw"`
 	Seal     *sealing          `json:"seal"`
 	Big      int               `json:"big"`
@@ -123,9 +124,9 @@ func TestEveryCaseThatClientsShare(t *testing.T) {
 	}
 }
 
-// visit is a call that waits, seen from outside: all that is known of it is what it
+// waiting is a call that waits, seen from outside: all that is known of it is what it
 // shows the person.
-type visit struct {
+type waiting struct {
 	token    string
 	format   token2go.Format
 	prompt   token2go.Prompt
@@ -142,9 +143,9 @@ type result struct {
 }
 
 // begin starts a call and returns once it waits.
-func begin(t testing.TB, o token2go.Options, token string) *visit {
+func begin(t testing.TB, o token2go.Options, token string) *waiting {
 	t.Helper()
-	v := &visit{
+	v := &waiting{
 		token: token, format: o.Format, pastes: make(chan string, 1000), warnings: make(chan error, 100), result: make(chan result, 1),
 	}
 	shown := make(chan token2go.Prompt, 1)
@@ -180,7 +181,7 @@ func begin(t testing.TB, o token2go.Options, token string) *visit {
 }
 
 // read takes the placeholders' values from what was shown.
-func (v *visit) read(t testing.TB) {
+func (v *waiting) read(t testing.TB) {
 	t.Helper()
 	flow, err := url.Parse(v.prompt.URL)
 	if err != nil {
@@ -196,7 +197,8 @@ func (v *visit) read(t testing.TB) {
 		v.public, err = x509.ParsePKIXPublicKey(block.Bytes)
 	} else {
 		var jwk jose.JSONWebKey
-		err = json.Unmarshal([]byte(query.Get("publicKey")), &jwk)
+		text, wrong := base64.RawURLEncoding.DecodeString(query.Get("publicKey"))
+		err = errors.Join(wrong, json.Unmarshal(text, &jwk))
 		v.public = jwk.Key
 	}
 	if err != nil {
@@ -212,13 +214,13 @@ func (v *visit) read(t testing.TB) {
 	}
 	state := query.Get("state")
 	v.values = map[string]string{
-		"path": path, "short": short.Path, "port": port, "state": state, "halfState": state[:len(state)/2],
+		"path": path, "pathEscaped": fmt.Sprintf("%s%%%02X", path[:len(path)-1], path[len(path)-1]), "short": short.Path, "port": port, "state": state, "halfState": state[:len(state)/2],
 		"otherState": base64.RawURLEncoding.EncodeToString(make([]byte, 32)), "token": v.token, "kid": key.ID(),
 	}
 }
 
 // good is the step of a server that hands over the token.
-func (v *visit) good() clientStep {
+func (v *waiting) good() clientStep {
 	step := clientStep{Seal: &sealing{}, Status: "303", Ends: &ending{Token: "{token}"}}
 	step.Query = [][2]string{{"response", "{sealed}"}, {"state", "{state}"}}
 	if v.format == token2go.Triple {
@@ -227,7 +229,7 @@ func (v *visit) good() clientStep {
 	return step
 }
 
-func (v *visit) fill(text string) string {
+func (v *waiting) fill(text string) string {
 	pairs := make([]string, 0, 2*len(v.values))
 	for name, value := range v.values {
 		pairs = append(pairs, "{"+name+"}", value)
@@ -235,7 +237,7 @@ func (v *visit) fill(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-func (v *visit) do(t *testing.T, step clientStep) {
+func (v *waiting) do(t *testing.T, step clientStep) {
 	t.Helper()
 	v.values["big"] = strings.Repeat("x", step.Big)
 	if step.Seal != nil {
@@ -249,9 +251,7 @@ func (v *visit) do(t *testing.T, step clientStep) {
 	for _, want := range step.Warns {
 		select {
 		case warning := <-v.warnings:
-			var clock *token2go.ClockError
-			if got := map[bool]string{true: "clock", false: "answer"}[errors.As(warning, &clock)]; got != want ||
-				want == "answer" && !errors.Is(warning, token2go.ErrAnswer) {
+			if got := warningName(warning); got != want {
 				t.Errorf("got the warning %q, want %s", warning, want)
 			}
 		case <-time.After(5 * time.Second):
@@ -268,7 +268,21 @@ func (v *visit) do(t *testing.T, step clientStep) {
 	}
 }
 
-func (v *visit) paste(text string, wrap int) {
+// warningName is what the vectors call a warning.
+func warningName(warning error) string {
+	var clock *token2go.ClockError
+	switch {
+	case errors.As(warning, &clock):
+		return "clock"
+	case errors.Is(warning, token2go.ErrAnswer):
+		return "answer"
+	case errors.Is(warning, token2go.ErrVisitedTwice):
+		return "visit"
+	}
+	return ""
+}
+
+func (v *waiting) paste(text string, wrap int) {
 	if wrap == 0 {
 		v.pastes <- text
 		return
@@ -286,7 +300,7 @@ type answered struct {
 }
 
 // send writes the request byte by byte: a client library would mend what is wrong with it.
-func (v *visit) send(t *testing.T, step clientStep) *answered {
+func (v *waiting) send(t *testing.T, step clientStep) *answered {
 	t.Helper()
 	conn, err := net.Dial("tcp4", "127.0.0.1:"+v.values["port"])
 	if err != nil {
@@ -312,7 +326,7 @@ func (v *visit) send(t *testing.T, step clientStep) *answered {
 	return &answered{response.StatusCode, response.Header, string(body)}
 }
 
-func (v *visit) request(step clientStep) []byte {
+func (v *waiting) request(step clientStep) []byte {
 	if step.Raw != nil {
 		var raw []byte
 		for _, r := range v.fill(*step.Raw) {
@@ -328,6 +342,15 @@ func (v *visit) request(step clientStep) []byte {
 	}
 	if body != "" || step.Form != nil {
 		headers["Content-Length"] = strconv.Itoa(len(body))
+	}
+	if step.Chunked {
+		delete(headers, "Content-Length")
+		headers["Transfer-Encoding"] = "chunked"
+		var chunks strings.Builder
+		for chunk := range slices.Chunk([]byte(body), 16) {
+			fmt.Fprintf(&chunks, "%x\r\n%s\r\n", len(chunk), chunk)
+		}
+		body = chunks.String() + "0\r\n\r\n"
 	}
 	maps.Copy(headers, step.Headers)
 	var text bytes.Buffer
@@ -352,7 +375,7 @@ func (v *visit) request(step clientStep) []byte {
 	return text.Bytes()
 }
 
-func (v *visit) encode(fields [][2]string) string {
+func (v *waiting) encode(fields [][2]string) string {
 	pairs := make([]string, 0, len(fields))
 	for _, field := range fields {
 		pairs = append(pairs, url.QueryEscape(field[0])+"="+url.QueryEscape(v.fill(field[1])))
@@ -360,7 +383,7 @@ func (v *visit) encode(fields [][2]string) string {
 	return strings.Join(pairs, "&")
 }
 
-func (v *visit) check(t *testing.T, step clientStep, got *answered) {
+func (v *waiting) check(t *testing.T, step clientStep, got *answered) {
 	t.Helper()
 	switch step.Status {
 	case "any":
@@ -377,6 +400,10 @@ func (v *visit) check(t *testing.T, step clientStep, got *answered) {
 				t.Error("the refusal may be kept")
 			}
 		}
+	case "again":
+		if got != nil {
+			v.checkPage(t, got)
+		}
 	case "303":
 		v.checkPage(t, got)
 	case "flow":
@@ -388,7 +415,7 @@ func (v *visit) check(t *testing.T, step clientStep, got *answered) {
 	}
 }
 
-func (v *visit) checkRefusal(t *testing.T, got *answered) {
+func (v *waiting) checkRefusal(t *testing.T, got *answered) {
 	t.Helper()
 	if got.status < 400 || got.status > 499 || got.header.Get("Location") != "" || strings.Contains(got.body, v.values["state"]) {
 		t.Errorf("got %+v, want a refusal that says nothing", got)
@@ -401,7 +428,7 @@ func (v *visit) checkRefusal(t *testing.T, got *answered) {
 }
 
 // checkPage follows the redirect once.
-func (v *visit) checkPage(t *testing.T, got *answered) {
+func (v *waiting) checkPage(t *testing.T, got *answered) {
 	t.Helper()
 	if got == nil || got.status != http.StatusSeeOther || !strings.HasPrefix(got.header.Get("Location"), "/") ||
 		strings.ContainsAny(got.header.Get("Location"), "?#") {
@@ -427,7 +454,7 @@ func (v *visit) checkPage(t *testing.T, got *answered) {
 	}
 }
 
-func (v *visit) end(t *testing.T, want ending) {
+func (v *waiting) end(t *testing.T, want ending) {
 	t.Helper()
 	var got result
 	select {
@@ -486,12 +513,12 @@ func checkError(t *testing.T, got error, kind, detail string) {
 }
 
 // seal makes an envelope as a server would, and as one would that is hostile.
-func (v *visit) seal(t *testing.T, s sealing) {
+func (v *waiting) seal(t *testing.T, s sealing) {
 	t.Helper()
 	now := time.Now().Add(time.Duration(s.IAT) * time.Second)
 	members := map[string]any{
 		"timestamp": now.UTC().Format(time.RFC3339), "fingerprint": token2go.NewToken(v.token).Fingerprint, "secret": v.token,
-		"expires": time.Now().Add(time.Hour).UTC().Format(time.RFC3339), "header": "X-Forwarded-Access-Token", "tokenType": "Bearer",
+		"expires": now.Add(time.Hour).UTC().Format(time.RFC3339), "header": "X-Forwarded-Access-Token", "tokenType": "Bearer",
 	}
 	replace(members, v.filled(s.Members))
 	encoded, err := json.Marshal(members)
@@ -516,7 +543,7 @@ func (v *visit) seal(t *testing.T, s sealing) {
 	}
 }
 
-func (v *visit) filled(members map[string]any) map[string]any {
+func (v *waiting) filled(members map[string]any) map[string]any {
 	filled := map[string]any{}
 	for name, value := range members {
 		if text, is := value.(string); is {
@@ -537,7 +564,7 @@ func replace(members, others map[string]any) {
 	}
 }
 
-func (v *visit) sealTriple(t *testing.T, s sealing, plaintext string) {
+func (v *waiting) sealTriple(t *testing.T, s sealing, plaintext string) {
 	t.Helper()
 	public, fits := v.public.(*rsa.PublicKey)
 	if !fits || s.Key == "other" {
@@ -563,7 +590,7 @@ func (v *visit) sealTriple(t *testing.T, s sealing, plaintext string) {
 	v.values["key"], v.values["nonce"], v.values["payload"] = triple.Key, triple.Nonce, triple.Payload
 }
 
-func (v *visit) sealJWE(t *testing.T, s sealing, plaintext string, now time.Time) {
+func (v *waiting) sealJWE(t *testing.T, s sealing, plaintext string, now time.Time) {
 	t.Helper()
 	public, fits := v.public.(*ecdsa.PublicKey)
 	kid := v.values["kid"]

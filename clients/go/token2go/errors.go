@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// The sentinels. Each is the Kind of an Error, so that errors.Is finds it.
+// Why there is no token. Each is the Kind of an Error, so that errors.Is finds it.
 var (
 	ErrOptions     = errors.New("unusable options")
 	ErrListen      = errors.New("no listener on 127.0.0.1")
@@ -21,9 +21,15 @@ var (
 	ErrRefused     = errors.New("request refused")
 	ErrServer      = errors.New("server error")
 	ErrCache       = errors.New("cache not usable")
+)
 
-	// ErrAnswer is the kind of a warning: an answer was not accepted, and the wait goes on.
-	ErrAnswer = errors.New("answer not accepted")
+// The kinds of warnings.
+var (
+	ErrAnswer       = errors.New("answer not accepted")                                 // the wait goes on
+	ErrOtherUser    = errors.New("a connection of another user was refused")            // the wait goes on
+	ErrVisitedTwice = errors.New("the address was opened a second time")                // the token will not be kept
+	ErrNotKept      = errors.New("the token is not kept")                               // it is returned all the same
+	ErrNotLocked    = errors.New("other programs may ask for the same token meanwhile") // no lock can be had
 )
 
 // Error says why there is no token. Advice says what to do next. It never holds a token.
@@ -82,6 +88,10 @@ func advice(kind error) string {
 		{ErrExpiring, "sign out at the gateway and in again, or ask for a shorter remaining lifetime"},
 		{ErrRefused, "ask the operator what is allowed, or change what is asked for"},
 		{ErrServer, "try again in a moment; the server's log says more"},
+		{ErrOtherUser, "if it is your own browser that runs as another user, paste what the page shows"},
+		{ErrVisitedTwice, "if that was not you, press Ctrl-C; the token will not be kept"},
+		{ErrNotKept, "set TOKEN2GO_CACHE_DIR to a folder that only you can enter"},
+		{ErrNotLocked, "set TOKEN2GO_CACHE_DIR to a folder on a local disk"},
 	} {
 		if errors.Is(kind, row.kind) {
 			return row.next

@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// waiting is a listener without a server, for a call that never changes. In what is
-// fuzzed, STATE stands for its state.
-func waiting(t testing.TB) *listener {
+// unserved is a listener without a server. In fuzzed texts, STATE stands for its state.
+func unserved(t testing.TB) *listener {
 	t.Helper()
 	c, err := newCall(JWE)
 	if err != nil {
@@ -18,8 +17,8 @@ func waiting(t testing.TB) *listener {
 	return &listener{call: c, port: 4711, path: "/path", short: "/short", page: "/path/done", seen: make(chan struct{})}
 }
 
-// checkEnd wants a wait that goes on, or was ended by a refusal that held the state:
-// nobody who fuzzes can seal a token.
+// checkEnd wants a wait that goes on, or was ended by a refusal that held the state: the
+// fuzzer cannot seal a token.
 func checkEnd(t *testing.T, w *wait, text string, c *call) {
 	t.Helper()
 	v, over := w.ended()
@@ -32,7 +31,7 @@ func checkEnd(t *testing.T, w *wait, text string, c *call) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	l := waiting(f)
+	l := unserved(f)
 	for _, seed := range []string{
 		"response=eyJ.a.b.c.d&state=STATE", "error=access_denied&error_description=no&state=STATE", "key=a&nonce=b&payload=c&state=STATE",
 		"state=STATE&state=STATE", "error=&state=STATE", "state=%53TATE;x", "response=%00&state=STATE", "", "&&=&", "%",
@@ -64,7 +63,7 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func FuzzPaste(f *testing.F) {
-	c := waiting(f).call
+	c := unserved(f).call
 	for _, seed := range []string{
 		"eyJhbGciOiJFQ0RILUVTIn0..a.b.cccccccccccccccccccccc", "eyJ\neyJ\n\n", "http://127.0.0.1:1/x?error=access_denied&state=STATE",
 		"http://127.0.0.1:1/x?response=\neyJ.a.b.c.d\n&state=STATE", "127.0.0.1:1/?state=STATE", "https://x/?error=a#&state=STATE", "hello", "\n", "\"<'>\"",
@@ -73,14 +72,13 @@ func FuzzPaste(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		w := newWait()
-		var p pasted
-		for line := range strings.Lines(strings.ReplaceAll(text, "STATE", c.state)) {
-			p.add(line, c, w)
-		}
-		p.giveUp(w)
-		squeezed := squeezed(text)
-		checkEnd(t, w, squeezed, c)
-		if _, over := w.ended(); !over && squeezed != "" && len(w.warnings) == 0 {
+		p := pasted{call: c, wait: w}
+		p.addPiece(strings.ReplaceAll(text, "STATE", c.state))
+		p.giveUp()
+		p.flush()
+		cleaned, _ := clean(text)
+		checkEnd(t, w, cleaned, c)
+		if _, over := w.ended(); !over && cleaned != "" && len(w.warnings) == 0 {
 			t.Fatalf("%q was neither taken nor warned of", text)
 		}
 	})

@@ -2,7 +2,6 @@ package token2go
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"errors"
 	"io"
@@ -19,11 +18,11 @@ import (
 )
 
 const (
-	mostConns  = 128       // at a time
-	mostHeader = 128 << 10 // bytes; a triple of a 64 KB token fits into the query
-	mostBody   = 256 << 10 // bytes
-	patience   = 5 * time.Second
-	lingering  = 2 * time.Second // for the browser to fetch the page after the answer
+	maxConns      = 128       // at a time
+	maxHeader     = 128 << 10 // bytes; a triple of a 64 KB token fits into the query
+	maxBody       = 256 << 10 // bytes
+	headerTimeout = 5 * time.Second
+	pageTimeout   = 2 * time.Second // for the browser to fetch the page after the answer
 )
 
 // listener waits for the browser that brings the answer.
@@ -60,14 +59,14 @@ func listen(c *call, w *wait, server *url.URL, o Options) (*listener, error) {
 		return nil, &Error{Kind: ErrOptions, Cause: err}
 	}
 	l.server = http.Server{
-		Handler: l, ReadHeaderTimeout: patience, ReadTimeout: 2 * patience, WriteTimeout: 2 * patience,
-		MaxHeaderBytes: mostHeader, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
+		Handler: l, ReadHeaderTimeout: headerTimeout, ReadTimeout: 2 * headerTimeout, WriteTimeout: 2 * headerTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
 	}
 	l.server.SetKeepAlivesEnabled(false)
 	go func() {
 		defer close(l.served)
-		err := l.server.Serve(&crowd{Listener: bound, most: mostConns, conns: list.New()})
-		w.end(verdict{err: &Error{Kind: ErrListen, Cause: err}}) // after close, nobody reads it
+		err := l.server.Serve(limitListener(bound, maxConns))
+		w.end(verdict{err: &Error{Kind: ErrListen, Cause: err}}) // after close it is not read
 	}()
 	return l, nil
 }
@@ -88,13 +87,13 @@ func bind(ports []int) (net.Listener, error) {
 	return nil, &Error{Kind: ErrListen, Cause: errors.Join(faults...)}
 }
 
-// close lets the browser fetch the page after an answer that came here, for a moment,
-// and then nothing is left.
+// close waits a moment for the browser to fetch the page after an answer that came here,
+// and stops the server.
 func (l *listener) close(ctx context.Context) {
 	if v, _ := l.wait.ended(); v.browser {
 		select {
 		case <-l.seen:
-		case <-time.After(lingering):
+		case <-time.After(pageTimeout):
 		case <-ctx.Done():
 		}
 	}
@@ -108,11 +107,11 @@ func (l *listener) close(ctx context.Context) {
 func (l *listener) host() string     { return "127.0.0.1:" + strconv.Itoa(l.port) }
 func (l *listener) shortURL() string { return "http://" + l.host() + l.short }
 
-// ServeHTTP refuses every stray. Origin and Sec-Fetch-Site are not looked at: a genuine
+// ServeHTTP refuses what is not the person's browser with the answer. Origin and Sec-Fetch-Site are not looked at: a genuine
 // answer has null and cross-site there.
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	harden(w.Header())
-	switch path := r.URL.EscapedPath(); {
+	switch path := r.URL.Path; {
 	case r.Host != l.host() && (l.port != 80 || r.Host != "127.0.0.1"): // a name that was pointed here
 		refuse(w, http.StatusMisdirectedRequest)
 	case path != l.path && path != l.short && path != l.page:
@@ -120,28 +119,30 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && (r.Method != http.MethodPost || path != l.path):
 		w.Header().Set("Allow", map[bool]string{true: "GET, POST", false: "GET"}[path == l.path])
 		refuse(w, http.StatusMethodNotAllowed)
-	case !isVisit(r.Header):
+	case !l.isOwnUser(r):
+		refuse(w, http.StatusForbidden)
+	case r.URL.User != nil || !isNavigation(r.Header):
 		refuse(w, http.StatusForbidden)
 	case path == l.short:
-		l.lead(w, r)
+		l.redirect(w, r)
 	case path == l.page:
-		l.show(w)
+		l.showPage(w)
 	default:
 		l.answer(w, r)
 	}
 }
 
-// isVisit reports whether a browser opens a page that a person will see: neither ahead
-// of time nor inside of another.
-func isVisit(header http.Header) bool {
+// isNavigation reports whether a browser opens a page that a person will see: neither
+// ahead of time nor inside of another.
+func isNavigation(header http.Header) bool {
 	ahead := strings.Join(header.Values("Sec-Purpose"), ",") + header.Get("Purpose") + header.Get("X-Moz")
 	return !strings.Contains(ahead, "prefetch") && !strings.Contains(ahead, "prerender") &&
 		cmp.Or(header.Get("Sec-Fetch-Dest"), "document") == "document"
 }
 
-// lead sends the browser on to the flow. No answer is taken here: a query is none of
-// this address.
-func (l *listener) lead(w http.ResponseWriter, r *http.Request) {
+// redirect sends the browser on to the flow. No answer is taken at this address, so a
+// query is refused.
+func (l *listener) redirect(w http.ResponseWriter, r *http.Request) {
 	if _, over := l.wait.ended(); over {
 		refuse(w, http.StatusGone)
 		return
@@ -150,6 +151,7 @@ func (l *listener) lead(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound)
 		return
 	}
+	l.wait.visit()
 	w.Header().Set("Location", l.flow)
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -161,14 +163,14 @@ func (l *listener) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, err := l.call.judge(fields, l.call.now())
-	v.browser = true
+	v.browser, v.answer = true, fields.Encode()
 	switch {
 	case errors.Is(err, errStray):
 		refuse(w, http.StatusNotFound)
 	case err != nil:
 		l.wait.warn(err)
 		write(w, http.StatusBadRequest, isPage, unacceptedPage())
-	case !l.wait.end(v):
+	case !l.wait.end(v) && !l.wait.endedBy(v): // the same answer again shows the same page again
 		refuse(w, http.StatusGone)
 	default:
 		w.Header().Set("Location", l.page)
@@ -187,7 +189,7 @@ func fieldsOf(w http.ResponseWriter, r *http.Request) (url.Values, int) {
 		if text != "" {
 			return nil, http.StatusBadRequest
 		}
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			return nil, http.StatusRequestEntityTooLarge
 		}
@@ -205,8 +207,8 @@ func fieldsOf(w http.ResponseWriter, r *http.Request) (url.Values, int) {
 	return fields, 0
 }
 
-// show writes the page that stays in the browser, once the wait is over.
-func (l *listener) show(w http.ResponseWriter) {
+// showPage writes the page that stays in the browser, once the wait is over.
+func (l *listener) showPage(w http.ResponseWriter) {
 	v, over := l.wait.ended()
 	if !over {
 		refuse(w, http.StatusNotFound)

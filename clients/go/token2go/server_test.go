@@ -22,7 +22,7 @@ var (
 	postForm = regexp.MustCompile(`<form[^>]* method="post"[^>]* action="([^"]*)"`)
 	inputs   = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 	listed   = regexp.MustCompile(`<li>([a-z]+)</li>`)
-	sealed   = regexp.MustCompile(`(?s)<textarea[^>]* id="sealed"[^>]*>([^<]*)<`)
+	sealed   = regexp.MustCompile(`(?s)<textarea[^>]* (?:data-)?id="sealed"[^>]*>([^<]*)<`)
 )
 
 // surfer is a person at a browser: it follows redirects, signs in as the first of the
@@ -212,7 +212,7 @@ func TestASealedTextIsPasted(t *testing.T) {
 		s := newSurfer("allow")
 		shown := make(chan token2go.Prompt, 1)
 		token, err := token2go.Get(t.Context(), token2go.Options{
-			Server: house.Gateway, PasteOnly: only,
+			Server: house.Gateway, PasteOnly: only, Timeout: 20 * time.Second,
 			Show: func(p token2go.Prompt) { shown <- p },
 			Paste: func(ctx context.Context) (string, error) {
 				var p token2go.Prompt

@@ -22,7 +22,8 @@ type Token struct {
 	Issuer      string    // the server's own claim, unproven and for showing; may be empty
 	Words       [4]string // the four words of the call that got it; empty where there was none
 
-	text secret.Value
+	text     secret.Value
+	doubtful bool // someone else may have sent it, so it is not kept
 }
 
 // fingerprintSalt goes before a token when its fingerprint is taken. It is part of the

@@ -2,17 +2,20 @@ package token2go
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
 
-// wait is what the listener and the paste report to. The first verdict ends it.
+// wait collects what the listener and the pasted text bring. The first verdict ends it.
 type wait struct {
 	done     chan struct{} // closed when there is a verdict
 	warnings chan error
 	mu       sync.Mutex
 	verdict  verdict // set once, before done is closed
 	over     bool
+	visits   int  // of the short address
+	foreign  bool // a connection of another user was refused
 }
 
 func newWait() *wait { return &wait{done: make(chan struct{}), warnings: make(chan error, 64)} }
@@ -36,7 +39,33 @@ func (w *wait) ended() (verdict, bool) {
 	return w.verdict, w.over
 }
 
-// warn never blocks: whoever makes more warnings than a person reads is not heard.
+// endedBy reports whether the wait was ended by the same answer.
+func (w *wait) endedBy(v verdict) bool {
+	ended, _ := w.ended()
+	return ended.answer == v.answer
+}
+
+// visit counts the visits of the short address. From the second on, someone else may
+// have read it in the list of processes: the person is warned, and the token not kept.
+func (w *wait) visit() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.visits++; w.visits == 2 {
+		w.warn(&Error{Kind: ErrVisitedTwice})
+	}
+}
+
+// refuseUser warns once of a connection of another user.
+func (w *wait) refuseUser(uid int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.foreign {
+		w.foreign = true
+		w.warn(&Error{Kind: ErrOtherUser, Detail: fmt.Sprintf("uid %d", uid)})
+	}
+}
+
+// warn never blocks: beyond the capacity of the channel, warnings are dropped.
 func (w *wait) warn(err error) {
 	select {
 	case w.warnings <- err:
@@ -64,10 +93,13 @@ func (w *wait) await(ctx context.Context, o Options) (Token, error) {
 	for len(w.warnings) > 0 {
 		o.warn(<-w.warnings)
 	}
-	v, _ := w.ended() // an answer may have come before the time was up
+	v, _ := w.ended() // an answer may have come just before the time was up
 	if v.warning != nil {
 		o.warn(v.warning)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v.token.doubtful = w.visits > 1
 	return v.token, v.err
 }
 
