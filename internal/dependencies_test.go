@@ -163,7 +163,7 @@ func in(name, names string) bool { return slices.Contains(strings.Fields(names),
 func reachable(name string) string {
 	all := strings.Fields(imports[name])
 	for i := 0; i < len(all); i++ {
-		for _, next := range strings.Fields(imports[all[i]]) {
+		for next := range strings.FieldsSeq(imports[all[i]]) {
 			if !slices.Contains(all, next) {
 				all = append(all, next)
 			}

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/animation"
 	"github.com/chromedp/cdproto/audits"
 	permissions "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
@@ -187,13 +186,6 @@ func eval[T any](b *tab, script string) T {
 func (b *tab) at(begin string) {
 	b.t.Helper()
 	b.Until(fmt.Sprintf("location.href.startsWith(%q) && document.readyState === 'complete'", begin))
-}
-
-// slow makes whatever moves by itself in the page take so many times as long.
-func (b *tab) slow(times float64) {
-	b.t.Helper()
-	call(b, animation.Enable, cdp.Empty{})
-	call(b, animation.SetPlaybackRate, animation.SetPlaybackRateParams{PlaybackRate: 1 / times})
 }
 
 // touch makes the window one of a device without a mouse.

@@ -102,9 +102,9 @@ const listener = "gateway"
 func (o Options) check() error {
 	switch {
 	case o.Tokens == nil, o.Log == nil, o.Audit == nil, o.Metrics == nil, o.Registry == nil:
-		return errors.New("Tokens, Log, Audit, Metrics and Registry are required")
+		return errors.New("one of Tokens, Log, Audit, Metrics and Registry is missing")
 	case o.MaxHeaderBytes <= 0 || o.Rules.MaxURL <= 0 || o.Rules.Consent == "":
-		return errors.New("MaxHeaderBytes and Rules are required")
+		return errors.New("one of MaxHeaderBytes and Rules is missing")
 	}
 	return nil
 }

@@ -48,10 +48,10 @@ func CheckHost(r *http.Request, names []string) error {
 	return nil
 }
 
-// CheckSize refuses a request whose line and headers are larger than max bytes.
-func CheckSize(r *http.Request, max int) error {
-	if size := headerBytes(r); size > max {
-		return &HeadersError{size, max}
+// CheckSize refuses a request whose line and headers are larger than limit bytes.
+func CheckSize(r *http.Request, limit int) error {
+	if size := headerBytes(r); size > limit {
+		return &HeadersError{size, limit}
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func Write(w http.ResponseWriter, status int, mediaType, body string) error {
 	h["Content-Type"] = []string{mediaType}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
-	_, err := io.WriteString(w, body) //nolint:gosec // JSON or YAML, and nosniff keeps it from being read as HTML
+	_, err := io.WriteString(w, body)
 	return err
 }
 
