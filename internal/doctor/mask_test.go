@@ -22,7 +22,7 @@ func shown(name, value string) string {
 	return doctor.Examine(r, options()).Headers[http.CanonicalHeaderKey(name)][0]
 }
 
-func TestCredentialsAreReplacedByKindAndLength(t *testing.T) {
+func TestMaskReplacesCredentials(t *testing.T) {
 	const (
 		signed    = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 		encrypted = "eyJhbGciOiJkaXIifQ..aXZpdml2aXZpdg.Y2lwaGVy.dGFn"
@@ -88,7 +88,7 @@ func TestCredentialsAreReplacedByKindAndLength(t *testing.T) {
 	}
 }
 
-func TestOrdinaryValuesStayReadable(t *testing.T) {
+func TestMaskKeepsOrdinaryValues(t *testing.T) {
 	for header, values := range map[string][]string{
 		"User-Agent": {
 			"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36",
@@ -140,7 +140,7 @@ func TestOrdinaryValuesStayReadable(t *testing.T) {
 	}
 }
 
-func TestAnIdentityHeaderShowsAUUID(t *testing.T) {
+func TestMaskKeepsUUIDInIdentityHeader(t *testing.T) {
 	o := options()
 	o.Identity = []string{"Remote_User"}
 	r := request("Remote-User: f3b1c9e2-9d54-4a07-8a61-0b8f1b6f1c55")
@@ -149,7 +149,7 @@ func TestAnIdentityHeaderShowsAUUID(t *testing.T) {
 	}
 }
 
-func TestParametersAreMaskedLikeHeaders(t *testing.T) {
+func TestMaskHidesParameters(t *testing.T) {
 	r := request()
 	r.URL.RawQuery = "pretty&a=b&token=hunter2&accessToken=hunter2&x=q3Xv9Lw2Zt7Rk1Yb4Nc8&eyJhbGciOiJub25lIn0.e30.c2ln&to=https%3A%2F%2Fa.example%2F%3Fp%3Dq"
 	got := doctor.Examine(r, options()).Parameters
@@ -162,7 +162,7 @@ func TestParametersAreMaskedLikeHeaders(t *testing.T) {
 	}
 }
 
-func TestHostIsAmongTheHeaders(t *testing.T) {
+func TestReportHoldsHost(t *testing.T) {
 	if got := examine().Headers["Host"]; !slices.Equal(got, []string{"token.example.org"}) {
 		t.Errorf("got %q, want the host", got)
 	}

@@ -75,7 +75,7 @@ func writeFields(into *strings.Builder, fields []Field) {
 // token has kilobytes.
 func writeEscaped(into *strings.Builder, text string) {
 	const hex = "0123456789ABCDEF"
-	done := 0 // what stands before it is written
+	done := 0 // everything before it is written
 	for i := range len(text) {
 		b := text[i]
 		if isUnreserved(b) {
@@ -94,7 +94,7 @@ func writeEscaped(into *strings.Builder, text string) {
 	into.WriteString(text[done:])
 }
 
-// The bytes that stand for themselves wherever they are (RFC 3986, section 2.3), a bit
+// The bytes that need no escaping anywhere (RFC 3986, section 2.3), a bit
 // for each: those below 64 and those from there to 127.
 const (
 	unreservedLow  = 1<<'-' | 1<<'.' | (1<<10-1)<<'0'

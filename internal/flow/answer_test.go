@@ -15,7 +15,7 @@ func escaped(text string) string {
 	return into.String()
 }
 
-func TestEveryByteIsEscapedAsTheStandardLibraryDoes(t *testing.T) {
+func TestWriteFieldsEscapesAsTheStandardLibrary(t *testing.T) {
 	for b := range 256 {
 		for _, text := range []string{string([]byte{byte(b)}), "a" + string([]byte{byte(b)}) + "z"} {
 			if got, want := escaped(text), url.QueryEscape(text); got != want {

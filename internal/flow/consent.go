@@ -17,7 +17,7 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-// Consent says when the person is asked before a token is handed over.
+// Consent is when the person is asked before a token is handed over.
 type Consent string
 
 // The settings.
@@ -94,19 +94,19 @@ func bind(r Request, found token.Found, now time.Time) Binding {
 // decoder passes over line ends and spare bits, so an edited form could still fit.
 func encodeMAC(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum) }
 
-// standing is what an answer is worth.
-type standing int
+// status is the result of comparing an answer with its question.
+type status int
 
 const (
-	stands  standing = iota // it answers this question
-	edited                  // what it answers was never asked
-	renewed                 // the token is another than the one that was shown
-	late                    // the question is too old
+	valid   status = iota // it answers this question
+	edited                // what it answers was never asked
+	renewed               // the token is another than the one that was shown
+	expired               // the question is too old
 )
 
 // check compares an answer with its question. A renewed token has another key, so the
 // fingerprint in the form, which only ever makes us ask again, is looked at first.
-func (b Binding) check(r Request, found token.Found, now time.Time) standing {
+func (b Binding) check(r Request, found token.Found, now time.Time) status {
 	if b.Fingerprint != found.Fingerprint() {
 		if len(b.Fingerprint) != len(found.Fingerprint()) {
 			return edited
@@ -121,14 +121,14 @@ func (b Binding) check(r Request, found token.Found, now time.Time) standing {
 		return edited
 	}
 	if left := time.Unix(expiry, 0).Sub(now); left <= 0 || left > answerTime+time.Minute {
-		return late
+		return expired
 	}
-	return stands
+	return valid
 }
 
 // sum is the HMAC over all that was shown, each part preceded by its length, under a
 // key derived from the token itself (HKDF, RFC 5869): every replica can make it, and
-// nobody who does not hold the token.
+// no one without the token.
 func (b Binding) sum(r Request, found token.Found) []byte {
 	key, err := hkdf.Key(sha256.New, []byte(found.Secret.Reveal()), nil, "token2go consent", sha256.Size)
 	if err != nil {

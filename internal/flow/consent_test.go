@@ -91,7 +91,7 @@ func (o opened) header() http.Header {
 	return h
 }
 
-func TestWhatNoPersonOpenedIsRefused(t *testing.T) {
+func TestCheckNavigationRefusesWhatNoPersonOpened(t *testing.T) {
 	for _, way := range waysIn {
 		if err := CheckNavigation(way.header()); !errors.Is(err, way.refused) {
 			t.Errorf("%s: got %v, want %v", way.name, err, way.refused)
@@ -107,8 +107,8 @@ func TestWhatNoPersonOpenedIsRefused(t *testing.T) {
 	}
 }
 
-// TestWhoIsAsked walks every way in under every setting, for every kind of answer.
-func TestWhoIsAsked(t *testing.T) {
+// TestConsentDecidesWhoIsAsked walks every way in under every setting, for every kind of answer.
+func TestConsentDecidesWhoIsAsked(t *testing.T) {
 	loopback := ask(t)
 	always := map[string]string{
 		"a pattern's target": ask(t, "target=https://app.example.org/cb"),
@@ -140,7 +140,7 @@ func checkAsked(t *testing.T, f *Flow, rawQuery string, h http.Header, want bool
 	}
 }
 
-func TestHeadersThatCameTwiceAreAskedFor(t *testing.T) {
+func TestConsentAsksOnDoubledHeaders(t *testing.T) {
 	for _, line := range []string{
 		"Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site", "Sec-Fetch-User: ?1", "Sec-Fetch-Mode: navigate",
 		"Sec-Fetch-Dest: document", "Sec-Purpose: ",
@@ -176,7 +176,7 @@ func question(t testing.TB, f *Flow, rawQuery, accessToken string) *Question {
 	return outcome.Question
 }
 
-func TestAQuestionShowsTheClientsFourWords(t *testing.T) {
+func TestBeginShowsTheClientsFourWords(t *testing.T) {
 	key, err := seal.NewKey(&testRSA(t).PublicKey)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestAQuestionShowsTheClientsFourWords(t *testing.T) {
 	}
 }
 
-func TestAllowHandsOver(t *testing.T) {
+func TestDecideAllowHandsOver(t *testing.T) {
 	f := always()
 	asked := question(t, f, ask(t), "t0ken")
 	outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Choice: Allow, Binding: asked.Binding})
@@ -199,7 +199,7 @@ func TestAllowHandsOver(t *testing.T) {
 	}
 }
 
-func TestDenyTellsTheClient(t *testing.T) {
+func TestDecideDenyIsSentToTheClient(t *testing.T) {
 	f := always()
 	asked := question(t, f, ask(t), "t0ken")
 	outcome, err := f.Decide(ask(t), headers("t0ken"), Decision{Binding: asked.Binding})
@@ -209,7 +209,7 @@ func TestDenyTellsTheClient(t *testing.T) {
 	}
 }
 
-func TestAPageThatIsAllowedHasTheTextAndOneThatIsDeniedNothing(t *testing.T) {
+func TestDecidePageShowsTheTextOnlyWhenAllowed(t *testing.T) {
 	f, rawQuery := newFlow(), ask(t, "-target", "responseMode=page")
 	binding := question(t, f, rawQuery, "t0ken").Binding
 	outcome, err := f.Decide(rawQuery, headers("t0ken"), Decision{Choice: Allow, Binding: binding})
@@ -222,7 +222,7 @@ func TestAPageThatIsAllowedHasTheTextAndOneThatIsDeniedNothing(t *testing.T) {
 	}
 }
 
-func TestAnAnswerCountsForItsOwnQuestionOnly(t *testing.T) {
+func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	f := always()
 	f.Rules.Targets = patterns(t, "https://app.example.org/**")
 	first := ask(t, "client=tool", "format=triple")
@@ -265,7 +265,7 @@ func checkEdited(t testing.TB, outcome Outcome, err error) {
 	}
 }
 
-func TestTheSameKeyInAnotherSpellingIsTheSameQuestion(t *testing.T) {
+func TestDecideAcceptsTheSameKeyInAnotherSpelling(t *testing.T) {
 	f := always()
 	first := ask(t, "format=triple", "responseMode=query")
 	second := ask(t, "format=triple", "responseMode=query", "publicKeyType=jwk", "publicKey="+jwkOf(t, &testRSA(t).PublicKey))
@@ -275,7 +275,7 @@ func TestTheSameKeyInAnotherSpellingIsTheSameQuestion(t *testing.T) {
 	}
 }
 
-func TestAnEditedFormIsRefused(t *testing.T) {
+func TestDecideRefusesEditedForm(t *testing.T) {
 	f := always()
 	good := question(t, f, ask(t), "t0ken").Binding
 	expiry, err := strconv.Atoi(good.Expiry)
@@ -323,7 +323,7 @@ func stray(mac string) string {
 	return mac[:len(mac)-1] + letters[last|3:last|3+1]
 }
 
-func TestARenewedTokenIsAskedForAgain(t *testing.T) {
+func TestDecideAsksAgainForRenewedToken(t *testing.T) {
 	f := always()
 	first := question(t, f, ask(t), "t0ken").Binding
 	decision := Decision{Choice: Allow, Binding: first}
@@ -340,8 +340,8 @@ func TestARenewedTokenIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// TestAFingerprintOfAnotherTokenOnlyAsksAgain: whoever edits it gains a question.
-func TestAFingerprintOfAnotherTokenOnlyAsksAgain(t *testing.T) {
+// TestDecideAsksAgainForAnotherFingerprint: whoever edits it gains a question.
+func TestDecideAsksAgainForAnotherFingerprint(t *testing.T) {
 	f := always()
 	binding := question(t, f, ask(t), "t0ken").Binding
 	binding.Fingerprint = token.Fingerprint(secret.New("another"))
@@ -351,13 +351,13 @@ func TestAFingerprintOfAnotherTokenOnlyAsksAgain(t *testing.T) {
 	}
 }
 
-func TestALateAnswerIsAskedForAgain(t *testing.T) {
+func TestDecideAsksAgainWhenExpired(t *testing.T) {
 	f := always()
 	binding := question(t, f, ask(t), "t0ken").Binding
 	for _, test := range []struct {
 		name   string
 		passed time.Duration
-		stands bool
+		valid  bool
 	}{
 		{"at once", 0, true},
 		{"after nine minutes", 9 * time.Minute, true},
@@ -374,8 +374,8 @@ func TestALateAnswerIsAskedForAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := outcome.Answer != nil; got != test.stands || got == (outcome.Question != nil) {
-				t.Errorf("got it answered: %t, want %t", got, test.stands)
+			if got := outcome.Answer != nil; got != test.valid || got == (outcome.Question != nil) {
+				t.Errorf("got it answered: %t, want %t", got, test.valid)
 			}
 			if outcome.Question != nil && !strings.Contains(outcome.Question.Again, "ten minutes") {
 				t.Errorf("got %q, want the reason", outcome.Question.Again)
@@ -384,7 +384,7 @@ func TestALateAnswerIsAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestAnAnswerCountsOnEveryReplica(t *testing.T) {
+func TestDecideAcceptsAnswerOnEveryReplica(t *testing.T) {
 	binding := question(t, always(), ask(t), "t0ken").Binding
 	outcome, err := always().Decide(ask(t), headers("t0ken"), Decision{Choice: Allow, Binding: binding})
 	if err != nil || outcome.Answer == nil {
@@ -392,7 +392,7 @@ func TestAnAnswerCountsOnEveryReplica(t *testing.T) {
 	}
 }
 
-func TestADecisionIsCheckedAsStrictlyAsItsQuestion(t *testing.T) {
+func TestDecideChecksTheRequestAgain(t *testing.T) {
 	f := always()
 	binding := question(t, f, ask(t), "t0ken").Binding
 	for name, change := range map[string]string{"target": "target=http://evil.example/", "second target": "+target=" + plainTarget} {
@@ -407,8 +407,8 @@ func TestADecisionIsCheckedAsStrictlyAsItsQuestion(t *testing.T) {
 	checkSent(t, refused(t, err), TokenExpiring, "expired", "st4te")
 }
 
-// TestABindingTellsNothingOfTheToken: it stands in a page.
-func TestABindingTellsNothingOfTheToken(t *testing.T) {
+// TestBindingHoldsNothingOfTheToken: it stands in a page.
+func TestBindingHoldsNothingOfTheToken(t *testing.T) {
 	const marked = "m4rked-t0ken-value"
 	binding := question(t, always(), ask(t), marked).Binding
 	if text := fmt.Sprintf("%+v", binding); strings.Contains(text, marked) {

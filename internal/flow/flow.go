@@ -1,7 +1,7 @@
 // Package flow decides whether and how a token may be handed to the program that asks.
 //
-// It knows what was asked, where the answer may go, whether the person must be asked
-// first and what the answer says. It keeps nothing between requests. docs/protocol.md
+// It reads the request, checks where the answer may go, decides whether the person must
+// be asked first, and makes the answer. It keeps nothing between requests. docs/protocol.md
 // describes the same on the wire.
 package flow
 
@@ -17,14 +17,14 @@ import (
 )
 
 var (
-	// ErrPrefetch says that a browser fetches ahead of time: nobody has decided yet.
+	// ErrPrefetch means that a browser fetches ahead of time and no person has asked.
 	ErrPrefetch = errors.New("fetched ahead of time")
 
-	// ErrNotNavigation says that a frame, a script or an image asks, which no person
+	// ErrNotNavigation means that a frame, a script or an image asks, which no person
 	// sees.
 	ErrNotNavigation = errors.New("not a page that a person opened")
 
-	// ErrEdited says that an answer does not belong to a question of ours.
+	// ErrEdited means that an answer does not belong to a question of this server.
 	ErrEdited = errors.New("answer does not fit the question")
 )
 
@@ -41,17 +41,17 @@ type Rules struct {
 	Consent Consent   // required
 	Modes   Modes     // all by default
 	MaxURL  int       // bytes of the longest Location that auto answers; required
-	Issuer  string    // the public URL, told to clients; may be empty
+	Issuer  string    // the public URL, sent to clients; may be empty
 }
 
-// Flow walks requests through the rules. It is safe for concurrent use.
+// Flow applies the rules to requests. It is safe for concurrent use.
 type Flow struct {
 	Rules  Rules
 	Tokens *token.Extractor
 	Now    func() time.Time
 }
 
-// Outcome is how far a request came. Beside an error it holds what was known by then.
+// Outcome is the result of a request. Beside an error it holds what was read before it.
 type Outcome struct {
 	Request  Request
 	Found    token.Found
@@ -59,7 +59,7 @@ type Outcome struct {
 	Answer   *Answer   // the token, sealed
 }
 
-// Question is what the person is asked, beyond what Request and Found tell.
+// Question is what the person is asked, beyond what Request and Found hold.
 type Question struct {
 	Words   [4]string // the client shows the same four
 	Choices []string  // second step: the person must choose the one that is among Words; else nil
@@ -99,8 +99,8 @@ func (f *Flow) Begin(rawQuery string, h http.Header) (Outcome, error) {
 type Choice string
 
 // The choices. The page's script turns Review into Allow once it has seen the person
-// press the button of a page that was readable for a while. Without the script nobody
-// knows who led the person to press it, so Review leads to a second step.
+// press the button of a page that was readable for a while. Without the script it is
+// unknown who led the person to press it, so Review leads to a second step.
 const (
 	Deny   Choice = "deny"
 	Allow  Choice = "allow"
@@ -129,7 +129,7 @@ func (f *Flow) Decide(rawQuery string, h http.Header, decision Decision) (Outcom
 	case renewed:
 		f.ask(&outcome, "Your token was renewed while you were reading. Please answer once more.")
 		return outcome, nil
-	case late:
+	case expired:
 		f.ask(&outcome, "The question was open for more than ten minutes. Please answer once more.")
 		return outcome, nil
 	}
@@ -172,8 +172,8 @@ func (f *Flow) missing(err error) string {
 	return "the gateway sent no usable token; " + err.Error()
 }
 
-// expiring says why the token does not live long enough, or nothing if it does or if
-// its lifetime cannot be known.
+// expiring returns why the token does not live long enough; empty if it does or if its
+// lifetime cannot be known.
 func (f *Flow) expiring(r Request, found token.Found) string {
 	expires := found.Claims().Expires
 	if expires.IsZero() {

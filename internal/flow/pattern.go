@@ -41,7 +41,7 @@ func ParsePattern(text string) (Pattern, error) {
 func checkSegment(segment string, last bool) error {
 	switch {
 	case segment == "**" && !last:
-		return fmt.Errorf("** may stand only at its end")
+		return fmt.Errorf("** may be only at its end")
 	case segment == "" && !last:
 		return fmt.Errorf("it has an empty path segment")
 	case segment == "*" || segment == "**":

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestPatternsThatAnOperatorMayWrite(t *testing.T) {
+func TestParsePatternAccepts(t *testing.T) {
 	for _, text := range []string{
 		"https://app.example.org/", "https://app.example.org/cb", "https://app.example.org/cb/",
 		"https://app.example.org/**", "https://app.example.org/*", "https://app.example.org/*/",
@@ -21,7 +21,7 @@ func TestPatternsThatAnOperatorMayWrite(t *testing.T) {
 	}
 }
 
-func TestPatternsThatAreRefusedSayWhy(t *testing.T) {
+func TestParsePatternRefusesWithTheReason(t *testing.T) {
 	for _, test := range []struct{ name, text, reason string }{
 		{"empty", "", "begin with https://"},
 		{"a space before it", " https://app.example.org/", "begin with https://"},
@@ -75,7 +75,7 @@ func TestPatternsThatAreRefusedSayWhy(t *testing.T) {
 
 // The configuration's report shows a refused pattern with its password left out; the
 // reason beside it once had the password in it.
-func TestARefusedPatternIsNotRepeatedInTheReason(t *testing.T) {
+func TestParsePatternErrorOmitsThePattern(t *testing.T) {
 	for _, text := range []string{
 		"https://somebody:hunter2@app.example.org", "https://somebody:hunter2@app.example.org/cb",
 		"https://hunter2", "hunter2", "https://app.example.org/hunter2?", "https://app.example.org/hunter2*",

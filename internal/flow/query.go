@@ -39,8 +39,8 @@ type query struct {
 	unknown []string // the first few names that the flow does not know
 }
 
-// errEncoding says that a query is refused whole. The standard library's parser drops
-// such pieces without a word, and a check that never saw a piece protects nothing.
+// errEncoding means that a query is refused whole. The standard library's parser drops
+// such pieces silently, and a check that never saw a piece protects nothing.
 var errEncoding = errors.New("query not readable")
 
 // maxUnknown is how many unknown names are kept to find misspellings among.
@@ -116,8 +116,8 @@ func (q *query) twice(params ...param) (param, bool) {
 	return 0, false
 }
 
-// missing says that p is missing and names what may have been meant for it or for what
-// may stand in its place.
+// missing returns that p is missing, and names what may have been meant for it or for
+// one of the parameters that may replace it.
 func (q *query) missing(p param, instead ...param) string {
 	for _, name := range q.unknown {
 		for _, meant := range append(instead, p) {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestAQueryThatIsRefusedWhole(t *testing.T) {
+func TestParseQueryRefusesWhole(t *testing.T) {
 	for _, test := range []struct{ name, raw, words string }{
 		{"bad encoding in a value", "a=%", "two hexadecimal digits"},
 		{"bad encoding in a name", "%zz=a", "two hexadecimal digits"},
@@ -32,7 +32,7 @@ func TestAQueryThatIsRefusedWhole(t *testing.T) {
 	}
 }
 
-func TestOddButHarmlessQueriesAreRead(t *testing.T) {
+func TestParseQueryReadsOddQueries(t *testing.T) {
 	for _, odd := range []string{"", "&", "&&&", "=", "=x", "a", "a=", "a=b=c", "a+b=c+d", "%3B=%3B", "?", "/", "%EF%BF%BD=x", "ä=ö"} {
 		for _, raw := range []string{odd + "&" + ask(t), ask(t) + "&" + odd} {
 			if _, err := newFlow().Begin(raw, headers("t0ken")); err != nil {
@@ -42,7 +42,7 @@ func TestOddButHarmlessQueriesAreRead(t *testing.T) {
 	}
 }
 
-func TestNamesAreExactAfterDecoding(t *testing.T) {
+func TestParseQueryComparesNamesExactly(t *testing.T) {
 	raw := strings.Replace(ask(t), "state=", "%73t%61te=", 1)
 	if _, err := newFlow().Begin(raw, headers("t0ken")); err != nil {
 		t.Errorf("got %v, want an encoded name read", err)

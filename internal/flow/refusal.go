@@ -15,8 +15,8 @@ const (
 	TokenExpiring  Code = "token_expiring"
 )
 
-// Refusal is an error that says no to a request. Where the request named a target that
-// is allowed, Location is the way to tell the client, so that it does not wait in vain.
+// Refusal is an error that refuses a request. Where the request named a target that
+// is allowed, Location brings it to the client, so that it does not wait in vain.
 type Refusal struct {
 	Code   Code
 	Detail string
@@ -31,7 +31,7 @@ func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
 // Unwrap returns the sentinel behind the refusal, if there is one.
 func (r *Refusal) Unwrap() error { return r.cause }
 
-// Refuse says no to the request.
+// Refuse returns a refusal that goes to the request's target.
 func (r Request) Refuse(code Code, detail string) *Refusal {
 	return &Refusal{Code: code, Detail: detail, target: r.Target, state: r.State}
 }
@@ -42,8 +42,8 @@ func (r *Refusal) because(cause error) *Refusal {
 	return r
 }
 
-// Location is the address that tells the client, and whether there is one. An error
-// holds nothing to steal, so it goes to any allowed target, whoever led here.
+// Location is the address that brings the refusal to the client, and whether there is
+// one. An error holds nothing to steal, so it goes to any allowed target.
 func (r *Refusal) Location() (string, bool) {
 	if r.target.host == "" {
 		return "", false

@@ -43,8 +43,8 @@ type Request struct {
 	MinTTL time.Duration // how long the token must still be valid, where that is known
 }
 
-// parse reads a raw query. The error is always a *Refusal; beside it, once the target
-// is allowed, stands what was read by then.
+// parse reads a raw query. The error is always a *Refusal; once the target is allowed,
+// the Request beside it holds what was read by then.
 func (ru Rules) parse(raw string) (Request, error) {
 	q, err := parseQuery(raw)
 	if err != nil {
@@ -221,7 +221,7 @@ func client(name string) (string, error) {
 			return "", errors.New("client holds a character that is no visible letter, digit, mark, punctuation, symbol or space")
 		}
 	}
-	if !isLevel(name) {
+	if !marksFit(name) {
 		return "", fmt.Errorf("client has a mark on no character or more than %d on one", maxMarks)
 	}
 	return name, nil
@@ -237,20 +237,20 @@ func isShown(r rune) bool {
 // maxMarks is how many marks one character may have, far more than in any word.
 const maxMarks = 6
 
-// isLevel reports whether marks stand on characters and do not pile up, over what stands
-// above and below the name.
-func isLevel(name string) bool {
-	room := 0
+// marksFit reports whether every mark is on a character and none has too many, which would
+// cover the lines above and below.
+func marksFit(name string) bool {
+	left := 0
 	for _, r := range name {
 		switch {
 		case r == ' ':
-			room = 0
+			left = 0
 		case !unicode.Is(unicode.M, r):
-			room = maxMarks
-		case room == 0:
+			left = maxMarks
+		case left == 0:
 			return false
 		default:
-			room--
+			left--
 		}
 	}
 	return true

@@ -13,7 +13,7 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-func TestEveryParameterIsRead(t *testing.T) {
+func TestParseReadsEveryParameter(t *testing.T) {
 	request, err := newFlow().Rules.parse(ask(t, "format=jwe", "responseMode=form_post", "client=my tool 1.0", "minTTL=90", "unknown=x"))
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func TestEveryParameterIsRead(t *testing.T) {
 	}
 }
 
-func TestAnEmptyParameterCountsAsAbsent(t *testing.T) {
+func TestParseTreatsEmptyParameterAsAbsent(t *testing.T) {
 	request, err := newFlow().Rules.parse(ask(t, "format=", "responseMode=", "client=", "minTTL=", "port=", "path="))
 	if err != nil {
 		t.Fatal(err)
@@ -51,9 +51,9 @@ func keyChanges(t *testing.T) map[string][]string {
 	}
 }
 
-// TestFormatAndModeFollowTheKey walks the whole matrix. A want that begins with an
+// TestParseDefaultsFormatAndModeByKey walks the whole matrix. A want that begins with an
 // exclamation mark is a refusal; one of page is answered here.
-func TestFormatAndModeFollowTheKey(t *testing.T) {
+func TestParseDefaultsFormatAndModeByKey(t *testing.T) {
 	keys := keyChanges(t)
 	for _, test := range []struct{ format, mode, pem, rsaJWK, ecJWK string }{
 		{"", "", "triple query", "jwe auto", "jwe auto"},
@@ -105,7 +105,7 @@ func checkChoice(t *testing.T, rawQuery, want string) {
 	}
 }
 
-func TestAModeThatIsNotOfferedIsRefused(t *testing.T) {
+func TestParseRefusesModeNotOffered(t *testing.T) {
 	const all = "query form_post auto page"
 	for _, test := range []struct{ offered, taken string }{
 		{"", all},
@@ -139,16 +139,16 @@ func TestAModeThatIsNotOfferedIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheDefaultModeMustBeOfferedToo(t *testing.T) {
+func TestParseRefusesDefaultModeNotOffered(t *testing.T) {
 	_, err := Rules{Modes: Modes{ModeFormPost}}.parse(ask(t))
 	if location, sent := refused(t, err).Location(); !sent || !strings.Contains(location, "responseMode+query+is+not+offered") {
 		t.Errorf("got %s, want the client told that a triple's redirect is not offered", location)
 	}
 }
 
-// TestWhatIsAnsweredHere has the refusals by which nobody is redirected, since the
+// TestParseRefusesWithoutRedirect has the refusals by which nobody is redirected, since the
 // target may belong to whoever made the link.
-func TestWhatIsAnsweredHere(t *testing.T) {
+func TestParseRefusesWithoutRedirect(t *testing.T) {
 	for _, test := range []struct {
 		name, words string
 		changes     []string
@@ -186,7 +186,7 @@ func TestWhatIsAnsweredHere(t *testing.T) {
 	}
 }
 
-func TestAForbiddenTargetIsKnownByItsSentinel(t *testing.T) {
+func TestParseWrapsErrTarget(t *testing.T) {
 	for _, change := range []string{"target=http://evil.example/", "target=http://127.0.0.1/#"} {
 		if _, err := newFlow().Begin(ask(t, change), headers("t0ken")); !errors.Is(err, ErrTarget) {
 			t.Errorf("%s: got %v, want %v", change, err, ErrTarget)
@@ -197,9 +197,9 @@ func TestAForbiddenTargetIsKnownByItsSentinel(t *testing.T) {
 	}
 }
 
-// TestWhatIsSentBackToTheTarget has the refusals that a client hears of, so that it
+// TestParseRefusesByRedirect has the refusals that a client hears of, so that it
 // does not wait in vain.
-func TestWhatIsSentBackToTheTarget(t *testing.T) {
+func TestParseRefusesByRedirect(t *testing.T) {
 	const state = "st4te"
 	for _, test := range []struct {
 		name, words, state string
@@ -265,7 +265,7 @@ func checkSent(t *testing.T, refusal *Refusal, code Code, words, state string) {
 	}
 }
 
-func TestAnErrorIsAddedToTheTargetsOwnQuery(t *testing.T) {
+func TestRefusalKeepsTheTargetsQuery(t *testing.T) {
 	const target = "http://localhost:41234/cb?a=b%20c&d"
 	_, err := newFlow().Begin(ask(t, "target="+target, "-publicKey"), headers("t0ken"))
 	location, _ := refused(t, err).Location()
@@ -274,7 +274,7 @@ func TestAnErrorIsAddedToTheTargetsOwnQuery(t *testing.T) {
 	}
 }
 
-func TestAStateOfEveryLengthAndScriptIsTaken(t *testing.T) {
+func TestParseAcceptsStates(t *testing.T) {
 	for _, state := range []string{
 		"x", strings.Repeat("x", 1024), strings.Repeat("ä", 512), " ", "a b", "&=#%+;", "\"\\<>", "\u2028", "\u202e", "😀", "\ufeff",
 	} {
@@ -284,7 +284,7 @@ func TestAStateOfEveryLengthAndScriptIsTaken(t *testing.T) {
 	}
 }
 
-func TestNearMissesAreNamed(t *testing.T) {
+func TestRefusalNamesNearMisses(t *testing.T) {
 	for _, test := range []struct {
 		name, want string
 		changes    []string
@@ -316,7 +316,7 @@ func TestNearMissesAreNamed(t *testing.T) {
 	}
 }
 
-func TestANearMissIsNotRepeatedAtLength(t *testing.T) {
+func TestRefusalOmitsLongNames(t *testing.T) {
 	for _, name := range []string{strings.Repeat("_", 5000) + "publicKey", "public\nKey", "public\u212aey", "publicKey\x1b"} {
 		_, err := newFlow().Begin(ask(t, "-publicKey", name+"=x"), headers("t0ken"))
 		detail := refused(t, err).Detail
@@ -326,7 +326,7 @@ func TestANearMissIsNotRepeatedAtLength(t *testing.T) {
 	}
 }
 
-func TestAnErrorDescriptionHoldsOnlyWhatOAuthAllows(t *testing.T) {
+func TestErrorDescriptionHoldsOnlyAllowedCharacters(t *testing.T) {
 	for detail, want := range map[string]string{
 		"plain text; it's (fine)!": "plain text; it's (fine)!",
 		`a "quoted" word`:          "a 'quoted' word",
@@ -343,7 +343,7 @@ func TestAnErrorDescriptionHoldsOnlyWhatOAuthAllows(t *testing.T) {
 	}
 }
 
-func TestClientNames(t *testing.T) {
+func TestParseChecksClientName(t *testing.T) {
 	for _, test := range []struct {
 		name, client string
 		taken        bool
@@ -402,7 +402,7 @@ func TestClientNames(t *testing.T) {
 	}
 }
 
-func TestLifetimesThatAClientMayAskFor(t *testing.T) {
+func TestParseChecksMinTTL(t *testing.T) {
 	for given, want := range map[string]time.Duration{"0": 0, "1": time.Second, "86400": 24 * time.Hour, "007": 7 * time.Second} {
 		request, err := newFlow().Rules.parse(ask(t, "minTTL="+given))
 		if err != nil || request.MinTTL != want {
@@ -416,7 +416,7 @@ func TestLifetimesThatAClientMayAskFor(t *testing.T) {
 	}
 }
 
-func TestATokenThatExpiresTooSoonIsRefused(t *testing.T) {
+func TestBeginRefusesTokenThatExpiresTooSoon(t *testing.T) {
 	for _, test := range []struct {
 		name, minTTL, words string
 		expires             time.Time
@@ -443,7 +443,7 @@ func TestATokenThatExpiresTooSoonIsRefused(t *testing.T) {
 	}
 }
 
-func TestWithoutATokenTheClientHearsOfIt(t *testing.T) {
+func TestBeginReportsMissingTokenToTheClient(t *testing.T) {
 	for _, test := range []struct {
 		name, words string
 		cause       error
@@ -470,7 +470,7 @@ func TestWithoutATokenTheClientHearsOfIt(t *testing.T) {
 	}
 }
 
-func TestTheFallbackTokenIsHandedOverToo(t *testing.T) {
+func TestBeginHandsOverFallbackToken(t *testing.T) {
 	f := newFlow()
 	f.Tokens = token.NewExtractor([]string{"X-Forwarded-Access-Token"}, secret.New("fallback"))
 	outcome, err := f.Begin(ask(t), headers(""))
@@ -479,15 +479,15 @@ func TestTheFallbackTokenIsHandedOverToo(t *testing.T) {
 	}
 }
 
-func TestPageModeWithoutATokenIsAnsweredHere(t *testing.T) {
+func TestBeginRefusesPageModeWithoutRedirect(t *testing.T) {
 	_, err := newFlow().Begin(ask(t, "-target", "responseMode=page"), headers(""))
 	if location, sent := refused(t, err).Location(); sent {
 		t.Errorf("got %s, want nobody redirected", location)
 	}
 }
 
-// TestARefusalTellsWhoAsked: the audit line of a refusal names the target.
-func TestARefusalTellsWhoAsked(t *testing.T) {
+// TestRefusalKeepsTheRequest: the audit line of a refusal names the target.
+func TestRefusalKeepsTheRequest(t *testing.T) {
 	for _, change := range []string{"publicKey=x", "minTTL=soon", "+publicKey=x", "state=a\nb"} {
 		outcome, err := newFlow().Begin(ask(t, change), headers("t0ken"))
 		if err == nil || outcome.Request.Target.Host() != "127.0.0.1:41234" {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ErrTarget says that an answer may not go where the request wants it. Nobody is
-// redirected then: the target may belong to whoever made the link.
+// ErrTarget means that an answer may not go where the request wants it. The refusal is
+// not redirected: the target may belong to the maker of the link.
 var ErrTarget = errors.New("target not allowed")
 
 // Target is an address that an answer may go to. Its parts have been checked as text
@@ -70,7 +70,7 @@ func (t Target) with(fields []Field) string {
 }
 
 // ParseTarget reads an absolute URL that an answer may go to: http on loopback, or one
-// that matches a pattern. The error is an ErrTarget that says what is wrong.
+// that matches a pattern. The error is an ErrTarget with the reason.
 func ParseTarget(text string, patterns []Pattern) (Target, error) {
 	if rest, isPlain := strings.CutPrefix(text, "http://"); isPlain {
 		t, err := split("http", rest)
@@ -133,7 +133,7 @@ func split(scheme, rest string) (Target, error) {
 	case !isQuery(t.query):
 		return Target{}, fmt.Errorf("%w: its query holds a character that a query cannot (RFC 3986, section 3.4)", ErrTarget)
 	}
-	if name, own := ownField(t.query); own {
+	if name, found := answerField(t.query); found {
 		return Target{}, fmt.Errorf("%w: its query already has the parameter %s, which the answer sets", ErrTarget, name)
 	}
 	return t, nil
@@ -186,9 +186,9 @@ func isHex(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' || 'A' <= b && b <= 'F'
 }
 
-// ownField finds a parameter of the target's own query that an answer sets too: two of
+// answerField finds a parameter of the target's query that an answer sets too: two of
 // a name, and a client may read the one that the link's maker chose.
-func ownField(query string) (string, bool) {
+func answerField(query string) (string, bool) {
 	for _, piece := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(piece, "=")
 		name, err := url.QueryUnescape(name)

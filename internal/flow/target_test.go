@@ -36,7 +36,7 @@ func targetCases(t testing.TB) (operator []string, cases []targetCase) {
 	return operator, cases
 }
 
-func TestTargetsGoWhereTheCorpusSays(t *testing.T) {
+func TestParseTargetOnTheCorpus(t *testing.T) {
 	operator, cases := targetCases(t)
 	f := newFlow()
 	f.Rules.Targets = patterns(t, operator...)
@@ -87,7 +87,7 @@ func checkRefused(t *testing.T, err error, words string) {
 	}
 }
 
-func TestEveryCaseOfTheCorpusFitsIntoARequestLine(t *testing.T) {
+func TestCorpusFitsIntoARequestLine(t *testing.T) {
 	_, cases := targetCases(t)
 	for _, test := range cases {
 		if _, err := url.ParseRequestURI("/flow/redirect/token?target=" + test.value); err != nil || strings.Contains(test.value, "#") {
@@ -96,7 +96,7 @@ func TestEveryCaseOfTheCorpusFitsIntoARequestLine(t *testing.T) {
 	}
 }
 
-func TestThePortFormMeansLoopback(t *testing.T) {
+func TestLoopbackTargetAccepts(t *testing.T) {
 	for _, test := range []struct{ name, port, path, want string }{
 		{"a port alone", "41234", "", "http://127.0.0.1:41234/"},
 		{"a path with a slash", "41234", "/cb", "http://127.0.0.1:41234/cb"},
@@ -121,7 +121,7 @@ func TestThePortFormMeansLoopback(t *testing.T) {
 	}
 }
 
-func TestThePortFormRefusesWhatIsNoPortOrPath(t *testing.T) {
+func TestLoopbackTargetRefuses(t *testing.T) {
 	for _, test := range []struct{ name, port, path string }{
 		{"zero", "0", ""},
 		{"a leading zero", "080", ""},
@@ -153,7 +153,7 @@ func TestThePortFormRefusesWhatIsNoPortOrPath(t *testing.T) {
 	}
 }
 
-func TestATargetAsAContentSecurityPolicyNamesIt(t *testing.T) {
+func TestTargetSource(t *testing.T) {
 	allowed := patterns(t, "https://p.example.org:8443/**", "https://app.example.org/**")
 	for target, want := range map[string]string{
 		"http://127.0.0.1:41234/cb?a=1": "http://127.0.0.1:41234",

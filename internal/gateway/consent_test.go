@@ -25,8 +25,8 @@ func fromOurPage() []string {
 	return fetched("same-origin", "navigate", "document", "Sec-Fetch-User", "?1", "Origin", "null")
 }
 
-// TestWhoIsAsked walks the ways in which a request for a loopback target arrives.
-func TestWhoIsAsked(t *testing.T) {
+// TestConsentDecidesWhoIsAsked walks the ways in which a request for a loopback target arrives.
+func TestConsentDecidesWhoIsAsked(t *testing.T) {
 	t.Parallel()
 	houses := map[flow.Consent]*t2gtest.Server{}
 	for _, consent := range []flow.Consent{flow.ConsentAuto, flow.ConsentAlways, flow.ConsentNever} {
@@ -234,7 +234,7 @@ func altered(t *testing.T, house *t2gtest.Server, question, action string, edit 
 
 func asIs(url.Values) {}
 
-func TestAnEditedFormIsRefused(t *testing.T) {
+func TestDecideRefusesEditedForm(t *testing.T) {
 	t.Parallel()
 	house := open(t, always)
 	_, question := get(t, house.Visitor(), house.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
@@ -277,7 +277,7 @@ func TestAnAnswerIsAYesOrANo(t *testing.T) {
 	turnedAway(t, answer, body, loopback, "access_denied")
 }
 
-func TestAnAnswerCountsForItsOwnQuestionOnly(t *testing.T) {
+func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	t.Parallel()
 	house := open(t, always)
 	k := classic(t)

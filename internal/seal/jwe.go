@@ -172,7 +172,7 @@ func readHeader(key *Key, content []byte, state string) (Opened, error) {
 	return header.claims()
 }
 
-// equals compares in constant time, because state_hash stands for a value that the
+// equals compares in constant time, because state_hash is the hash of a value that the
 // sender of a forged answer would like to guess.
 func (o object) equals(name, want string) error {
 	got, err := o.text(name)

@@ -38,7 +38,7 @@ func sealJWE(t testing.TB, key *seal.Key, plaintext secret.Value, header seal.He
 	return text
 }
 
-func TestTheHolderOfTheKeyOpensAJWE(t *testing.T) {
+func TestOpenJWEWithTheKey(t *testing.T) {
 	for name, good := range goodKeys(t) {
 		key, err := seal.ParseKey(good.kind, good.text)
 		if err != nil {
@@ -75,7 +75,7 @@ func headerOf(t *testing.T, text string) map[string]any {
 	return header
 }
 
-func TestTheHeaderHoldsExactlyWhatTheProtocolSays(t *testing.T) {
+func TestSealJWEHeader(t *testing.T) {
 	stateHash := sha256.Sum256([]byte(state))
 	for name, good := range goodKeys(t) {
 		key, err := seal.ParseKey(good.kind, good.text)
@@ -117,8 +117,8 @@ func checkEphemeral(t *testing.T, epk any) {
 	}
 }
 
-// TestAJWEIsWhatRFC7516Says opens with nothing but the standard library.
-func TestAJWEIsWhatRFC7516Says(t *testing.T) {
+// TestSealJWEFollowsRFC7516 opens with nothing but the standard library.
+func TestSealJWEFollowsRFC7516(t *testing.T) {
 	for name, good := range goodKeys(t) {
 		key, err := seal.ParseKey(good.kind, good.text)
 		if err != nil {
@@ -177,7 +177,7 @@ func agreed(t *testing.T, private *ecdsa.PrivateKey, epk map[string]any) ([]byte
 	return sum[:], nil
 }
 
-func TestGoJoseOpensAJWE(t *testing.T) {
+func TestSealJWEOpensInGoJose(t *testing.T) {
 	for name, good := range goodKeys(t) {
 		key, err := seal.ParseKey(good.kind, good.text)
 		if err != nil {
@@ -227,7 +227,7 @@ func forged(t testing.TB, public crypto.PublicKey, alg jose.KeyAlgorithm, enc jo
 	return text
 }
 
-func TestAClockThatDiffersIsToldAndNotRefused(t *testing.T) {
+func TestOpenJWEAcceptsAnotherClock(t *testing.T) {
 	private := testEC(t, elliptic.P256())
 	for _, moment := range []time.Time{time.Unix(0, 0), time.Now().Add(-24 * time.Hour), time.Now().Add(24 * time.Hour)} {
 		text := sealJWE(t, newKey(t, &private.PublicKey), plain, seal.Header{State: state, IssuedAt: moment})
@@ -238,7 +238,7 @@ func TestAClockThatDiffersIsToldAndNotRefused(t *testing.T) {
 	}
 }
 
-func TestAJWEOfAnotherProgramIsOpenedWhenItKeepsTheRules(t *testing.T) {
+func TestOpenJWEOfAnotherProgram(t *testing.T) {
 	private := testRSA(t, 2048)
 	text := forged(t, &private.PublicKey, jose.RSA_OAEP_256, jose.A256GCM, map[string]any{"cty": "application/json", "of_later": 1})
 	if opened, err := seal.OpenJWE(private, text, state); err != nil || opened.Plaintext.Reveal() != "forged" {
@@ -246,7 +246,7 @@ func TestAJWEOfAnotherProgramIsOpenedWhenItKeepsTheRules(t *testing.T) {
 	}
 }
 
-func TestAJWEThatNobodyAskedForIsRefused(t *testing.T) {
+func TestOpenJWERefusesUnrequested(t *testing.T) {
 	private, curve := testRSA(t, 2048), testEC(t, elliptic.P256())
 	with := func(name string, value any) string {
 		return forged(t, &private.PublicKey, jose.RSA_OAEP_256, jose.A256GCM, map[string]any{name: value})
@@ -307,7 +307,7 @@ func TestAJWEThatNobodyAskedForIsRefused(t *testing.T) {
 	}
 }
 
-func TestAJWEThatWasTouchedIsRefused(t *testing.T) {
+func TestOpenJWERefusesAltered(t *testing.T) {
 	for name, good := range goodKeys(t) {
 		if strings.Contains(name, "PEM") || strings.Contains(name, "4096") {
 			continue
@@ -335,7 +335,7 @@ func TestAJWEThatWasTouchedIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnotherStateOrKeyOpensNothing(t *testing.T) {
+func TestOpenJWERefusesAnotherStateOrKey(t *testing.T) {
 	private := testEC(t, elliptic.P256())
 	text := sealJWE(t, newKey(t, &private.PublicKey), plain, seal.Header{State: state, IssuedAt: issued})
 	for _, other := range []string{"", state + " ", state[1:], strings.ToUpper(state)} {
@@ -348,8 +348,8 @@ func TestAnotherStateOrKeyOpensNothing(t *testing.T) {
 	}
 }
 
-// TestAKeyIDIsNoProof has an envelope that names our key and is sealed to another.
-func TestAKeyIDIsNoProof(t *testing.T) {
+// TestOpenJWERefusesForgedKeyID has an envelope that names our key and is sealed to another.
+func TestOpenJWERefusesForgedKeyID(t *testing.T) {
 	private := testEC(t, elliptic.P256())
 	ours := newKey(t, &private.PublicKey).ID()
 	text := forged(t, &testEC(t, elliptic.P256()).PublicKey, jose.ECDH_ES, jose.A256GCM, map[string]any{"kid": ours})
@@ -358,7 +358,7 @@ func TestAKeyIDIsNoProof(t *testing.T) {
 	}
 }
 
-func TestAPrivateKeyThatFitsNoJWEIsRefused(t *testing.T) {
+func TestOpenJWERefusesUnfitPrivateKey(t *testing.T) {
 	_, edwards, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -220,8 +220,8 @@ func decode(encoding *base64.Encoding, text string) ([]byte, bool) {
 	return content, err == nil && !strings.ContainsAny(text, "\r\n")
 }
 
-// shown is a name as it may stand in an error: short, and of characters that no
-// protocol on the way minds. Anything else might be key material in the wrong place.
+// shown is a name as it may appear in an error: short, and of characters that no
+// protocol on the way minds. Anything else might be key material in the wrong member.
 func shown(name string) string {
 	odd := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" +-_.:#", r))

@@ -106,7 +106,7 @@ func algorithm(oid string) string {
 }
 
 // readPEM returns the body of the one block in text. encoding/pem passes over
-// whatever does not look like a block, so what stands around one is checked here.
+// whatever does not look like a block, so the text around one is checked here.
 func readPEM(label, text string) ([]byte, error) {
 	text = strings.Trim(text, whiteSpace)
 	if !strings.HasPrefix(text, pemBegin) {

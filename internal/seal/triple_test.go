@@ -32,7 +32,7 @@ func sealTriple(t testing.TB, key *seal.Key, plaintext secret.Value) seal.Triple
 	return triple
 }
 
-func TestTheHolderOfTheKeyOpensATriple(t *testing.T) {
+func TestOpenTripleWithTheKey(t *testing.T) {
 	for name, good := range goodKeys(t) {
 		private, is := good.private.(*rsa.PrivateKey)
 		if !is {
@@ -51,8 +51,8 @@ func TestTheHolderOfTheKeyOpensATriple(t *testing.T) {
 	}
 }
 
-// TestATripleIsWhatTheProtocolSays opens one with nothing but the standard library.
-func TestATripleIsWhatTheProtocolSays(t *testing.T) {
+// TestSealTripleFollowsTheProtocol opens one with nothing but the standard library.
+func TestSealTripleFollowsTheProtocol(t *testing.T) {
 	private := testRSA(t, 2048)
 	for kind, plaintext := range plaintexts() {
 		triple := sealTriple(t, newKey(t, &private.PublicKey), plaintext)
@@ -89,7 +89,7 @@ func gcm(t *testing.T, contentKey []byte) cipher.AEAD {
 	return aead
 }
 
-func TestNoTwoTriplesShareAKeyOrANonce(t *testing.T) {
+func TestSealTripleNeverRepeatsKeyOrNonce(t *testing.T) {
 	key := newKey(t, &testRSA(t, 2048).PublicKey)
 	seen := map[string]bool{}
 	for range 50 {
@@ -103,7 +103,7 @@ func TestNoTwoTriplesShareAKeyOrANonce(t *testing.T) {
 	}
 }
 
-func TestSealingLeavesThePlaintextAsItWas(t *testing.T) {
+func TestSealTripleKeepsThePlaintext(t *testing.T) {
 	plaintext := secret.New("unchanged")
 	sealTriple(t, newKey(t, &testRSA(t, 2048).PublicKey), plaintext)
 	if got := plaintext.Reveal(); got != "unchanged" {
@@ -111,7 +111,7 @@ func TestSealingLeavesThePlaintextAsItWas(t *testing.T) {
 	}
 }
 
-func TestATripleIsNotSealedToAnECKey(t *testing.T) {
+func TestSealTripleRefusesECKey(t *testing.T) {
 	key := newKey(t, &testEC(t, elliptic.P256()).PublicKey)
 	triple, err := seal.SealTriple(key, secret.New("x"))
 	if !errors.Is(err, seal.ErrKey) || triple != (seal.Triple{}) {
@@ -119,7 +119,7 @@ func TestATripleIsNotSealedToAnECKey(t *testing.T) {
 	}
 }
 
-func TestATripleThatWasTouchedIsRefused(t *testing.T) {
+func TestOpenTripleRefusesAltered(t *testing.T) {
 	private := testRSA(t, 2048)
 	key := newKey(t, &private.PublicKey)
 	triple, other := sealTriple(t, key, secret.New("marked")), sealTriple(t, key, secret.New("marked"))
@@ -151,7 +151,7 @@ func TestATripleThatWasTouchedIsRefused(t *testing.T) {
 	}
 }
 
-func TestATripleForAnotherKeyIsRefused(t *testing.T) {
+func TestOpenTripleRefusesAnotherKey(t *testing.T) {
 	triple := sealTriple(t, newKey(t, &testRSA(t, 3072).PublicKey), secret.New("x"))
 	if _, err := seal.OpenTriple(testRSA(t, 2048), triple); !errors.Is(err, seal.ErrEnvelope) {
 		t.Errorf("got %v, want ErrEnvelope", err)

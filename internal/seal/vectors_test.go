@@ -284,9 +284,9 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestTheVectorsAreThoseThatTheProgramMakes compares all but what is fresh in each
+// TestVectorsAreReproduced compares all but what is fresh in each
 // run, so that the files cannot fall behind the program that writes them.
-func TestTheVectorsAreThoseThatTheProgramMakes(t *testing.T) {
+func TestVectorsAreReproduced(t *testing.T) {
 	got, want := lasting(t, readVectors(t, vectorFolder)), lasting(t, newVectors(t))
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v\nrun go test ./internal/seal -run TestVectors -update", got, want)
@@ -374,7 +374,7 @@ func verify(t *testing.T, folders ...string) (string, error) {
 	return string(out), err
 }
 
-func TestAnIndependentImplementationOpensTheVectors(t *testing.T) {
+func TestVerifyOpensTheVectors(t *testing.T) {
 	fresh := t.TempDir()
 	newVectors(t).write(t, fresh)
 	out, err := verify(t, vectorFolder, fresh)
@@ -388,8 +388,8 @@ func count(set *vectorSet) int {
 	return len(set.triples.Vectors) + len(set.jwes.Vectors) + len(set.words.Vectors) + len(set.fingerprints.Vectors)
 }
 
-// TestTheIndependentImplementationNoticesAWrongVector keeps it honest.
-func TestTheIndependentImplementationNoticesAWrongVector(t *testing.T) {
+// TestVerifyRejectsWrongVectors keeps it honest.
+func TestVerifyRejectsWrongVectors(t *testing.T) {
 	for name, spoil := range map[string]func(*vectorSet){
 		"the plaintext of a triple":   func(s *vectorSet) { s.triples.Vectors[0].Plaintext += " " },
 		"the payload of a triple":     func(s *vectorSet) { s.triples.Vectors[0].Payload = s.triples.Vectors[1].Payload },

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestEveryWordIsFoundAtItsPlace(t *testing.T) {
+func TestWordReturnsEveryWord(t *testing.T) {
 	for i, want := range strings.Fields(english) {
 		if got := Word(i); got != want {
 			t.Fatalf("%d: got %q, want %q", i, got, want)

@@ -27,7 +27,7 @@ func wordList(t *testing.T) []string {
 	return strings.Fields(string(text))
 }
 
-func TestTheListHas2048SortedWordsThatAreTellableApart(t *testing.T) {
+func TestWordListIsSortedAndDistinct(t *testing.T) {
 	words := wordList(t)
 	if len(words) != 2048 || !slices.IsSorted(words) {
 		t.Fatalf("got %d words, sorted %v, want 2048, sorted", len(words), slices.IsSorted(words))
@@ -44,15 +44,15 @@ func TestTheListHas2048SortedWordsThatAreTellableApart(t *testing.T) {
 	}
 }
 
-func TestTheNoticeStandsBesideTheList(t *testing.T) {
+func TestWordListHasItsNotice(t *testing.T) {
 	notice, err := os.ReadFile("words/NOTICE")
 	if err != nil || !strings.Contains(string(notice), "The MIT License (MIT)") {
 		t.Errorf("got %v, want the licence notice of the list", err)
 	}
 }
 
-// TestTheFourWordsAreThoseOfTheProtocol takes them from the digest as one number.
-func TestTheFourWordsAreThoseOfTheProtocol(t *testing.T) {
+// TestWordsFollowTheProtocol takes them from the digest as one number.
+func TestWordsFollowTheProtocol(t *testing.T) {
 	list := wordList(t)
 	for _, state := range []string{"", "s", "ünï", strings.Repeat("x", 1024)} {
 		key := newKey(t, &testEC(t, elliptic.P256()).PublicKey)
@@ -71,7 +71,7 @@ func TestTheFourWordsAreThoseOfTheProtocol(t *testing.T) {
 	}
 }
 
-func TestTheFourWordsDependOnKeyAndState(t *testing.T) {
+func TestWordsDependOnKeyAndState(t *testing.T) {
 	first, second := newKey(t, &testEC(t, elliptic.P256()).PublicKey), newKey(t, &testEC(t, elliptic.P256()).PublicKey)
 	seen := map[[4]string]bool{}
 	for _, key := range []*seal.Key{first, second} {

@@ -21,7 +21,7 @@ type holder struct {
 	Pointer *secret.Value
 }
 
-func TestNoPrinterRevealsACredential(t *testing.T) {
+func TestValueIsNeverPrinted(t *testing.T) {
 	value := secret.New(marked)
 	held := holder{Public: value, private: value, Pointer: &value}
 	var out bytes.Buffer
@@ -54,7 +54,7 @@ func TestNoPrinterRevealsACredential(t *testing.T) {
 	}
 }
 
-func TestRevealReturnsWhatWasWrapped(t *testing.T) {
+func TestRevealReturnsTheText(t *testing.T) {
 	for _, value := range []secret.Value{secret.New(marked), secret.Copy(marked)} {
 		if got := value.Reveal(); got != marked {
 			t.Errorf("got %q, want %q", got, marked)
@@ -65,7 +65,7 @@ func TestRevealReturnsWhatWasWrapped(t *testing.T) {
 	}
 }
 
-func TestTheEmptyTextIsTheAbsentCredential(t *testing.T) {
+func TestAbsentReportsEmptyText(t *testing.T) {
 	for _, value := range []secret.Value{{}, secret.New(""), secret.Copy("")} {
 		if !value.Absent() || value.Reveal() != "" || value.String() != "" || value.Len() != 0 {
 			t.Errorf("got %q (absent %v), want the absent credential", value.String(), value.Absent())

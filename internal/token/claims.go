@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Claims are what a JWT says of itself (RFC 7519), unverified. The zero value belongs
+// Claims are those of a JWT (RFC 7519), unverified. The zero value belongs
 // to an opaque token. A claim whose JSON type is not the registered one counts as
 // absent, and of a claim that occurs twice the last counts (RFC 7519, section 4).
 type Claims struct {

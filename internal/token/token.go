@@ -1,7 +1,7 @@
 // Package token finds the access token that a gateway put into a request.
 //
-// It believes nothing that the token says of itself: claims are read for showing and
-// for a lifetime, never to decide who somebody is.
+// It trusts none of the token's claims: they are read for showing and for a lifetime,
+// never to decide who someone is.
 package token
 
 import (
@@ -20,11 +20,11 @@ import (
 )
 
 var (
-	// ErrNotFound says that no header of the request holds a token.
+	// ErrNotFound means that no header of the request holds a token.
 	ErrNotFound = errors.New("no token in the request")
 
-	// ErrUnusable says that a header holds something in the token's place that is not
-	// one whole token. Such a request is refused rather than served from the next
+	// ErrUnusable means that a header of the token holds something that is not one
+	// whole token. Such a request is refused rather than served from the next
 	// header: a client may have smuggled a value past the gateway.
 	ErrUnusable = errors.New("token unusable")
 )
@@ -50,29 +50,29 @@ type Found struct {
 	claims      Claims
 }
 
-// Fingerprint tells tokens apart without showing them: 64 hex characters, the same on
+// Fingerprint identifies a token without showing it: 64 hex characters, the same on
 // every replica and after every restart.
 func (f Found) Fingerprint() string { return f.fingerprint }
 
-// Claims are what the token says of itself if it is a JWT, unverified.
+// Claims are the token's own claims if it is a JWT, unverified.
 func (f Found) Claims() Claims { return f.claims }
 
 // Extractor finds the token in request headers. It is safe for concurrent use.
 type Extractor struct {
-	places   []place
+	fields   []field
 	names    []string
 	fallback secret.Value
 }
 
-// place is one header that may carry the token.
-type place struct {
+// field is one header that may carry the token.
+type field struct {
 	name   string // as the operator writes it
 	key    string // as net/http spells it
 	scheme bool   // it is Authorization, so a value names its scheme
 }
 
 // NewExtractor makes an Extractor that looks into the named headers, first name first,
-// letter case ignored. The fallback, unless absent, stands in where no header has a token.
+// letter case ignored. The fallback, unless absent, is used where no header has a token.
 func NewExtractor(names []string, fallback secret.Value) *Extractor {
 	e := &Extractor{fallback: fallback}
 	seen := map[string]bool{}
@@ -83,7 +83,7 @@ func NewExtractor(names []string, fallback secret.Value) *Extractor {
 		}
 		seen[key] = true
 		e.names = append(e.names, name)
-		e.places = append(e.places, place{name: name, key: key, scheme: key == "Authorization"})
+		e.fields = append(e.fields, field{name: name, key: key, scheme: key == "Authorization"})
 	}
 	return e
 }
@@ -92,19 +92,19 @@ func NewExtractor(names []string, fallback secret.Value) *Extractor {
 func (e *Extractor) Names() []string { return e.names }
 
 // Extract returns the token of the first header that holds one. The error is
-// ErrNotFound, or an *Unusable where a header holds something else in its place.
+// ErrNotFound, or an *Unusable where a header holds something else.
 func (e *Extractor) Extract(header http.Header) (Found, error) {
-	for _, place := range e.places {
-		values := header[place.key]
+	for _, field := range e.fields {
+		values := header[field.key]
 		if len(values) == 0 {
 			continue
 		}
-		text, bearer, err := place.only(values)
+		text, bearer, err := field.only(values)
 		if err != nil {
 			return Found{}, err
 		}
 		if text != "" {
-			return newFound(secret.New(text), place.name, bearer), nil
+			return newFound(secret.New(text), field.name, bearer), nil
 		}
 	}
 	if e.fallback.Absent() {
@@ -126,17 +126,17 @@ func newFound(value secret.Value, header string, bearer bool) Found {
 
 // only returns the one token that the values of a header hold, the empty text if none
 // does. The same token twice is one; two different ones are refused.
-func (p place) only(values []string) (text string, bearer bool, err error) {
+func (f field) only(values []string) (text string, bearer bool, err error) {
 	for _, value := range values {
-		candidate, isBearer := p.strip(value)
+		candidate, isBearer := f.strip(value)
 		if candidate == "" {
 			continue
 		}
 		if reason := fault(candidate); reason != "" {
-			return "", false, &Unusable{Header: p.name, Reason: reason}
+			return "", false, &Unusable{Header: f.name, Reason: reason}
 		}
 		if text != "" && candidate != text {
-			return "", false, &Unusable{Header: p.name, Reason: "it came twice with different values"}
+			return "", false, &Unusable{Header: f.name, Reason: "it came twice with different values"}
 		}
 		text, bearer = candidate, bearer || isBearer
 	}
@@ -146,7 +146,7 @@ func (p place) only(values []string) (text string, bearer bool, err error) {
 // strip takes the scheme and the space around it off a header value. In Authorization
 // any scheme but Bearer is no token (RFC 9110, section 11.4), and neither is a value
 // without one; in other headers the scheme is optional.
-func (p place) strip(value string) (text string, bearer bool) {
+func (f field) strip(value string) (text string, bearer bool) {
 	value = strings.TrimSpace(value)
 	const scheme = "bearer"
 	if len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) {
@@ -155,13 +155,13 @@ func (p place) strip(value string) (text string, bearer bool) {
 			return rest, true
 		}
 	}
-	if p.scheme {
+	if f.scheme {
 		return "", false
 	}
 	return value, false
 }
 
-// fault says why text is not one token, or nothing if it may be one. JSON would alter
+// fault returns why text is not one token, empty if it may be one. JSON would alter
 // what is not UTF-8; a comma means that a proxy joined two values.
 func fault(text string) string {
 	switch {

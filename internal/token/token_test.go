@@ -23,7 +23,7 @@ func header(lines ...string) http.Header {
 	return h
 }
 
-func TestTheFirstNameWithAUsableValueWins(t *testing.T) {
+func TestExtractTakesTheFirstUsableHeader(t *testing.T) {
 	for _, test := range []struct {
 		name, want, from string
 		header           http.Header
@@ -57,7 +57,7 @@ func TestTheFirstNameWithAUsableValueWins(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoTokenIsNotFound(t *testing.T) {
+func TestExtractFindsNoToken(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		header http.Header
@@ -81,7 +81,7 @@ func TestWhatIsNoTokenIsNotFound(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotOneWholeTokenIsRefused(t *testing.T) {
+func TestExtractRefusesWhatIsNotOneToken(t *testing.T) {
 	const marked = "s3cr3t-marked"
 	for _, test := range []struct {
 		name, reason string
@@ -114,7 +114,7 @@ func TestWhatIsNotOneWholeTokenIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheFallbackStandsInForAMissingToken(t *testing.T) {
+func TestExtractReturnsFallback(t *testing.T) {
 	extractor := token.NewExtractor(names, secret.New("fallback"))
 	for want, h := range map[string]http.Header{"fallback": header("X-Other: a"), "a": header("Token: a")} {
 		found, err := extractor.Extract(h)
@@ -127,14 +127,14 @@ func TestTheFallbackStandsInForAMissingToken(t *testing.T) {
 	}
 }
 
-func TestANameGivenTwiceIsOne(t *testing.T) {
+func TestNewExtractorDropsDoubledNames(t *testing.T) {
 	got := token.NewExtractor([]string{"Token", "token", "TOKEN", "X"}, secret.Value{}).Names()
 	if len(got) != 2 || got[0] != "Token" || got[1] != "X" {
 		t.Errorf("got %q, want Token and X", got)
 	}
 }
 
-func TestTheFingerprintIsThatOf103(t *testing.T) {
+func TestFingerprintIsThatOf103(t *testing.T) {
 	// The values are what token2go-server 1.0.3 answers for these tokens.
 	for text, want := range map[string]string{
 		"x":        "3a114dc6a4ef77a9986619bb8f6940d92db4ae1ff5207146e4bab6f3a9369fa1",
