@@ -6,7 +6,9 @@ import asyncio
 import io
 import itertools
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -433,6 +435,18 @@ def test_auth_waits_longer_after_each_question_that_is_not_answered(
     pauses = [round(after - before) for before, after in itertools.pairwise(asked)]
     assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600]
     assert "not asking again for 60 s" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12, which is what is tested
+def test_auth_works_in_a_process_that_was_forked_while_its_lock_was_held(service: Service, gateway: Gateway) -> None:
+    auth = auth_for(service)
+    with auth._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            request = auth(requests.Request("GET", service.url).prepare())
+            os._exit(0 if request.headers["Authorization"] == "Bearer first" else 1)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_auth_shows_no_token_and_is_not_pickled(service: Service, gateway: Gateway) -> None:

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -295,6 +296,20 @@ def test_the_lock_is_the_one_that_flock_takes(surroundings: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert told == [True]
     assert path.read_bytes() == b""
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_that_was_forked_meanwhile_does_not_hold_the_lock() -> None:
+    with Cache(SERVER).lock(1, lambda: None):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+    try:
+        with Cache(SERVER).lock(1, lambda: pytest.fail("the lock is held")):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 _PROGRAM = """

@@ -13,13 +13,16 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from html import unescape
 
 import pytest
 
+import token2go
 from conftest import SOON, Demo, Person, until
 from sealing import Request, sealed
 from token2go.__main__ import main
+from token2go._cache import Cache
 
 
 class Terminal:
@@ -275,6 +278,22 @@ def test_every_end_has_its_exit_code(arguments: list[str], code: int, said: str)
         assert ended.returncode == code, ended.stderr
         assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("redirection", "why"),
+    [
+        (">&-", "Bad file descriptor"),
+        ("> /dev/full", "No space left on device"),
+        ("| sh -c 'exec <&-; sleep 1'", "Broken pipe"),
+    ],
+)
+def test_main_reports_a_token_that_could_not_be_written(redirection: str, why: str) -> None:
+    server = "https://t2g.example.org/"
+    Cache(server).store(token2go.Token("a", expires_at=datetime.now(timezone.utc) + timedelta(hours=1)))
+    command = f"{sys.executable} -m token2go {server} {redirection}"
+    ended = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False, timeout=SOON)
+    assert ended.stderr == f"token2go: the token was not written: {why}\n"
 
 
 def test_a_cache_and_a_port_that_cannot_be_used_have_the_exit_codes_of_the_program(

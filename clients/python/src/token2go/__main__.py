@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import signal
 import sys
 
@@ -62,8 +64,15 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         from token2go._get import get
 
-        sys.stdout.write(f"{get(given.server, **_arguments.options(given))}\n")
-        sys.stdout.flush()
+        token = get(given.server, **_arguments.options(given))
+        try:
+            if sys.stdout is None:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            print(token, flush=True)
+        except OSError as error:  # the reader has gone, or the disk is full
+            print(f"token2go: the token was not written: {error.strerror}", file=sys.stderr)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again when it ends
+            return 1
     except Token2goError as error:
         print(f"token2go: {error}", file=sys.stderr)
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)

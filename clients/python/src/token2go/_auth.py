@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
@@ -71,7 +72,7 @@ class Auth(AuthBase, HttpxAuth):
         self._failure: tuple[float, type[Token2goError], str] | None = None  # when and why there was no token
         self._pause = 0.0  # seconds, after a question that was not answered
         self._not_before = 0.0  # when the next question may be asked, on the monotonic clock
-        self._lock = threading.Lock()
+        self._lock, self._process = threading.Lock(), os.getpid()
         self._tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -172,6 +173,8 @@ class Auth(AuthBase, HttpxAuth):
     def _get(self, refused: str) -> Token:
         """A token that is good, and not the one that was refused, if there is another."""
         began = time.monotonic()
+        if self._process != os.getpid():  # forked, perhaps while another thread held the lock
+            self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             token = self._kept(refused)
             if token is None:
@@ -188,6 +191,10 @@ class Auth(AuthBase, HttpxAuth):
             return used
 
     async def _aget(self, refused: str) -> Token:
+        if not _runs_asyncio():
+            import anyio.to_thread  # which httpx has, for trio
+
+            return await anyio.to_thread.run_sync(self._get, refused)
         began = time.monotonic()
         lock = self._tasks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with lock:
@@ -237,6 +244,14 @@ class Auth(AuthBase, HttpxAuth):
 
 
 _MARK = "token2go"
+
+
+def _runs_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _sign(request: httpx.Request, token: Token) -> None:

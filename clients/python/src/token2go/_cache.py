@@ -167,7 +167,8 @@ class Cache:
             self._sweep()
             yield
         finally:
-            os.close(fd)  # which unlocks it
+            _unlock(fd)  # closing alone does not, where a process was forked meanwhile
+            os.close(fd)
 
     def _await(
         self, fd: int, path: Path, until: float, waiting: Callable[[], None], called_off: Callable[[], bool]
@@ -309,6 +310,9 @@ def _ours(path: str, mode: int | None = None) -> bool:
 if sys.platform == "win32":
     import msvcrt
 
+    def _unlock(_: int) -> None:
+        """Windows has no fork."""
+
     def _try_lock(fd: int) -> bool:
         os.lseek(fd, 0, os.SEEK_SET)
         try:
@@ -319,6 +323,10 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def _unlock(fd: int) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)
 
     def _try_lock(fd: int) -> bool:
         try:

@@ -68,9 +68,8 @@ class TimedOutError(Token2goError):
 
     kind = "timed out"
     advice = (
-        "ask again and finish signing in within the time limit; where the browser cannot reach this computer, "
-        'ask with method="paste" and paste what it shows; a token2go-server 1.0.3 answers the format triple '
-        'alone, so ask it with format="triple"'
+        'ask again; with method="paste" where the browser cannot reach this computer, with format="triple" at a '
+        "token2go-server 1.0.3"
     )
     code = "timed_out"
 
