@@ -1,8 +1,8 @@
-// Package doctor says what the headers of a request tell about the gateway in front,
+// Package doctor reports what the headers of a request show about the gateway in front,
 // without showing a credential.
 //
 // It decides nothing: headers can be forged, so what it finds is advice to an operator
-// and never a reason to trust somebody. What gateways send, strip and let pass is
+// and never a reason to trust someone. What gateways send, strip and let pass is
 // measured; no verdict rests on a manual alone where it could be tried.
 package doctor
 
@@ -15,7 +15,7 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-// Options is what the server knows beside the request.
+// Options is what Examine needs beside the request.
 type Options struct {
 	// Tokens finds the token as /token does. Required.
 	Tokens *token.Extractor
@@ -48,7 +48,7 @@ type Report struct {
 	Verdicts   []Verdict           `json:"verdicts"` // worst first
 }
 
-// Token says which header was taken as the token, and why.
+// Token is the header that was taken as the token, and why.
 type Token struct {
 	Found       bool   `json:"found"`
 	Header      string `json:"header,omitempty"` // as the operator writes it; empty for the fallback token
@@ -56,12 +56,12 @@ type Token struct {
 	Why         string `json:"why"`
 }
 
-// Level says how much a Verdict matters.
+// Level is how much a Verdict matters.
 type Level string
 
 // The levels, worst first.
 const (
-	Bad  Level = "bad"  // nobody gets a usable token, or a credential is in danger
+	Bad  Level = "bad"  // no one gets a usable token, or a credential is in danger
 	Warn Level = "warn" // it works and should be changed
 	Good Level = "good" // it is as it should be
 	Note Level = "note" // worth knowing

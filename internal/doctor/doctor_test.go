@@ -460,7 +460,7 @@ func TestExamineWarnsOfSharedHostNames(t *testing.T) {
 }
 
 func TestExamineWarnsOfPlainHTTP(t *testing.T) {
-	const plain = "warn The browser seems to speak plain http"
+	const plain = "warn The browser seems to use plain http"
 	const mozilla = "User-Agent: Mozilla/5.0"
 	for _, test := range []struct {
 		name, host string
@@ -646,7 +646,7 @@ func TestMissingExplains(t *testing.T) {
 		{"Apache", []string{"OIDC_CLAIM_sub: ada"}, "come through Apache", "OIDCPassClaimsAs", "oauth2-proxy:"},
 		{"nginx", []string{"X-User: ada"}, "come through nginx", "auth_request_set", "Traefik:"},
 		{"Traefik before oauth2-proxy", []string{"X-Forwarded-User: ada", "X-Forwarded-Server: a", "X-Real-Ip: b"}, "oauth2-proxy and Traefik", "--pass-access-token", "Traefik:"},
-		{"nothing", nil, "Nothing in the request tells which gateway", "Caddy: ", "\n"},
+		{"nothing", nil, "Nothing in the request shows which gateway", "Caddy: ", "\n"},
 		{"Basic", []string{"Authorization: Basic YTpi"}, "Authorization holds Basic credentials, which are never a token.", "--pass", "YTpi"},
 		{"lookalike", []string{"OIDC-access-token: abc"}, "Oidc-Access-Token came, which is not the same as OIDC_access_token.", "--pass", "abc"},
 	} {

@@ -36,7 +36,7 @@ func lineNearLimit(e *examination) Verdict {
 	if long < headerLimit/4*3 {
 		return Verdict{}
 	}
-	text := fmt.Sprintf("%s is %s long. nginx and Apache refuse a header line of more than 8 KB unless they are told otherwise, with an answer that names no reason. Tokens grow with a person's roles, so some people may be shut out already.", hideName(name), size(long))
+	text := fmt.Sprintf("%s is %s long. By default nginx and Apache refuse a header line of more than 8 KB, with an answer that names no reason. Tokens grow with a person's roles, so some people may be shut out already.", hideName(name), size(long))
 	return Verdict{Warn, "A header is nearly too large for proxies", text, append(headerSizeFixes(), smallSessionFixes()...)}
 }
 
@@ -54,7 +54,7 @@ func longRedirect(e *examination) Verdict {
 	if e.seen.has(nginx) && long > nginxLocation || e.seen.has(apache) && long > apacheLocation {
 		level = Warn
 	}
-	text := fmt.Sprintf("With a token of %s the redirect flow's answer is a URL of about %s. nginx answers 502 above %d bytes and Apache above %d unless they are told otherwise. Clients that let the server choose (auto) get a form instead and are not concerned; clients of the first version are.",
+	text := fmt.Sprintf("With a token of %s the redirect flow's answer is a URL of about %s. By default nginx answers 502 above %d bytes and Apache above %d, which is a token of 5 to 6 KB: raise `proxy_buffer_size` or `responsefieldsize`. This concerns clients of token2go-server 1.0.3 only; those that let the server choose (auto) get a form instead.",
 		size(e.found.Secret.Len()), size(long), nginxLocation, apacheLocation)
 	return Verdict{level, "The redirect flow's answer is long", text, redirectFixes()}
 }

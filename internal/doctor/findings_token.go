@@ -9,7 +9,7 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-// What the token itself tells.
+// Findings from the token itself.
 
 func noToken(e *examination) Verdict {
 	if !errors.Is(e.err, token.ErrNotFound) {
@@ -36,7 +36,7 @@ func unusable(e *examination) Verdict {
 	text := broken.Header + ": " + broken.Reason + ". "
 	if e.joined(broken.Header) {
 		text += "This is what happens where a gateway adds its token to what the client sent under the same name, instead of replacing it. " +
-			"Somebody may be trying to smuggle a token past it, so the request is refused."
+			"Someone may be trying to smuggle a token past it, so the request is refused."
 	} else {
 		text += "A gateway sends no token like this; the client may have sent it itself. The request is refused."
 	}
@@ -78,7 +78,7 @@ func expiringSoon(e *examination) Verdict {
 	if e.err != nil || !expires.After(e.now) || expires.Sub(e.now) >= time.Minute {
 		return Verdict{}
 	}
-	text := fmt.Sprintf("It ends %s, which is little for anybody to whom it is handed over. Let the gateway renew it earlier.", relative(expires, e.now))
+	text := fmt.Sprintf("It ends %s, too soon to be of use to whoever receives it. Let the gateway renew it earlier.", relative(expires, e.now))
 	return Verdict{Warn, "The token expires soon", text, renewFixes()}
 }
 
@@ -108,10 +108,10 @@ func idToken(e *examination) Verdict {
 		return Verdict{}
 	}
 	var text strings.Builder
-	text.WriteString(e.source() + " holds an ID token. It tells the gateway who signed in; an API should refuse it, because it wants an access token.")
+	text.WriteString(e.source() + " holds an ID token. It is meant for the gateway and states who signed in; an API should refuse it and wants an access token.")
 	for _, other := range e.others() {
 		if !other.found.Claims().IDToken() && other.found.Fingerprint() != e.found.Fingerprint() {
-			fmt.Fprintf(&text, " %s holds another token, which may be the access token, and stands later in the list of names.", other.name)
+			fmt.Fprintf(&text, " %s holds another token, which may be the access token, and is later in the list of names.", other.name)
 		}
 	}
 	return Verdict{Warn, "An ID token is handed out", text.String(), accessTokenFixes()}
@@ -143,7 +143,7 @@ func fallback(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Warn, "The fallback token is handed out",
-		"No header holds a token, so everybody who reaches this server gets the same one. That is meant for trying things out.",
+		"No header holds a token, so everyone who reaches this server gets the same one. That is meant for trying things out.",
 		append([]Fix{{ourselves, "Unset it once a gateway sends tokens.", "T2G_FALLBACK_TOKEN="}}, passTokenFixes()...)}
 }
 
@@ -167,7 +167,7 @@ func opaque(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Note, "The token cannot be read",
-		"It is not a signed JWT, so nobody but its issuer knows how long it lives and whom it is for. It is handed out as it is; a client's wish for a minimum lifetime cannot be checked.", nil}
+		"It is not a signed JWT, so only its issuer can say how long it is valid and whom it is for. It is handed out as it is; a client's wish for a minimum lifetime cannot be checked.", nil}
 }
 
 func noExpiry(e *examination) Verdict {
@@ -176,7 +176,7 @@ func noExpiry(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Note, "The token does not say when it ends",
-		"It is a JWT without an exp claim, so it may be valid for ever, for whoever gets hold of it. Let the issuer put a lifetime into it.", nil}
+		"It is a JWT without an exp claim, so it may be valid forever, for anyone who obtains it. Let the issuer put a lifetime into it.", nil}
 }
 
 func longLived(e *examination) Verdict {

@@ -12,7 +12,7 @@ import (
 	"github.com/token2go/token2go/internal/loopback"
 )
 
-// What the way tells that the request took.
+// Findings from the path that the request took.
 
 func refreshToken(e *examination) Verdict {
 	name := refreshTokenIn(e.request.Header)
@@ -118,7 +118,7 @@ func sessionCookie(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Note, "The gateway's session cookie is passed on",
-		name + " came. This server does not read it and does not need it, but whoever sees the request could use it to be that person at the gateway.",
+		name + " came. This server does not read it and does not need it, but anyone who sees the request could use it to act as that person at the gateway.",
 		cookieFixes()}
 }
 
@@ -136,7 +136,7 @@ func loopbackGateway(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Note, "The gateway is on this machine",
-		"A cookie knows no port: the browser sends the session cookie of a gateway on a loopback address to every program that listens on that address. That is fine for trying things out.", nil}
+		"Cookies ignore the port: the browser sends the session cookie of a gateway on a loopback address to every program that listens on that address. That is fine for trying things out.", nil}
 }
 
 func sharedHost(e *examination) Verdict {
@@ -167,12 +167,12 @@ func plainHTTP(e *examination) Verdict {
 	if present(h, "Sec-Fetch-Site") || e.request.TLS != nil || proto == "https" || onLoopback(e.host()) || !browser && proto != "http" {
 		return Verdict{}
 	}
-	return Verdict{Warn, "The browser seems to speak plain http",
+	return Verdict{Warn, "The browser seems to use plain http",
 		"The token crosses the network where others can read it. A browser also treats such an address as not secure: the Copy button has to fall back, and the redirect flow asks every time, because the browser does not say who led it there.",
 		httpsFixes()}
 }
 
-// host is the name that the browser asked for, as far as the request tells.
+// host is the name that the browser asked for, as far as the request shows.
 func (e *examination) host() string {
 	if forwarded := last(e.request.Header["X-Forwarded-Host"]); forwarded != "" {
 		return forwarded
@@ -202,7 +202,7 @@ func noGateway(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Warn, "No gateway seems to be in front",
-		"The request has none of the headers that a proxy adds. This server believes whoever can reach it, so only the gateway may: open the gateway's address, and close this one to everybody else.",
+		"The request has none of the headers that a proxy adds. Anyone who can reach this server can forge any header, so only the gateway may: open the gateway's address, and close this one to everyone else.",
 		noGatewayFixes()}
 }
 

@@ -85,7 +85,7 @@ func otherSchemeFixes(scheme string) []Fix {
 		return nil
 	}
 	return []Fix{
-		{oauth2Proxy, "`--basic-auth-password` sends one password on behalf of everybody. Nothing here needs it.", "--basic-auth-password="},
+		{oauth2Proxy, "`--basic-auth-password` sends one password for everyone. Nothing here needs it.", "--basic-auth-password="},
 		{nginx, "Remove the header where the gateway has used it.", "proxy_set_header Authorization \"\";"},
 	}
 }

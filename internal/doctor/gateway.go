@@ -60,7 +60,7 @@ func recognise(h http.Header) recognised {
 	case present(h, "X-Forwarded-Server") && present(h, "X-Real-Ip"):
 		r.add(traefik, "X-Forwarded-Server and X-Real-Ip")
 	case !r.identity:
-		// nginx adds nothing of its own. These are what its auth_request is told to set,
+		// nginx adds nothing of its own. These are what its auth_request is configured to set,
 		// and what a client behind oauth2-proxy can send.
 		if sign := firstPresent(h, "X-User", "X-Email", "X-Auth-Request-User", "X-Auth-Request-Email"); sign != "" {
 			r.add(nginx, sign)
@@ -126,7 +126,7 @@ func (r recognised) tokenHeaders(gateway string, h http.Header) []string {
 	case gateway == apache:
 		return []string{"Oidc_access_token"}
 	case r.identity:
-		// Another proxy stands before oauth2-proxy and asks for no authentication itself.
+		// Another proxy is in front of oauth2-proxy and asks for no authentication itself.
 		return nil
 	}
 	return []string{"X-Auth-Request-Access-Token", "X-Access-Token"} // oauth2-proxy's manual names both
@@ -169,10 +169,10 @@ func sessionCookieNamed(h http.Header, name string) bool {
 	return false
 }
 
-// sentence says which gateways seem to be in front, with a space before it.
+// sentence names the gateways that seem to be in front, with a space before it.
 func (r recognised) sentence() string {
 	if r.none() {
-		return " Nothing in the request tells which gateway is in front, if there is one."
+		return " Nothing in the request shows which gateway is in front, if there is one."
 	}
 	return fmt.Sprintf(" It seems to have come through %s.", list(r.gateways))
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// masker decides which values are shown. A name that speaks of a credential hides the
+// masker decides which values are shown. A name that suggests a credential hides the
 // whole value; in all other values whatever looks like one is hidden.
 type masker struct {
 	tokens   []string // normalized names of the token headers
@@ -78,7 +78,7 @@ func (m masker) value(name, value string) string {
 	return alphabet{slash: !addressName(name)}.hide(value)
 }
 
-// secretName reports whether a name, normalized, speaks of a credential.
+// secretName reports whether a name, normalized, suggests a credential.
 func secretName(name string) bool {
 	for _, part := range []string{
 		"token", "secret", "password", "passwd", "authorization", "credential", "session", "sessid",
@@ -98,7 +98,7 @@ func secretName(name string) bool {
 
 // readable reports whether a value is shown whole although its header's name or its own
 // look speak against it: the expiry that mod_auth_openidc sends beside the token, and a
-// UUID where one says who is signed in or which request this is.
+// UUID where it names who is signed in or which request this is.
 func (m masker) readable(name, value string) bool {
 	switch {
 	case name == "oidc-access-token-expires":

@@ -16,7 +16,7 @@ func (a alphabet) hide(text string) string {
 	return a.hideRandom(hideJWTs(hideAfterSchemes(hideQueries(hideUsers(text)))))
 }
 
-// alphabet says which bytes a random text may be made of. Base64 has the slash in it;
+// alphabet is which bytes a random text may be made of. Base64 has the slash in it;
 // in a URL it parts the segments of a path.
 type alphabet struct{ slash bool }
 
@@ -38,10 +38,10 @@ func class(b byte) byte {
 	return 0
 }
 
-// hidden stands in for text: its kind and its length.
+// hidden replaces text: its kind and its length.
 func hidden(text string) string { return fmt.Sprintf("[%s, %s]", kind(text), bytes(text)) }
 
-// withheld stands in for text whose kind is known from where it stands, or does not matter.
+// withheld replaces text whose kind is known from its position, or does not matter.
 func withheld(what, text string) string {
 	if what == "" {
 		return "[" + bytes(text) + "]"
@@ -163,7 +163,7 @@ func changesClass(before, after byte) bool {
 	return x != 0 && y != 0 && x != y && (x != 'A' || y != 'a')
 }
 
-// hideUsers replaces what stands between // and @ in a URL.
+// hideUsers replaces what is between // and @ in a URL.
 func hideUsers(text string) string {
 	var out strings.Builder
 	for {

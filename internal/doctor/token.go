@@ -28,7 +28,7 @@ func look(h http.Header, names []string) []candidate {
 
 func (c candidate) holds() bool { return c.err == nil }
 
-// token says which header was taken, in words that name headers and show no value.
+// token reports which header was taken, in words that name headers and show no value.
 func (e *examination) token() Token {
 	if e.err != nil {
 		return Token{Why: e.whyNot()}
@@ -50,7 +50,7 @@ func (e *examination) whyNot() string {
 
 func (e *examination) why() string {
 	if e.found.Header == "" {
-		return "No header holds a token, so the fallback token of T2G_FALLBACK_TOKEN stands in."
+		return "No header holds a token, so the fallback token of T2G_FALLBACK_TOKEN is used."
 	}
 	var why strings.Builder
 	fmt.Fprintf(&why, "%s is the first of the configured names that holds a token.", e.found.Header)
@@ -92,7 +92,7 @@ func (e *examination) others() []candidate {
 	return others
 }
 
-// describe says what a token is, compared with the one taken.
+// describe names what a token is, compared with the one taken.
 func (e *examination) describe(other token.Found) string {
 	switch {
 	case other.Fingerprint() == e.found.Fingerprint():
@@ -105,7 +105,7 @@ func (e *examination) describe(other token.Found) string {
 
 // Missing explains a request without a token, for the problem token_not_found: what is
 // wrong, what to switch on at the gateway that seems to be in front, the names that were
-// looked for, and the names of the headers that came. It tells no value of a header.
+// looked for, and the names of the headers that came. It shows no value of a header.
 func Missing(h http.Header, tokens *token.Extractor) (detail, fix string, wanted, arrived []string) {
 	seen := recognise(h)
 	wanted = append([]string{}, tokens.Names()...)
