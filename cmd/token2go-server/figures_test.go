@@ -24,7 +24,7 @@ import (
 const (
 	maxProgram = 28.0                  // MB on the disk, stripped
 	maxIdle    = 30.0                  // MB resident when idle
-	maxReady   = 50 * time.Millisecond // from its start until /ready says yes
+	maxReady   = 50 * time.Millisecond // from its start until /ready answers 200
 	maxGrowth  = 1.1                   // resident after a million requests against after a quarter of them
 	manyOfThem = 1_000_000
 	manyIdle   = 10_000
@@ -89,31 +89,17 @@ func shipped(b *testing.B) string {
 // running is the shipped program, serving, with its lines in a file.
 type running struct {
 	contender
-	ready time.Duration // from its start until /ready says yes
+	ready time.Duration // from its start until /ready answers 200
+	lines string        // the path of the file with its lines
 	end   func()
 }
 
 func serveShipped(b *testing.B, path string) *running {
 	b.Helper()
-	output, err := os.Create(filepath.Join(b.TempDir(), "lines"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer output.Close()
 	port, ops := process.Port(b), process.Port(b)
-	child := exec.Command(path)
-	child.Env = []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=" + ops}
-	child.Stdout, child.Stderr = output, os.Stderr
+	s := &running{lines: filepath.Join(b.TempDir(), "lines")}
 	begin := time.Now()
-	if err := child.Start(); err != nil {
-		b.Fatal(err)
-	}
-	s := &running{contender: contender{"127.0.0.1:" + port, child.Process.Pid}}
-	s.end = sync.OnceFunc(func() {
-		_ = child.Process.Kill()
-		_ = child.Wait()
-	})
-	b.Cleanup(s.end)
+	s.contender, s.end = launchServer(b, path, s.lines, port, "T2G_OPS_PORT="+ops)
 	for !isReady("127.0.0.1:" + ops) {
 		if time.Since(begin) > 30*time.Second {
 			b.Fatal("not ready after 30 seconds")
@@ -122,6 +108,50 @@ func serveShipped(b *testing.B, path string) *running {
 	}
 	s.ready = time.Since(begin)
 	return s
+}
+
+// serveOriginal serves 1.0.3, which has no ops listener.
+func serveOriginal(b *testing.B, path string) contender {
+	b.Helper()
+	c, _ := launchServer(b, path, filepath.Join(b.TempDir(), "lines"), process.Port(b))
+	c.first(b, tokenRequest(), http.StatusOK)
+	return c
+}
+
+// launchServer starts a program with its lines in a file, and returns what ends it.
+func launchServer(b *testing.B, path, lines, port string, environment ...string) (contender, func()) {
+	b.Helper()
+	output, err := os.Create(lines)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer output.Close()
+	child := exec.Command(path)
+	child.Env = append(environment, "T2G_SERVER_PORT="+port)
+	child.Stdout, child.Stderr = output, output
+	if err := child.Start(); err != nil {
+		b.Fatal(err)
+	}
+	end := sync.OnceFunc(func() {
+		_ = child.Process.Signal(os.Interrupt)
+		_ = child.Wait()
+	})
+	b.Cleanup(end)
+	return contender{"127.0.0.1:" + port, child.Process.Pid}, end
+}
+
+// checkLines ends the server and counts its lines: as many hand-overs as requests.
+func (s *running) checkLines(b *testing.B) {
+	b.Helper()
+	s.end()
+	lines, err := os.ReadFile(s.lines)
+	if err != nil {
+		b.Fatal(err)
+	}
+	handedOver := bytes.Count(lines, []byte(`"msg":"audit","decision":"handed_over"`))
+	if access := bytes.Count(lines, []byte(`"msg":"access"`)); handedOver == 0 || handedOver != access {
+		b.Errorf("got %d audit lines and %d access lines, want one of each for every request", handedOver, access)
+	}
 }
 
 func isReady(ops string) bool {
@@ -139,7 +169,7 @@ func isReady(ops string) bool {
 func (s *running) hold(b *testing.B, count int) {
 	request := tokenRequest()
 	before := resident(b, s.process)
-	for held := 0; held < count; held += connections {
+	for held := 0; held < count; held += callers {
 		some, err := s.call(request, http.StatusOK)
 		if errors.Is(err, syscall.EMFILE) {
 			b.Skipf("SKIPPED, for want of descriptors: ulimit -n lets %d connections be open, want %d", held, count)
@@ -179,13 +209,13 @@ func (s *running) exhaust(b *testing.B, count int) {
 	var sizes []float64
 	const samples = 20
 	for sample := range samples {
-		errs := make([]error, connections)
-		var callers sync.WaitGroup
+		errs := make([]error, callers)
+		var group sync.WaitGroup
 		for i, one := range crowd.Callers {
-			callers.Go(func() {
-				for n := range count / samples / connections {
+			group.Go(func() {
+				for n := range count / samples / callers {
 					kind := kinds[n%len(kinds)]
-					number := (sample*(count/samples/connections)+n)*connections + i
+					number := (sample*(count/samples/callers)+n)*callers + i
 					one.Begins = fmt.Appendf(nil, "HTTP/1.1 %d ", kind.status)
 					one.Request = bytes.ReplaceAll(kind.request, []byte(numeral(0)), []byte(numeral(number)))
 					if _, errs[i] = one.Call(); errs[i] != nil {
@@ -194,7 +224,7 @@ func (s *running) exhaust(b *testing.B, count int) {
 				}
 			})
 		}
-		callers.Wait()
+		group.Wait()
 		if err := errors.Join(errs...); err != nil {
 			b.Fatal(err)
 		}

@@ -12,78 +12,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/token2go/token2go/internal/t2gtest"
-	"github.com/token2go/token2go/internal/t2gtest/process"
 )
-
-// stand is where the server and the bare handler are measured.
-type stand struct {
-	server, bare contender
-	lines        string // the path of the file with the server's lines
-	end          func() // ends the server
-}
 
 // contender is a server that runs.
 type contender struct {
 	address string // host:port
-	process int    // 0 where it was started by hand
+	process int
 }
-
-func newStand(b *testing.B) *stand {
-	b.Helper()
-	folder := b.TempDir()
-	s := &stand{lines: filepath.Join(folder, "lines")}
-	output, err := os.Create(s.lines)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer output.Close()
-	port := process.Port(b)
-	s.server.address = "127.0.0.1:" + port
-	s.server.process, s.end = start(b, roleServer, output, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+process.Port(b), "T2G_OPS_PPROF=true")
-
-	answer := filepath.Join(folder, "answer")
-	if err := os.WriteFile(answer, s.server.first(b, tokenRequest(), http.StatusOK), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	port = process.Port(b)
-	s.bare.address = "127.0.0.1:" + port
-	s.bare.process, _ = start(b, roleBare, os.Stderr, benchPort+"="+port, benchBytes+"="+answer)
-	s.bare.first(b, tokenRequest(), http.StatusOK)
-	return s
-}
-
-// start runs this program once more in a role, and returns its process and what ends it.
-// It ends with this process too, however that ends, for its standard input is closed then.
-func start(b *testing.B, role string, output *os.File, environment ...string) (process int, end func()) {
-	b.Helper()
-	child := exec.Command(os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkRatio$", "-test.timeout=0")
-	child.Env = append(os.Environ(), append(environment, benchRole+"="+role)...)
-	child.Stdout, child.Stderr = output, os.Stderr
-	input, err := child.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		b.Fatal(err)
-	}
-	end = func() {
-		_ = input.Close()
-		_ = child.Wait()
-	}
-	b.Cleanup(end)
-	return child.Process.Pid, end
-}
-
-// connections is how many requests are on their way at once.
-const connections = 8
 
 func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Crowd {
 	b.Helper()
@@ -97,7 +37,7 @@ func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Crowd
 
 func (c contender) call(request []byte, status int) (*t2gtest.Crowd, error) {
 	dial := func() (net.Conn, error) { return net.Dial("tcp", c.address) }
-	return t2gtest.NewCrowd(connections, dial, request, status)
+	return t2gtest.NewCrowd(callers, dial, request, status)
 }
 
 // first waits for the server to listen, and returns its answer.
@@ -127,31 +67,6 @@ func turn(b *testing.B, c *t2gtest.Crowd, length time.Duration) float64 {
 		b.Fatal(err)
 	}
 	return rate
-}
-
-// checkLines ends the server and counts its lines: as many hand-overs as requests, so
-// that no speed is measured that was bought with lines left out.
-func (s *stand) checkLines(b *testing.B) {
-	b.Helper()
-	s.end()
-	file, err := os.Open(s.lines)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer file.Close()
-	var handedOver, access int
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		switch line := lines.Bytes(); {
-		case bytes.Contains(line, []byte(`"msg":"audit","decision":"handed_over"`)):
-			handedOver++
-		case bytes.Contains(line, []byte(`"msg":"access"`)):
-			access++
-		}
-	}
-	if handedOver == 0 || handedOver != access {
-		b.Errorf("got %d audit lines and %d access lines, want one of each for every request", handedOver, access)
-	}
 }
 
 // parsed is a request as net/http hands it to a handler.
