@@ -31,7 +31,7 @@ func load(t *testing.T) *openapi3.T {
 	return document
 }
 
-func TestTheDocumentAndItsExamplesAreValid(t *testing.T) {
+func TestDocumentAndExamplesAreValid(t *testing.T) {
 	document := load(t)
 	if err := document.Validate(t.Context(), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaDefaultsValidation(), openapi3.EnableSchemaPatternValidation()); err != nil {
 		t.Error(err)
@@ -41,7 +41,7 @@ func TestTheDocumentAndItsExamplesAreValid(t *testing.T) {
 	}
 }
 
-func TestAnExampleThatDoesNotFitItsSchemaIsFound(t *testing.T) {
+func TestValidationFindsBadExample(t *testing.T) {
 	broken := strings.Replace(openapi.GatewayYAML(), "example: {status: OK.}", "example: {status: fine}", 1)
 	if broken == openapi.GatewayYAML() {
 		t.Fatal("the document holds no example of /health")
@@ -55,7 +55,7 @@ func TestAnExampleThatDoesNotFitItsSchemaIsFound(t *testing.T) {
 	}
 }
 
-func TestJSONIsTheYAMLDocument(t *testing.T) {
+func TestJSONEqualsYAML(t *testing.T) {
 	want, err := fromYAML(openapi.GatewayYAML())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestJSONIsTheYAMLDocument(t *testing.T) {
 	}
 }
 
-func TestTheKindsAreThoseOfTheProgram(t *testing.T) {
+func TestDocumentedKindsEqualProblemKinds(t *testing.T) {
 	var listed []string
 	for _, kind := range load(t).Components.Schemas["ProblemKind"].Value.Enum {
 		listed = append(listed, fmt.Sprint(kind))
@@ -88,7 +88,7 @@ func TestTheKindsAreThoseOfTheProgram(t *testing.T) {
 }
 
 // A response tells its kinds by the enum in its schema, and shows them by examples.
-func TestEveryKindIsToldAndShownByAnOperation(t *testing.T) {
+func TestEveryKindHasExample(t *testing.T) {
 	told, shown := map[problem.Kind]bool{}, map[problem.Kind]bool{}
 	for where, response := range responses(load(t)) {
 		media := response.Content.Get(problem.MediaType)
@@ -133,7 +133,7 @@ func checkExample(t *testing.T, where string, example any) problem.Kind {
 	return kind
 }
 
-func TestEveryRefusalIsAlsoAPageAndIsNeverKept(t *testing.T) {
+func TestEveryRefusalHasPageAndNoStore(t *testing.T) {
 	refusals := 0
 	for where, response := range responses(load(t)) {
 		if response.Content.Get(problem.MediaType) == nil {
@@ -152,7 +152,7 @@ func TestEveryRefusalIsAlsoAPageAndIsNeverKept(t *testing.T) {
 	}
 }
 
-func TestEveryOperationTellsOfWhatCanHappenAnywhere(t *testing.T) {
+func TestEveryOperationListsCommonRefusals(t *testing.T) {
 	operations := 0
 	for path, item := range load(t).Paths.Map() {
 		for method, operation := range item.Operations() {
@@ -172,7 +172,7 @@ func TestEveryOperationTellsOfWhatCanHappenAnywhere(t *testing.T) {
 	}
 }
 
-func TestWeSayNoMoreThanWeList(t *testing.T) {
+func TestSchemasRejectUnknownMembers(t *testing.T) {
 	open := []string{"Document"}
 	for name, schema := range load(t).Components.Schemas {
 		if !schema.Value.Type.Is("object") || slices.Contains(open, name) {
@@ -187,7 +187,7 @@ func TestWeSayNoMoreThanWeList(t *testing.T) {
 	}
 }
 
-func TestTheFingerprintShownIsThatOfTheTokenShown(t *testing.T) {
+func TestExampleFingerprintFitsToken(t *testing.T) {
 	examples := load(t).Paths.Value("/token").Get.Responses.Value("200").Value.Content.Get("application/json").Examples
 	if len(examples) == 0 {
 		t.Fatal("no example of a token")
@@ -201,7 +201,7 @@ func TestTheFingerprintShownIsThatOfTheTokenShown(t *testing.T) {
 	}
 }
 
-func TestTheServerIsRelative(t *testing.T) {
+func TestServerIsRelative(t *testing.T) {
 	servers := load(t).Servers
 	if len(servers) != 1 || servers[0].URL != "./" {
 		t.Errorf("got %+v, want the one server ./, which holds under every prefix", servers)

@@ -13,7 +13,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestEachCommandSaysItsPartAndExitsAsItShould(t *testing.T) {
+func TestCommandsPrintAndExit(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name      string
@@ -60,7 +60,7 @@ func TestEachCommandSaysItsPartAndExitsAsItShould(t *testing.T) {
 	}
 }
 
-func TestHelpHasEveryVariableAndFitsATerminal(t *testing.T) {
+func TestHelpListsEveryVariable(t *testing.T) {
 	t.Parallel()
 	p := launch(t, []string{"--help"})
 	p.Code(t)
@@ -76,7 +76,7 @@ func TestHelpHasEveryVariableAndFitsATerminal(t *testing.T) {
 	}
 }
 
-func TestConfigPrintsWhatTakesEffectAndNoSecret(t *testing.T) {
+func TestConfigPrintsEffectiveValuesMasked(t *testing.T) {
 	t.Parallel()
 	const secret = "mark-of-a-secret"
 	p := launch(t, []string{"config"},
@@ -102,7 +102,7 @@ func TestConfigPrintsWhatTakesEffectAndNoSecret(t *testing.T) {
 	}
 }
 
-func TestABadConfigurationEndsEveryCommandAtOnceWithALineForEachMistake(t *testing.T) {
+func TestBadConfigurationListsEveryFault(t *testing.T) {
 	t.Parallel()
 	const secret = "mark of a secret"
 	environment := []string{
@@ -147,7 +147,7 @@ func TestABadConfigurationEndsEveryCommandAtOnceWithALineForEachMistake(t *testi
 	}
 }
 
-func TestADoorThatIsTakenEndsTheStart(t *testing.T) {
+func TestStartFailsOnUsedPort(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -169,7 +169,7 @@ func TestADoorThatIsTakenEndsTheStart(t *testing.T) {
 	}
 }
 
-func TestAReportThatDoesNotFitOnTheDiskIsNoSuccess(t *testing.T) {
+func TestReportFailsOnFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"version", "config", "--help", "demo --help"} {
 		c := exec.Command(os.Args[0], strings.Fields(command)...)
@@ -191,7 +191,7 @@ func fullDevice(t *testing.T) *os.File {
 	return file
 }
 
-func TestAReaderWhoHasEnoughEndsAReportQuietly(t *testing.T) {
+func TestReportEndsQuietlyOnClosedPipe(t *testing.T) {
 	t.Parallel()
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -214,7 +214,7 @@ func TestSecretsAreReadFromFiles(t *testing.T) {
 	if err := os.WriteFile(path, []byte("from-a-file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h := openHouse(t, "T2G_FALLBACK_TOKEN_FILE="+path)
+	h := openInstance(t, "T2G_FALLBACK_TOKEN_FILE="+path)
 	if status, body := mustGet(t, "http://"+h.gateway+"/token"); status != 200 || !strings.Contains(body, `"secret":"from-a-file"`) {
 		t.Errorf("got %d %s, want the token of the file", status, body)
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestADrainingServerSaysSoFirstAndTakesRequestsMeanwhile(t *testing.T) {
+func TestDrainReportsNotReadyAndServes(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_DRAIN_DELAY=2s")
+	h := openInstance(t, "T2G_DRAIN_DELAY=2s")
 	if status, body := mustGet(t, "http://"+h.ops+"/ready"); status != http.StatusOK || body != `{"status":"ready"}` {
 		t.Fatalf("got %d %s, want ready", status, body)
 	}
@@ -59,7 +59,7 @@ const (
 )
 
 // begin sends half a request, and returns when the server waits for the rest.
-func begin(t *testing.T, h *house) net.Conn {
+func begin(t *testing.T, h *instance) net.Conn {
 	t.Helper()
 	connection := dial(t, h.gateway)
 	say(t, connection, half)
@@ -69,9 +69,9 @@ func begin(t *testing.T, h *house) net.Conn {
 	return connection
 }
 
-func TestTheOpsDoorGoesDownLast(t *testing.T) {
+func TestOpsListenerClosesLast(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_SHUTDOWN_TIMEOUT=1m")
+	h := openInstance(t, "T2G_SHUTDOWN_TIMEOUT=1m")
 	slow := begin(t, h)
 	h.Signal(t, syscall.SIGTERM)
 	process.Until(t, "the gateway listener is shut", func() bool {
@@ -94,10 +94,10 @@ func TestTheOpsDoorGoesDownLast(t *testing.T) {
 	}
 }
 
-func TestASecondSignalEndsAtOnce(t *testing.T) {
+func TestSecondSignalEndsImmediately(t *testing.T) {
 	t.Parallel()
 	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		h := openHouse(t, "T2G_DRAIN_DELAY=10m")
+		h := openInstance(t, "T2G_DRAIN_DELAY=10m")
 		h.Signal(t, syscall.SIGINT)
 		process.Until(t, "it drains", func() bool { return len(h.lines("draining")) > 0 })
 		h.Signal(t, second)
@@ -107,9 +107,9 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestConnectionsWithNothingOnThemDoNotHoldUpTheEnd(t *testing.T) {
+func TestIdleConnectionsDoNotDelayShutdown(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_SHUTDOWN_TIMEOUT=1m")
+	h := openInstance(t, "T2G_SHUTDOWN_TIMEOUT=1m")
 	for range 20 {
 		idle := dial(t, h.gateway)
 		say(t, idle, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -128,9 +128,9 @@ func TestConnectionsWithNothingOnThemDoNotHoldUpTheEnd(t *testing.T) {
 	}
 }
 
-func TestARequestThatDoesNotEndIsReported(t *testing.T) {
+func TestShutdownReportsUnfinishedRequests(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_SHUTDOWN_TIMEOUT=200ms")
+	h := openInstance(t, "T2G_SHUTDOWN_TIMEOUT=200ms")
 	begin(t, h)
 	begin(t, h)
 	h.Signal(t, syscall.SIGTERM)
@@ -144,9 +144,9 @@ func TestARequestThatDoesNotEndIsReported(t *testing.T) {
 
 // Clients that keep their connections ask without a pause while the server is told to
 // end. Each must be told that its connection closes; none may find it closed.
-func TestNoRequestIsLostWhenTheServerEndsUnderLoad(t *testing.T) {
+func TestDrainLosesNoRequestUnderLoad(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_DRAIN_DELAY=3s")
+	h := openInstance(t, "T2G_DRAIN_DELAY=3s")
 	const clients = 32
 	var answered atomic.Int64
 	errs := make([]error, clients)

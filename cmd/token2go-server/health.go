@@ -18,7 +18,7 @@ func healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Exit 0 if the server that runs with this environment is healthy, else 1",
-		Long: "healthcheck asks /health at the ops door, or at the gateway door where the ops door is off.\n" +
+		Long: "healthcheck asks /health at the ops listener, or at the gateway listener where the ops listener is off.\n" +
 			"It is for containers without a shell. A wrong variable ends it with exit code 1, too.",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -49,7 +49,7 @@ func checkHealth(ctx context.Context, s settings) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusForbidden && s.Ops.Port == 0 && s.Gateway.CIDRs != nil {
-		return nil // the gateway door is up, and this computer is not the gateway
+		return nil // the gateway listener is up, and this computer is not the gateway
 	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("not healthy: got status %d from %s", answer.StatusCode, address)

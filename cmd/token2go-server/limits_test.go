@@ -17,9 +17,9 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestHeadersOverTheLimitAreRefusedInOurOwnWords(t *testing.T) {
+func TestLargeHeadersAreExplained(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_MAX_HEADER_BYTES=4096")
+	h := openInstance(t, "T2G_MAX_HEADER_BYTES=4096")
 	for _, size := range []int{4096, 8192, 15 << 10} {
 		status, body := mustGet(t, "http://"+h.gateway+"/token", "X-Large", strings.Repeat("x", size))
 		var refusal struct{ Type, Detail, Fix string }
@@ -42,9 +42,9 @@ func TestHeadersOverTheLimitAreRefusedInOurOwnWords(t *testing.T) {
 
 // Each of these clients says less than a request. All wait at once, so that the test
 // takes as long as the longest limit.
-func TestAClientThatDawdlesIsCutOff(t *testing.T) {
+func TestSlowClientIsDisconnected(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t)
+	h := openInstance(t)
 	const head = "POST /flow/redirect/token HTTP/1.1\r\nHost: t\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n" +
 		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n"
 	for _, test := range []struct {
@@ -89,9 +89,9 @@ func TestAClientThatDawdlesIsCutOff(t *testing.T) {
 	}
 }
 
-func TestManyHalfRequestsLeaveRoomForWholeOnes(t *testing.T) {
+func TestHalfRequestsDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t)
+	h := openInstance(t)
 	for range 300 {
 		say(t, dial(t, h.gateway), "GET /token HTTP/1.1\r\nHost: t\r\nX-Slow: ")
 	}
@@ -104,9 +104,9 @@ func TestManyHalfRequestsLeaveRoomForWholeOnes(t *testing.T) {
 	}
 }
 
-func TestAClientThatGoesAwayAmidAnAnswerHarmsNobody(t *testing.T) {
+func TestResetDuringAnswerAffectsNoOther(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_TOKEN_HEADER_NAMES="+tokenHeader, "T2G_IDENTITY_HEADER_NAMES=X-User")
+	h := openInstance(t, "T2G_TOKEN_HEADER_NAMES="+tokenHeader, "T2G_IDENTITY_HEADER_NAMES=X-User")
 	for range 50 {
 		connection := dial(t, h.gateway)
 		// Many requests at once, whose answers do not fit the socket's buffers.
@@ -127,21 +127,21 @@ func TestAClientThatGoesAwayAmidAnAnswerHarmsNobody(t *testing.T) {
 }
 
 // Who runs out of file descriptors takes no connection, and that is worth a line.
-func TestRunningOutOfDescriptorsIsLoggedAndPasses(t *testing.T) {
+func TestDescriptorExhaustionIsLoggedAndRecovers(t *testing.T) {
 	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		process.Missing(t, err.Error())
 	}
-	h := &house{program: started(t, exec.Command(shell, "-c", `ulimit -n 48 && exec "$0"`, os.Args[0]),
+	h := &instance{program: started(t, exec.Command(shell, "-c", `ulimit -n 48 && exec "$0"`, os.Args[0]),
 		"T2G_SERVER_PORT=0", "T2G_OPS_PORT="+process.Port(t))}
 	h.find(t)
-	var crowd []net.Conn
+	var several []net.Conn
 	for range 80 {
-		crowd = append(crowd, dial(t, h.gateway))
+		several = append(several, dial(t, h.gateway))
 	}
 	process.Until(t, "the lack is logged", func() bool { return len(h.lines("connections are not accepted")) > 0 })
-	for _, connection := range crowd {
+	for _, connection := range several {
 		_ = connection.Close()
 	}
 	process.Until(t, "it answers again", func() bool {
@@ -150,9 +150,9 @@ func TestRunningOutOfDescriptorsIsLoggedAndPasses(t *testing.T) {
 	})
 }
 
-func TestTheGatewayDoorAnswersOnlyTheGateway(t *testing.T) {
+func TestGatewayListenerAnswersOnlyPeers(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_GATEWAY_CIDRS=127.0.0.2")
+	h := openInstance(t, "T2G_GATEWAY_CIDRS=127.0.0.2")
 	if status, _ := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good"); status != http.StatusForbidden {
 		t.Errorf("got %d from 127.0.0.1, want 403", status)
 	}
@@ -169,9 +169,9 @@ func TestTheGatewayDoorAnswersOnlyTheGateway(t *testing.T) {
 }
 
 // net/http answers this one before any handler, unless it is told not to.
-func TestAQuestionAboutTheWholeServerIsGuardedAsAnyOther(t *testing.T) {
+func TestOptionsAsteriskIsChecked(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "T2G_GATEWAY_CIDRS=192.0.2.1")
+	h := openInstance(t, "T2G_GATEWAY_CIDRS=192.0.2.1")
 	connection := dial(t, h.gateway)
 	say(t, connection, "OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n")
 	got := readReply(t, connection)
@@ -180,13 +180,13 @@ func TestAQuestionAboutTheWholeServerIsGuardedAsAnyOther(t *testing.T) {
 	}
 }
 
-func TestTheOpsDoorHasProfilesOnlyWhenAsked(t *testing.T) {
+func TestProfilesNeedVariable(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		value string
 		want  int
 	}{{"false", http.StatusNotFound}, {"true", http.StatusOK}} {
-		h := openHouse(t, "T2G_OPS_PPROF="+test.value)
+		h := openInstance(t, "T2G_OPS_PPROF="+test.value)
 		if status, _ := mustGet(t, "http://"+h.ops+"/debug/pprof/goroutine"); status != test.want {
 			t.Errorf("T2G_OPS_PPROF=%s: got %d, want %d", test.value, status, test.want)
 		}

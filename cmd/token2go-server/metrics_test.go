@@ -10,9 +10,9 @@ import (
 )
 
 // What docs/operations.md says of the metrics is what a running server has.
-func TestTheDocumentedMetricsAreThoseThatAreServed(t *testing.T) {
+func TestDocumentedMetricsEqualServed(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t)
+	h := openInstance(t)
 	mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good")
 	mustGet(t, "http://"+h.gateway+"/nowhere")
 	_, served := mustGet(t, "http://"+h.ops+"/metrics")

@@ -61,22 +61,22 @@ func started(t testing.TB, c *exec.Cmd, environment ...string) *program {
 	return p
 }
 
-// house is a server that serves, with the addresses of its doors, host:port.
-type house struct {
+// instance is a server that serves, with the addresses of its listeners, host:port.
+type instance struct {
 	*program
 	gateway, ops string
 }
 
 // open starts a server on ports that nobody has, and waits until it serves.
-func openHouse(t testing.TB, environment ...string) *house {
+func openInstance(t testing.TB, environment ...string) *instance {
 	t.Helper()
-	h := &house{program: launch(t, nil, append([]string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + process.Port(t)}, environment...)...)}
+	h := &instance{program: launch(t, nil, append([]string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + process.Port(t)}, environment...)...)}
 	h.find(t)
 	return h
 }
 
 // find reads the addresses of the doors from the lines that the server writes.
-func (h *house) find(t testing.TB) {
+func (h *instance) find(t testing.TB) {
 	t.Helper()
 	err := h.Await(soon, func() bool {
 		h.gateway, h.ops = h.address("gateway"), h.address("ops")
@@ -87,7 +87,7 @@ func (h *house) find(t testing.TB) {
 	}
 }
 
-func (h *house) address(name string) string {
+func (h *instance) address(name string) string {
 	for _, line := range h.lines("serving") {
 		if line["listener"] == name {
 			return line["address"].(string)

@@ -19,12 +19,12 @@ const handedOver = `token2go_handovers_total{decision="handed_over",way="token"}
 
 // recordTo starts a server whose lines go to a file that a test cannot read, on ports
 // that are known beforehand.
-func recordTo(t *testing.T, stdout *os.File, environment ...string) *house {
+func recordTo(t *testing.T, stdout *os.File, environment ...string) *instance {
 	t.Helper()
 	port, ops := process.Port(t), process.Port(t)
 	c := exec.Command(os.Args[0])
 	c.Stdout = stdout
-	h := &house{
+	h := &instance{
 		program: started(t, c, append(environment, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops)...),
 		gateway: "127.0.0.1:" + port, ops: "127.0.0.1:" + ops,
 	}
@@ -38,7 +38,7 @@ func recordTo(t *testing.T, stdout *os.File, environment ...string) *house {
 	return h
 }
 
-func TestWhatCannotBePutOnRecordIsNotHandedOver(t *testing.T) {
+func TestNothingIsHandedOverOnFullDisk(t *testing.T) {
 	t.Parallel()
 	const secret = "opaque-and-good"
 	h := recordTo(t, fullDevice(t))
@@ -58,7 +58,7 @@ func TestWhatCannotBePutOnRecordIsNotHandedOver(t *testing.T) {
 	}
 }
 
-func TestTheServerEndsWhenNobodyReadsItsRecord(t *testing.T) {
+func TestServerEndsWhenStdoutIsClosed(t *testing.T) {
 	t.Parallel()
 	const secret = "opaque-and-good"
 	reader, writer, err := os.Pipe()
@@ -84,7 +84,7 @@ func TestTheServerEndsWhenNobodyReadsItsRecord(t *testing.T) {
 }
 
 // A reader that stands still, such as a terminal that is held, fills the pipe.
-func TestAReaderWhoStandsStillCannotKeepTheServerFromEnding(t *testing.T) {
+func TestBlockedStdoutDoesNotPreventShutdown(t *testing.T) {
 	t.Parallel()
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -121,7 +121,7 @@ func TestAReaderWhoStandsStillCannotKeepTheServerFromEnding(t *testing.T) {
 	}
 }
 
-func TestLinesAreJSONUnlessAskedOtherwise(t *testing.T) {
+func TestLogFormatIsJSONByDefault(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ format, want string }{
 		{"", `"level":"INFO","msg":"serving","listener":"gateway"`},
@@ -133,7 +133,7 @@ func TestLinesAreJSONUnlessAskedOtherwise(t *testing.T) {
 	}
 }
 
-func TestTheAuditLineIsWrittenAtEveryLevel(t *testing.T) {
+func TestAuditLineIsWrittenAtEveryLevel(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		level  string
@@ -141,7 +141,7 @@ func TestTheAuditLineIsWrittenAtEveryLevel(t *testing.T) {
 	}{{"info", 1}, {"error", 0}} {
 		// At this level the server does not say where it serves.
 		port, ops := process.Port(t), process.Port(t)
-		h := &house{gateway: "127.0.0.1:" + port, ops: "127.0.0.1:" + ops}
+		h := &instance{gateway: "127.0.0.1:" + port, ops: "127.0.0.1:" + ops}
 		h.program = launch(t, nil, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops, "T2G_LOG_LEVEL="+test.level)
 		process.Until(t, "the server serves", func() bool { _, _, err := get("http://" + h.ops + "/ready"); return err == nil })
 		mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good", "X-Forwarded-User", "ada")

@@ -10,7 +10,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestLinesAreTextOnATerminal(t *testing.T) {
+func TestLogFormatIsTextOnTerminal(t *testing.T) {
 	t.Parallel()
 	outside, terminal := process.Terminal(t)
 	h := recordTo(t, terminal)

@@ -56,7 +56,7 @@ var files = []struct{ path, mediaType, mark string }{
 	{"/swagger-ui/swagger-ui-bundle.js", "text/javascript; charset=utf-8", "SwaggerUIBundle"},
 }
 
-func TestEveryFileIsServedWithItsType(t *testing.T) {
+func TestHandlerServesEveryFileWithType(t *testing.T) {
 	for _, test := range files {
 		answer := ask(t, http.MethodGet, test.path)
 		if answer.StatusCode != http.StatusOK {
@@ -74,7 +74,7 @@ func TestEveryFileIsServedWithItsType(t *testing.T) {
 	}
 }
 
-func TestANoticeStandsOnThePageAsText(t *testing.T) {
+func TestHandlerEscapesNotice(t *testing.T) {
 	noticed := apidocs.Handler(apidocs.Options{NotFound: http.NotFoundHandler(), Notice: "For <trying> out"})
 	for _, path := range []string{"/swagger-ui/", "/swagger-ui/index.html"} {
 		w := httptest.NewRecorder()
@@ -89,7 +89,7 @@ func TestANoticeStandsOnThePageAsText(t *testing.T) {
 	}
 }
 
-func TestCompressedIsTheSameFileUnderAnotherETag(t *testing.T) {
+func TestHandlerCompressesUnderAnotherETag(t *testing.T) {
 	for _, test := range files {
 		plain, packed := ask(t, http.MethodGet, test.path), ask(t, http.MethodGet, test.path, "Accept-Encoding", "br, gzip;q=0.8")
 		if got := packed.Header.Get("Content-Encoding"); got != "gzip" {
@@ -115,7 +115,7 @@ func TestCompressedIsTheSameFileUnderAnotherETag(t *testing.T) {
 	}
 }
 
-func TestOnlyAClearGzipIsAnsweredCompressed(t *testing.T) {
+func TestHandlerCompressesOnlyForGzip(t *testing.T) {
 	for accept, want := range map[string]string{
 		"gzip": "gzip", "deflate, GZIP": "gzip", "gzip ; q=0.001": "gzip",
 		"": "", "identity": "", "gzip;q=0": "", "gzip; q=0.000": "", "gzip;q=x": "", "x-gzipped": "", "*": "",
@@ -127,7 +127,7 @@ func TestOnlyAClearGzipIsAnsweredCompressed(t *testing.T) {
 	}
 }
 
-func TestManyFirstReadersGetTheSameFile(t *testing.T) {
+func TestHandlerIsSafeForConcurrentUse(t *testing.T) {
 	fresh := newHandler()
 	answers := make([]*httptest.ResponseRecorder, 8)
 	var readers sync.WaitGroup
@@ -147,7 +147,7 @@ func TestManyFirstReadersGetTheSameFile(t *testing.T) {
 	}
 }
 
-func TestHEADIsGETWithoutTheBody(t *testing.T) {
+func TestHandlerAnswersHEADWithoutBody(t *testing.T) {
 	for _, test := range files {
 		for _, accept := range []string{"", "gzip"} {
 			get := ask(t, http.MethodGet, test.path, "Accept-Encoding", accept)
@@ -167,7 +167,7 @@ func TestHEADIsGETWithoutTheBody(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsStillTheSameIsNotSentAgain(t *testing.T) {
+func TestHandlerAnswersNotModified(t *testing.T) {
 	for _, accept := range []string{"", "gzip"} {
 		etag := ask(t, http.MethodGet, "/swagger-ui/", "Accept-Encoding", accept).Header.Get("ETag")
 		for _, known := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
@@ -182,7 +182,7 @@ func TestAFileThatIsStillTheSameIsNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotHereIsTheCallers404(t *testing.T) {
+func TestHandlerLeavesUnknownFilesToNotFound(t *testing.T) {
 	for _, target := range []string{
 		"/swagger-ui/nothing",
 		"/swagger-ui/doc.json",
@@ -211,7 +211,7 @@ func TestWhatIsNotHereIsTheCallers404(t *testing.T) {
 	}
 }
 
-func TestTheRedirectHoldsNothingOfTheRequest(t *testing.T) {
+func TestRedirectIgnoresRequest(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		answer := ask(t, method, "/swagger-ui?next=//evil.example/", "Host", "evil.example", "X-Forwarded-Prefix", "//evil.example")
 		if got := answer.Header.Get("Location"); answer.StatusCode != http.StatusSeeOther || got != "./swagger-ui/" {
@@ -223,7 +223,7 @@ func TestTheRedirectHoldsNothingOfTheRequest(t *testing.T) {
 	}
 }
 
-func TestTheRedirectLeadsToThePageUnderEveryPrefix(t *testing.T) {
+func TestRedirectWorksUnderEveryPrefix(t *testing.T) {
 	for from, want := range map[string]string{
 		"http://gateway.example/swagger-ui":       "http://gateway.example/swagger-ui/",
 		"http://gateway.example/docs":             "http://gateway.example/swagger-ui/",
@@ -242,7 +242,7 @@ func TestTheRedirectLeadsToThePageUnderEveryPrefix(t *testing.T) {
 	}
 }
 
-func TestThePageRunsNothingInline(t *testing.T) {
+func TestPageHasNothingInline(t *testing.T) {
 	index := text(t, ask(t, http.MethodGet, "/swagger-ui/"))
 	for what, pattern := range map[string]string{
 		"a script without src":     `(?is)<script(?:\s+(?:defer|async|type="[^"]*"))*\s*>`,
@@ -263,7 +263,7 @@ func TestThePageRunsNothingInline(t *testing.T) {
 	}
 }
 
-func TestEveryFileThatThePageNamesIsThere(t *testing.T) {
+func TestPageReferencesExistingFiles(t *testing.T) {
 	index := text(t, ask(t, http.MethodGet, "/swagger-ui/"))
 	outside := map[string]bool{"/": true, "/favicon.ico": true, "/openapi.yaml": true, "/openapi.json": true}
 	within := 0

@@ -31,7 +31,7 @@ func TestWriteLeavesOutWhatIsEmpty(t *testing.T) {
 	}
 }
 
-func TestAHostileNameStaysOnItsLine(t *testing.T) {
+func TestWriteKeepsHostileNameOnOneLine(t *testing.T) {
 	for _, handler := range []func(*bytes.Buffer) slog.Handler{
 		func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 		func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
@@ -49,7 +49,7 @@ func TestAHostileNameStaysOnItsLine(t *testing.T) {
 	}
 }
 
-func TestADirectLineIsOutOnReturnBehindThoseBeforeIt(t *testing.T) {
+func TestDirectWritesEarlierLinesFirst(t *testing.T) {
 	var out bytes.Buffer
 	lines := audit.NewLines(&out)
 	fmt.Fprintln(lines.Held(), "first")
@@ -73,7 +73,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
-func TestALineThatCannotBeWrittenIsAnError(t *testing.T) {
+func TestWriteReturnsWriterError(t *testing.T) {
 	log := audit.New(slog.NewJSONHandler(audit.NewLines(full{}).Direct(), nil))
 	if err := log.Write(context.Background(), time.Now(), audit.Event{}); err == nil {
 		t.Error("got no error, want the writer's")
@@ -96,7 +96,7 @@ func (d *disk) Write(text []byte) (int, error) {
 	return written, nil
 }
 
-func TestALineThatWasCutOffSpoilsNoOther(t *testing.T) {
+func TestLinesSeparateTornLine(t *testing.T) {
 	out := &disk{room: 10}
 	lines := audit.NewLines(out)
 	for _, line := range []string{"first", "second", "third"} {
@@ -115,7 +115,7 @@ func TestALineThatWasCutOffSpoilsNoOther(t *testing.T) {
 	}
 }
 
-func TestManyWritersLoseNothing(t *testing.T) {
+func TestLinesAreSafeForConcurrentUse(t *testing.T) {
 	var out bytes.Buffer
 	lines := audit.NewLines(&out)
 	done := make(chan struct{})

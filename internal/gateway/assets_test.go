@@ -32,10 +32,10 @@ var hashedName = regexp.MustCompile(`^/static/[a-z-]+\.([0-9a-f]{12})\.[a-z]+$`)
 // browserLoads asks as a browser does for what a page loads.
 func browserLoads() []string { return []string{"Accept-Encoding", "gzip, deflate, br, zstd"} }
 
-func TestWhatAPageLoadsMayBeKeptForGood(t *testing.T) {
+func TestHashedFilesAreImmutable(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	_, body := get(t, house.Visitor(), house.Direct+"/", "Accept", "text/html")
+	server := open(t)
+	_, body := get(t, server.Visitor(), server.Direct+"/", "Accept", "text/html")
 	list := pageIn(t, body).loaded()
 	if len(list) < 5 {
 		t.Fatalf("got %v loaded, want styles, scripts and icons", list)
@@ -44,23 +44,23 @@ func TestWhatAPageLoadsMayBeKeptForGood(t *testing.T) {
 		if !hashedName.MatchString(path) {
 			t.Errorf("%s: its name does not change with its content", path)
 		}
-		answer, _ := get(t, house.Visitor(), house.Direct+path, browserLoads()...)
+		answer, _ := get(t, server.Visitor(), server.Direct+path, browserLoads()...)
 		if got, want := answer.header.Get("Cache-Control"), "public, max-age=31536000, immutable"; answer.status != http.StatusOK || got != want {
 			t.Errorf("%s: got %d and %q, want %q", path, answer.status, got, want)
 		}
-		again, body := get(t, house.Visitor(), house.Direct+path, append(browserLoads(), "If-None-Match", "W/"+answer.header.Get("ETag"))...)
+		again, body := get(t, server.Visitor(), server.Direct+path, append(browserLoads(), "If-None-Match", "W/"+answer.header.Get("ETag"))...)
 		if again.status != http.StatusNotModified || body != "" || again.header.Get("ETag") != answer.header.Get("ETag") {
 			t.Errorf("%s: got %d the second time, want 304", path, again.status)
 		}
 	}
 }
 
-// TestAFilesNameTellsItsContent: one of another content has another name, in the clauses
+// TestFileNamesContainTheirHash: one of another content has another name, in the clauses
 // by which scripts load each other, too.
-func TestAFilesNameTellsItsContent(t *testing.T) {
+func TestFileNamesContainTheirHash(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	_, body := get(t, house.Visitor(), house.Direct+"/", "Accept", "text/html")
+	server := open(t)
+	_, body := get(t, server.Visitor(), server.Direct+"/", "Accept", "text/html")
 	clause := regexp.MustCompile(`from "\./([^"]+)"`)
 	seen := map[string]bool{}
 	queue := pageIn(t, body).loaded()
@@ -71,7 +71,7 @@ func TestAFilesNameTellsItsContent(t *testing.T) {
 			continue
 		}
 		seen[path] = true
-		answer, text := get(t, house.Visitor(), house.Direct+path, "Accept-Encoding", "identity")
+		answer, text := get(t, server.Visitor(), server.Direct+path, "Accept-Encoding", "identity")
 		parts := hashedName.FindStringSubmatch(path)
 		if parts == nil || answer.header.Get("ETag") != `"`+parts[1]+`"` {
 			t.Errorf("%s: got the tag %s, want that of its name", path, answer.header.Get("ETag"))
@@ -97,17 +97,17 @@ func nameOf(t *testing.T, seen map[string]bool, plain string) string {
 	return ""
 }
 
-// TestAPageOfAnotherVersionFindsItsFiles: while replicas are replaced, the one that made
+// TestServeFileAnswersOutdatedNames: while replicas are replaced, the one that made
 // the page is not the one that is asked for its styles.
-func TestAPageOfAnotherVersionFindsItsFiles(t *testing.T) {
+func TestServeFileAnswersOutdatedNames(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	content, err := static.Assets.ReadFile("assets/app.css")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"app.css", "app.0123456789ab.css", "app.012345.css", "app." + strings.Repeat("0f", 32) + ".css"} {
-		answer, body := get(t, house.Visitor(), house.Direct+"/static/"+name)
+		answer, body := get(t, server.Visitor(), server.Direct+"/static/"+name)
 		if answer.status != http.StatusOK || body != string(content) || answer.header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: got %d, %d bytes and %q, want the present styles, not to be kept unasked", name, answer.status, len(body), answer.header.Get("Cache-Control"))
 		}
@@ -116,15 +116,15 @@ func TestAPageOfAnotherVersionFindsItsFiles(t *testing.T) {
 		"app.0123456789ab.js2", "app.xyzxyzxyzxyz.css", "app.01234.css", "nothing.css", "nothing.0123456789ab.css", "layout.html", "static.go",
 		"..%2fstatic.go", "%2e%2e", ".css", ".0123456789ab.css", "app.css%00", "APP.css", "app.css.gz",
 	} {
-		answer, body := get(t, house.Visitor(), house.Direct+"/static/"+name, with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+"/static/"+name, with(ofAda)...)
 		refused(t, answer, body, http.StatusNotFound, "not_found")
 	}
 }
 
-func TestFilesAreCompressedForWhoeverWantsIt(t *testing.T) {
+func TestFilesAreCompressedOnRequest(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	_, plain := get(t, house.Visitor(), house.Direct+"/static/app.css", "Accept-Encoding", "identity")
+	server := open(t)
+	_, plain := get(t, server.Visitor(), server.Direct+"/static/app.css", "Accept-Encoding", "identity")
 	for _, test := range []struct {
 		accept string
 		packed bool
@@ -140,7 +140,7 @@ func TestFilesAreCompressedForWhoeverWantsIt(t *testing.T) {
 		{"*", false},
 		{"x-gzip2", false},
 	} {
-		answer, body := get(t, house.Visitor(), house.Direct+"/static/app.css", "Accept-Encoding", test.accept)
+		answer, body := get(t, server.Visitor(), server.Direct+"/static/app.css", "Accept-Encoding", test.accept)
 		if got := answer.header.Get("Content-Encoding") == "gzip"; got != test.packed || answer.header.Get("Vary") != "Accept-Encoding" {
 			t.Errorf("%s: got it packed: %t, varying by %q, want %t", test.accept, got, answer.header.Get("Vary"), test.packed)
 		}
@@ -166,15 +166,15 @@ func unpacked(t *testing.T, body string) string {
 	return text.String()
 }
 
-// TestAPieceOfAFileIsTheWholeOne: nobody loads styles in pieces, and a piece of a packed
+// TestFilesIgnoreRange: nobody loads styles in pieces, and a piece of a packed
 // file would be of no use.
-func TestAPieceOfAFileIsTheWholeOne(t *testing.T) {
+func TestFilesIgnoreRange(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for _, lines := range [][]string{{"Accept-Encoding", "gzip"}, {"Accept-Encoding", "identity"}} {
-		whole, body := get(t, house.Visitor(), house.Direct+"/static/app.css", lines...)
+		whole, body := get(t, server.Visitor(), server.Direct+"/static/app.css", lines...)
 		for _, piece := range []string{"bytes=0-9", "bytes=5-", "bytes=-3", "bytes=0-1,5-6", "bytes=99999999-"} {
-			answer, got := get(t, house.Visitor(), house.Direct+"/static/app.css", append(lines, "Range", piece)...)
+			answer, got := get(t, server.Visitor(), server.Direct+"/static/app.css", append(lines, "Range", piece)...)
 			if answer.status != http.StatusOK || got != body || answer.length != whole.length {
 				t.Errorf("%v, %s: got %d and %d bytes, want the whole file", lines, piece, answer.status, len(got))
 			}
@@ -182,17 +182,17 @@ func TestAPieceOfAFileIsTheWholeOne(t *testing.T) {
 	}
 }
 
-// TestNothingWithATokenIsCompressed walks the pages as well: what is told of a token and
+// TestAnswersWithTokensAreNotCompressed walks the pages as well: what is told of a token and
 // what an attacker sends would be packed together (BREACH).
-func TestNothingWithATokenIsCompressed(t *testing.T) {
+func TestAnswersWithTokensAreNotCompressed(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	k := modern(t)
 	lines := with(ofAda, append(byProgram(), browserLoads()...)...)
 	for _, path := range []string{"/", "/index.html", "/token", "/echo", "/nothing", k.path(), k.path("responseMode=form_post"), k.path("target=", "responseMode=page"), flowPath} {
 		for _, accept := range []string{"text/html", "application/json"} {
 			lines[slices.Index(lines, "Accept")+1] = accept
-			answer, _ := get(t, house.Visitor(), house.Direct+path, lines...)
+			answer, _ := get(t, server.Visitor(), server.Direct+path, lines...)
 			if answer.header.Get("Content-Encoding") != "" || answer.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s for %s: got it packed as %q, %q, want neither packed nor kept", path, accept, answer.header.Get("Content-Encoding"), answer.header.Get("Cache-Control"))
 			}

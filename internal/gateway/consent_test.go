@@ -54,19 +54,19 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 		{"a browser that hides its name", []string{"User-Agent", "", "Accept", page}, true},
 		{"a browser that takes anything", []string{"User-Agent", firefox, "Accept", "*/*"}, true},
 	} {
-		for consent, house := range houses {
+		for consent, server := range houses {
 			t.Run(string(consent)+", "+test.name, func(t *testing.T) {
 				t.Parallel()
 				want := consent == flow.ConsentAlways || consent == flow.ConsentAuto && test.asked
-				for _, k := range []knocker{classic(t), modern(t)} {
-					answer, body := get(t, house.Visitor(), house.Direct+k.path(), with(ofAda, test.lines...)...)
+				for _, k := range []keyHolder{classic(t), modern(t)} {
+					answer, body := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, test.lines...)...)
 					if !want {
 						k.opens(t, redirected(t, answer, body, loopback))
 					} else if answer.status != http.StatusOK || pageIn(t, body).text("target-host") != "127.0.0.1:41234" {
 						t.Errorf("got %d to %q, want a question", answer.status, answer.header.Get("Location"))
 					}
 				}
-				answer, body := get(t, house.Visitor(), house.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, test.lines...)...)
+				answer, body := get(t, server.Visitor(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, test.lines...)...)
 				if answer.status != http.StatusOK || pageIn(t, body).text("next-page") == "" {
 					t.Errorf("got %d for a page to paste, want a question", answer.status)
 				}
@@ -76,7 +76,7 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 }
 
 // public is the half of the key that the program shows.
-func (k knocker) public(t *testing.T) *seal.Key {
+func (k keyHolder) public(t *testing.T) *seal.Key {
 	t.Helper()
 	key, err := seal.ParseKey(seal.KeyType(k.kind), k.key)
 	if err != nil {
@@ -87,10 +87,10 @@ func (k knocker) public(t *testing.T) *seal.Key {
 
 func TestTheQuestionSaysWhatItIsAbout(t *testing.T) {
 	t.Parallel()
-	house := open(t, always, clock(at(noon)))
+	server := open(t, always, clock(at(noon)))
 	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
 	const target = "http://127.0.0.1:41234/user/ada/token2go/cb?a=%31&b"
-	answer, body := get(t, house.Visitor(), house.Direct+k.path("target="+target, "client=my tool"),
+	answer, body := get(t, server.Visitor(), server.Direct+k.path("target="+target, "client=my tool"),
 		with(text, append(byProgram(), "X-Forwarded-Preferred-Username", "ada.analyst")...)...)
 	shown := pageIn(t, body)
 	words := k.public(t).Words(someState)
@@ -124,8 +124,8 @@ func TestTheQuestionSaysWhatItIsAbout(t *testing.T) {
 
 func TestTheQuestionSaysWhatIsNotKnown(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
-	_, body := get(t, house.Visitor(), house.Direct+classic(t).path(), with(ofAda)...)
+	server := open(t, always)
+	_, body := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda)...)
 	shown := pageIn(t, body)
 	for id, want := range map[string]string{"client": "No name given", "lifetime": "unknown", "who": "–"} {
 		if got := shown.text(id); got != want {
@@ -138,10 +138,10 @@ func TestTheQuestionSaysWhatIsNotKnown(t *testing.T) {
 // else, so the page is built of the same elements and attributes each time.
 func TestNamesStayText(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
+	server := open(t, always)
 	k := modern(t)
 	ask := func(state, client, target, person string) (page, string) {
-		answer, body := get(t, house.Visitor(), house.Direct+k.path("state="+state, "client="+client, "target="+target),
+		answer, body := get(t, server.Visitor(), server.Direct+k.path("state="+state, "client="+client, "target="+target),
 			with(ofAda, "Accept", "text/html", "X-Forwarded-Preferred-Username", person)...)
 		if answer.status != http.StatusOK {
 			t.Fatalf("got %d: %s", answer.status, body)
@@ -176,15 +176,15 @@ func inQuery(r rune) rune {
 
 func TestAllowHandsOverAndDenyTellsTheProgram(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
-	for _, k := range knockers(t) {
+	server := open(t, always)
+	for _, k := range keyHolders(t) {
 		for _, mode := range []string{"query", "form_post"} {
-			_, question := get(t, house.Visitor(), house.Direct+k.path("responseMode="+mode), with(ofAda, byProgram()...)...)
-			answer, body := decide(t, house.Visitor(), house.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
+			_, question := get(t, server.Visitor(), server.Direct+k.path("responseMode="+mode), with(ofAda, byProgram()...)...)
+			answer, body := decide(t, server.Visitor(), server.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
 			if why := turnedAway(t, answer, body, loopback, "access_denied"); !strings.Contains(why, "said no") {
 				t.Errorf("%s: got %q, want to be told that the person said no", k.name, why)
 			}
-			answer, body = decide(t, house.Visitor(), house.Direct, question, "allow", with(ofAda, fromOurPage()...)...)
+			answer, body = decide(t, server.Visitor(), server.Direct, question, "allow", with(ofAda, fromOurPage()...)...)
 			var fields url.Values
 			if mode == "query" {
 				fields = redirected(t, answer, body, loopback)
@@ -200,9 +200,9 @@ func TestAllowHandsOverAndDenyTellsTheProgram(t *testing.T) {
 
 func TestAPersonDeniesAPageToPaste(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	_, question := get(t, house.Visitor(), house.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
-	answer, body := decide(t, house.Visitor(), house.Direct, question, "deny", with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+	server := open(t)
+	_, question := get(t, server.Visitor(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
+	answer, body := decide(t, server.Visitor(), server.Direct, question, "deny", with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusForbidden, "access_denied")
 }
 
@@ -210,17 +210,17 @@ func TestAPersonDeniesAPageToPaste(t *testing.T) {
 // does, through the pretend gateway.
 func TestTheGatewayPassesTheAnswerOn(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
-	k, client := modern(t), house.SignedIn(t, "")
-	_, question := get(t, client, house.Gateway+k.path(), byProgram()...)
-	answer, body := decide(t, client, house.Gateway, question, "allow", fromOurPage()...)
+	server := open(t, always)
+	k, client := modern(t), server.SignedIn(t, "")
+	_, question := get(t, client, server.Gateway+k.path(), byProgram()...)
+	answer, body := decide(t, client, server.Gateway, question, "allow", fromOurPage()...)
 	if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret == "" {
 		t.Error("got no token")
 	}
 }
 
 // altered sends the form of a question after an edit, to the same query or another.
-func altered(t *testing.T, house *t2gtest.Server, question, action string, edit func(url.Values), lines ...string) (reply, string) {
+func altered(t *testing.T, server *t2gtest.Server, question, action string, edit func(url.Values), lines ...string) (reply, string) {
 	t.Helper()
 	own, fields := pageIn(t, question).form(t)
 	if action == "" {
@@ -228,7 +228,7 @@ func altered(t *testing.T, house *t2gtest.Server, question, action string, edit 
 	}
 	fields.Set("decision", "allow")
 	edit(fields)
-	return send(t, house.Visitor(), http.MethodPost, house.Direct+action, fields.Encode(),
+	return send(t, server.Visitor(), http.MethodPost, server.Direct+action, fields.Encode(),
 		append([]string{"Content-Type", "application/x-www-form-urlencoded"}, lines...)...)
 }
 
@@ -236,8 +236,8 @@ func asIs(url.Values) {}
 
 func TestDecideRefusesEditedForm(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
-	_, question := get(t, house.Visitor(), house.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
+	server := open(t, always)
+	_, question := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
 	other := token.Fingerprint(secret.New("another"))
 	for _, test := range []struct {
 		name string
@@ -259,7 +259,7 @@ func TestDecideRefusesEditedForm(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := altered(t, house, question, "", test.edit, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+			answer, body := altered(t, server, question, "", test.edit, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 			refused(t, answer, body, http.StatusForbidden, "answer_refused")
 		})
 	}
@@ -267,21 +267,21 @@ func TestDecideRefusesEditedForm(t *testing.T) {
 
 func TestAnAnswerIsAYesOrANo(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
-	_, question := get(t, house.Visitor(), house.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
+	server := open(t, always)
+	_, question := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
 	for _, decision := range []string{"", "yes", "Allow", "allow "} {
-		answer, body := altered(t, house, question, "", func(v url.Values) { v.Set("decision", decision) }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+		answer, body := altered(t, server, question, "", func(v url.Values) { v.Set("decision", decision) }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 		refused(t, answer, body, http.StatusBadRequest, "invalid_request")
 	}
-	answer, body := altered(t, house, question, "", func(v url.Values) { v["decision"] = []string{"deny", "allow"} }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+	answer, body := altered(t, server, question, "", func(v url.Values) { v["decision"] = []string{"deny", "allow"} }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	turnedAway(t, answer, body, loopback, "access_denied")
 }
 
 func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
+	server := open(t, always)
 	k := classic(t)
-	_, question := get(t, house.Visitor(), house.Direct+k.path("client=tool"), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Visitor(), server.Direct+k.path("client=tool"), with(ofAda, byProgram()...)...)
 	m := modern(t)
 	for name, action := range map[string]string{
 		"another target": k.path("client=tool", "target=http://127.0.0.1:41235/cb"),
@@ -297,39 +297,39 @@ func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := altered(t, house, question, action, asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+			answer, body := altered(t, server, question, action, asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 			refused(t, answer, body, http.StatusForbidden, "answer_refused")
 		})
 	}
-	answer, body := altered(t, house, question, k.path("client=tool", "minTTL=60")+"&unknown=1", asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+	answer, body := altered(t, server, question, k.path("client=tool", "minTTL=60")+"&unknown=1", asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	k.opens(t, redirected(t, answer, body, loopback)) // nothing that was shown is another
-	answer, body = altered(t, house, question, k.path("client=tool", "target=http://evil.example/"), asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+	answer, body = altered(t, server, question, k.path("client=tool", "target=http://evil.example/"), asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
-	answer, body = altered(t, house, question, k.path("client=tool", "publicKey="), asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+	answer, body = altered(t, server, question, k.path("client=tool", "publicKey="), asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	turnedAway(t, answer, body, loopback, "invalid_request")
 }
 
 func TestTwoQuestionsDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
+	server := open(t, always)
 	first, second := classic(t), modern(t)
 	const elsewhere = "http://127.0.0.1:41235/other"
-	_, one := get(t, house.Visitor(), house.Direct+first.path(), with(ofAda, byProgram()...)...)
-	_, two := get(t, house.Visitor(), house.Direct+second.path("target="+elsewhere), with(ofAda, byProgram()...)...)
-	answer, body := decide(t, house.Visitor(), house.Direct, two, "deny", with(ofAda, fromOurPage()...)...)
+	_, one := get(t, server.Visitor(), server.Direct+first.path(), with(ofAda, byProgram()...)...)
+	_, two := get(t, server.Visitor(), server.Direct+second.path("target="+elsewhere), with(ofAda, byProgram()...)...)
+	answer, body := decide(t, server.Visitor(), server.Direct, two, "deny", with(ofAda, fromOurPage()...)...)
 	turnedAway(t, answer, body, elsewhere, "access_denied")
-	answer, body = decide(t, house.Visitor(), house.Direct, one, "allow", with(ofAda, fromOurPage()...)...)
+	answer, body = decide(t, server.Visitor(), server.Direct, one, "allow", with(ofAda, fromOurPage()...)...)
 	first.opens(t, redirected(t, answer, body, loopback))
-	answer, body = decide(t, house.Visitor(), house.Direct, two, "allow", with(ofAda, fromOurPage()...)...)
+	answer, body = decide(t, server.Visitor(), server.Direct, two, "allow", with(ofAda, fromOurPage()...)...)
 	second.opens(t, redirected(t, answer, body, elsewhere)) // the person changed their mind
 }
 
 func TestALateAnswerAndARenewedTokenAreAskedForAgain(t *testing.T) {
 	t.Parallel()
 	passed := atomic.Int64{}
-	house := open(t, always, clock(func() time.Time { return noon.Add(time.Duration(passed.Load())) }))
+	server := open(t, always, clock(func() time.Time { return noon.Add(time.Duration(passed.Load())) }))
 	k := modern(t)
-	_, question := get(t, house.Visitor(), house.Direct+k.path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
 		name   string
 		passed time.Duration
@@ -344,7 +344,7 @@ func TestALateAnswerAndARenewedTokenAreAskedForAgain(t *testing.T) {
 		{"with another token", time.Minute, "renewed", "renewed"},
 	} {
 		passed.Store(int64(test.passed))
-		answer, body := decide(t, house.Visitor(), house.Direct, question, "allow", with(test.secret, fromOurPage()...)...)
+		answer, body := decide(t, server.Visitor(), server.Direct, question, "allow", with(test.secret, fromOurPage()...)...)
 		if test.notice == "" {
 			k.opens(t, redirected(t, answer, body, loopback))
 			continue
@@ -353,12 +353,12 @@ func TestALateAnswerAndARenewedTokenAreAskedForAgain(t *testing.T) {
 			t.Errorf("%s: got %d and %q, want to be asked again and told why", test.name, answer.status, got)
 			continue
 		}
-		answer, body = decide(t, house.Visitor(), house.Direct, body, "allow", with(test.secret, fromOurPage()...)...)
+		answer, body = decide(t, server.Visitor(), server.Direct, body, "allow", with(test.secret, fromOurPage()...)...)
 		if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret != test.secret {
 			t.Errorf("%s: got %q after the second answer, want %q", test.name, got.Secret, test.secret)
 		}
 	}
-	answer, body := decide(t, house.Visitor(), house.Direct, question, "allow", fromOurPage()...)
+	answer, body := decide(t, server.Visitor(), server.Direct, question, "allow", fromOurPage()...)
 	turnedAway(t, answer, body, loopback, "token_not_found")
 }
 
@@ -370,9 +370,9 @@ func TestAnswersComeFromOurOwnPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	house := open(t, always, func(o *gateway.Options) { o.PublicURL = public })
+	server := open(t, always, func(o *gateway.Options) { o.PublicURL = public })
 	k := classic(t)
-	_, question := get(t, house.Visitor(), house.Direct+k.path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
 		name  string
 		lines []string
@@ -396,7 +396,7 @@ func TestAnswersComeFromOurOwnPages(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			for _, decision := range []string{"allow", "deny"} {
-				answer, body := decide(t, house.Visitor(), house.Direct, question, decision, with(ofAda, test.lines...)...)
+				answer, body := decide(t, server.Visitor(), server.Direct, question, decision, with(ofAda, test.lines...)...)
 				switch {
 				case !test.own:
 					refused(t, answer, body, http.StatusForbidden, "cross_site")
@@ -412,9 +412,9 @@ func TestAnswersComeFromOurOwnPages(t *testing.T) {
 
 func TestAnAnswerIsASmallForm(t *testing.T) {
 	t.Parallel()
-	house := open(t, always)
-	address := house.Direct + classic(t).path()
-	_, question := get(t, house.Visitor(), address, with(ofAda, byProgram()...)...)
+	server := open(t, always)
+	address := server.Direct + classic(t).path()
+	_, question := get(t, server.Visitor(), address, with(ofAda, byProgram()...)...)
 	_, fields := pageIn(t, question).form(t)
 	fields.Set("decision", "allow")
 	good := fields.Encode()
@@ -433,10 +433,10 @@ func TestAnAnswerIsASmallForm(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := send(t, house.Visitor(), http.MethodPost, address, test.body, with(ofAda, "Content-Type", test.kind, "Sec-Fetch-Site", "same-origin")...)
+			answer, body := send(t, server.Visitor(), http.MethodPost, address, test.body, with(ofAda, "Content-Type", test.kind, "Sec-Fetch-Site", "same-origin")...)
 			refused(t, answer, body, test.status, test.problem)
 		})
 	}
-	answer, body := send(t, house.Visitor(), http.MethodPost, address+"&"+good, "", with(ofAda, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")...)
+	answer, body := send(t, server.Visitor(), http.MethodPost, address+"&"+good, "", with(ofAda, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusBadRequest, "invalid_request") // an answer in the query is a link
 }

@@ -27,10 +27,10 @@ type echoed struct {
 	}
 }
 
-func TestTheEchoHasTheShapeOfVersionOne(t *testing.T) {
+func TestEchoHasShapeOfVersion1(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	answer, body := get(t, house.Visitor(), house.Direct+"/echo?a=1&a=2&b", with(ofAda, "X-Forwarded-User", "ada", "X-Two", "one", "X-Two", "two")...)
+	server := open(t)
+	answer, body := get(t, server.Visitor(), server.Direct+"/echo?a=1&a=2&b", with(ofAda, "X-Forwarded-User", "ada", "X-Two", "one", "X-Two", "two")...)
 	if answer.status != http.StatusOK || answer.header.Get("Content-Type") != "application/json" {
 		t.Fatalf("got %d of type %q", answer.status, answer.header.Get("Content-Type"))
 	}
@@ -52,12 +52,12 @@ func TestTheEchoHasTheShapeOfVersionOne(t *testing.T) {
 	}
 }
 
-func TestTheEchoIsIndentedWhenAsked(t *testing.T) {
+func TestEchoIndentsOnRequest(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	_, flat := get(t, house.Visitor(), house.Direct+"/echo", with(ofAda)...)
+	server := open(t)
+	_, flat := get(t, server.Visitor(), server.Direct+"/echo", with(ofAda)...)
 	for _, query := range []string{"?pretty", "?pretty=", "?pretty=false", "?a=1&pretty"} {
-		_, body := get(t, house.Visitor(), house.Direct+"/echo"+query, with(ofAda)...)
+		_, body := get(t, server.Visitor(), server.Direct+"/echo"+query, with(ofAda)...)
 		if !strings.Contains(body, "\n  \"headers\": {") {
 			t.Errorf("%s: got %s, want it indented", query, body)
 		}
@@ -67,10 +67,10 @@ func TestTheEchoIsIndentedWhenAsked(t *testing.T) {
 	}
 }
 
-// TestTheEchoShowsNoCredential: kind and length stand in for each.
-func TestTheEchoShowsNoCredential(t *testing.T) {
+// TestEchoMasksCredentials: kind and length stand in for each.
+func TestEchoMasksCredentials(t *testing.T) {
 	t.Parallel()
-	house := open(t, clock(at(noon)))
+	server := open(t, clock(at(noon)))
 	text := jwtUntil(noon.Add(time.Hour))
 	const random = "q7Zt2LmX9vKp4RbN8wYc3HsD6fGj1TaE"
 	for _, test := range []struct{ name, value, hidden, shown string }{
@@ -92,8 +92,8 @@ func TestTheEchoShowsNoCredential(t *testing.T) {
 	} {
 		t.Run(test.name+" "+test.shown, func(t *testing.T) {
 			t.Parallel()
-			_, body := get(t, house.Visitor(), house.Direct+"/echo", test.name, test.value)
-			_, page := get(t, house.Visitor(), house.Direct+"/echo", test.name, test.value, "Accept", "text/html")
+			_, body := get(t, server.Visitor(), server.Direct+"/echo", test.name, test.value)
+			_, page := get(t, server.Visitor(), server.Direct+"/echo", test.name, test.value, "Accept", "text/html")
 			for _, one := range []string{body, page} {
 				if strings.Contains(one, test.hidden) || !strings.Contains(one, test.shown) {
 					t.Errorf("want %q hidden and %q shown in %s", test.hidden, test.shown, one)
@@ -101,7 +101,7 @@ func TestTheEchoShowsNoCredential(t *testing.T) {
 			}
 		})
 	}
-	_, body := get(t, house.Visitor(), house.Direct+"/echo?access_token=hunter2&code="+random+"&jwt="+text, "Authorization", "Basic dXNlcjpwYXNz")
+	_, body := get(t, server.Visitor(), server.Direct+"/echo?access_token=hunter2&code="+random+"&jwt="+text, "Authorization", "Basic dXNlcjpwYXNz")
 	for _, hidden := range []string{"hunter2", random, text, token.Fingerprint(secret.New("dXNlcjpwYXNz")), token.Fingerprint(secret.New("hunter2"))} {
 		if strings.Contains(body, hidden) {
 			t.Errorf("%s is shown in %s", hidden, body)
@@ -109,12 +109,12 @@ func TestTheEchoShowsNoCredential(t *testing.T) {
 	}
 }
 
-// TestTheDoctorHasAPage reads what an operator sees of a request with and without a token.
-func TestTheDoctorHasAPage(t *testing.T) {
+// TestEchoRendersPage reads what an operator sees of a request with and without a token.
+func TestEchoRendersPage(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	const person = "X-Forwarded-User"
-	answer, body := get(t, house.Visitor(), house.Direct+"/echo?a=1", with(ofAda, person, "ada", "Accept", "text/html")...)
+	answer, body := get(t, server.Visitor(), server.Direct+"/echo?a=1", with(ofAda, person, "ada", "Accept", "text/html")...)
 	shown := pageIn(t, body)
 	rows := map[string]string{}
 	for _, row := range shown.with("tr") {
@@ -129,7 +129,7 @@ func TestTheDoctorHasAPage(t *testing.T) {
 	if !strings.HasPrefix(shown.text("remote-addr"), "127.0.0.1:") {
 		t.Errorf("got the address %q, want the peer's", shown.text("remote-addr"))
 	}
-	_, body = get(t, house.Visitor(), house.Direct+"/echo", person, "ada", "Accept", "text/html")
+	_, body = get(t, server.Visitor(), server.Direct+"/echo", person, "ada", "Accept", "text/html")
 	shown = pageIn(t, body)
 	if !strings.Contains(shown.text("chosen"), "Not found") || !strings.Contains(shown.text("verdicts"), "--pass-access-token") {
 		t.Errorf("got %q and %q, want to be told what to switch on", shown.text("chosen"), shown.text("verdicts"))
@@ -141,9 +141,9 @@ func TestTheDoctorHasAPage(t *testing.T) {
 	}
 }
 
-// TestTheDoctorFindsWhatIsWrong has a finding for each thing that the issue of a token
+// TestEchoReportsFaults has a finding for each thing that the issue of a token
 // can suffer from.
-func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
+func TestEchoReportsFaults(t *testing.T) {
 	t.Parallel()
 	idToken := `{"iss":"https://id.example.org","typ":"ID","at_hash":"x","exp":` + "4102444800}"
 	for _, test := range []struct {
@@ -164,8 +164,8 @@ func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
 			if test.change != nil {
 				changes = append(changes, test.change)
 			}
-			house := open(t, changes...)
-			_, body := get(t, house.Visitor(), house.Direct+"/echo", test.lines...)
+			server := open(t, changes...)
+			_, body := get(t, server.Visitor(), server.Direct+"/echo", test.lines...)
 			for _, verdict := range read[echoed](t, body).Verdicts {
 				if verdict.Level == test.level && strings.Contains(verdict.Title+verdict.Text, test.says) {
 					return

@@ -27,29 +27,29 @@ import (
 // ofAda is the token that tests hand over where its content does not matter.
 const ofAda = "t0ken-of-ada"
 
-func TestAProgramGetsTheTokenThroughTheGateway(t *testing.T) {
+func TestFlowHandsOverThroughGateway(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	k := classic(t)
-	answer, body := get(t, house.SignedIn(t, ""), house.Gateway+k.path(), byProgram()...)
+	answer, body := get(t, server.SignedIn(t, ""), server.Gateway+k.path(), byProgram()...)
 	got := k.opens(t, redirected(t, answer, body, loopback))
-	_, body = get(t, house.SignedIn(t, ""), house.Gateway+"/token")
+	_, body = get(t, server.SignedIn(t, ""), server.Gateway+"/token")
 	want := read[document](t, body)
 	if strings.Count(got.Secret, ".") != 2 || got.Header != want.Header || got.TokenType != "Bearer" || got.Expires == "" {
 		t.Errorf("got %+v, want a token like that of /token", got)
 	}
 }
 
-// TestEveryKindOfKeyGetsTheTokenSealed walks every kind of key with every format. The
+// TestFlowSealsForEveryKindOfKey walks every kind of key with every format. The
 // fields are those of docs/protocol.md and no others.
-func TestEveryKindOfKeyGetsTheTokenSealed(t *testing.T) {
+func TestFlowSealsForEveryKindOfKey(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	for _, k := range knockers(t) {
+	server := open(t)
+	for _, k := range keyHolders(t) {
 		for _, format := range []string{"", "triple", "jwe"} {
 			t.Run(k.name+", format "+format, func(t *testing.T) {
 				t.Parallel()
-				answer, body := get(t, house.Visitor(), house.Direct+k.path("format="+format), with(ofAda)...)
+				answer, body := get(t, server.Visitor(), server.Direct+k.path("format="+format), with(ofAda)...)
 				if format == "triple" && strings.Contains(k.key, `"EC"`) {
 					if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, "RSA") {
 						t.Errorf("got %q, want it to say that a triple needs an RSA key", why)
@@ -76,11 +76,11 @@ func TestEveryKindOfKeyGetsTheTokenSealed(t *testing.T) {
 	}
 }
 
-// TestTheAnswersModeFollowsTheFormat: programs of version one take nothing but a
+// TestFlowModeFollowsFormat: programs of version one take nothing but a
 // redirect, however long.
-func TestTheAnswersModeFollowsTheFormat(t *testing.T) {
+func TestFlowModeFollowsFormat(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	long := strings.Repeat("a", 8000)
 	for _, test := range []struct {
 		name, format, mode, secret string
@@ -99,7 +99,7 @@ func TestTheAnswersModeFollowsTheFormat(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			k := classic(t)
-			answer, body := get(t, house.Visitor(), house.Direct+k.path("format="+test.format, "responseMode="+test.mode), with(test.secret)...)
+			answer, body := get(t, server.Visitor(), server.Direct+k.path("format="+test.format, "responseMode="+test.mode), with(test.secret)...)
 			var fields url.Values
 			if test.posted {
 				fields = posted(t, answer, body, loopback, "http://127.0.0.1:41234")
@@ -130,17 +130,17 @@ func posted(t testing.TB, answer reply, body, target, source string) url.Values 
 	return fields
 }
 
-func TestAPageToPasteShowsTheSealedTextAndTheWords(t *testing.T) {
+func TestFlowPageShowsSealedTextAndWords(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	k := modern(t)
-	address := house.Direct + k.path("target=", "responseMode=page", "client=my tool")
-	answer, body := get(t, house.Visitor(), address, with(ofAda)...)
+	address := server.Direct + k.path("target=", "responseMode=page", "client=my tool")
+	answer, body := get(t, server.Visitor(), address, with(ofAda)...)
 	asked := pageIn(t, body)
 	if answer.status != http.StatusOK || asked.text("next-page") == "" || strings.Contains(body, "eyJ") {
 		t.Fatalf("got %d, want to be asked first: %s", answer.status, body)
 	}
-	answer, body = decide(t, house.Visitor(), house.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
+	answer, body = decide(t, server.Visitor(), server.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
 	shown := pageIn(t, body)
 	if got := k.unseals(t, shown.text("sealed")); answer.status != http.StatusOK || got.Secret != ofAda {
 		t.Errorf("got %d with %+v, want the sealed token to copy", answer.status, got)
@@ -166,10 +166,10 @@ func decide(t testing.TB, client *http.Client, origin, body, decision string, li
 		append([]string{"Content-Type", "application/x-www-form-urlencoded"}, lines...)...)
 }
 
-// TestWhatIsWrongIsToldToTheProgram has the refusals that go to an allowed target.
-func TestWhatIsWrongIsToldToTheProgram(t *testing.T) {
+// TestFlowReportsErrorsToClient has the refusals that go to an allowed target.
+func TestFlowReportsErrorsToClient(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for _, test := range []struct{ name, change, says string }{
 		{"no key", "publicKey=", "publicKey is missing"},
 		{"no type", "publicKeyType=", "publicKeyType is missing"},
@@ -185,7 +185,7 @@ func TestWhatIsWrongIsToldToTheProgram(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := get(t, house.Visitor(), house.Direct+classic(t).path(test.change), with(ofAda)...)
+			answer, body := get(t, server.Visitor(), server.Direct+classic(t).path(test.change), with(ofAda)...)
 			if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.says) {
 				t.Errorf("got %q, want it to say %q", why, test.says)
 			}
@@ -193,15 +193,15 @@ func TestWhatIsWrongIsToldToTheProgram(t *testing.T) {
 	}
 }
 
-func TestAModeThatIsSwitchedOffIsRefused(t *testing.T) {
+func TestFlowRejectsDisabledModes(t *testing.T) {
 	t.Parallel()
-	house := open(t, func(o *gateway.Options) { o.Rules.Modes = flow.Modes{flow.ModeQuery} })
+	server := open(t, func(o *gateway.Options) { o.Rules.Modes = flow.Modes{flow.ModeQuery} })
 	k := classic(t)
-	answer, body := get(t, house.Visitor(), house.Direct+k.path("responseMode=form_post"), with(ofAda)...)
+	answer, body := get(t, server.Visitor(), server.Direct+k.path("responseMode=form_post"), with(ofAda)...)
 	turnedAway(t, answer, body, loopback, "invalid_request")
-	answer, body = get(t, house.Visitor(), house.Direct+k.path("target=", "responseMode=page"), with(ofAda)...)
+	answer, body = get(t, server.Visitor(), server.Direct+k.path("target=", "responseMode=page"), with(ofAda)...)
 	refused(t, answer, body, http.StatusBadRequest, "invalid_request")
-	answer, body = get(t, house.Visitor(), house.Direct+k.path("format=jwe"), with(strings.Repeat("a", 8000))...)
+	answer, body = get(t, server.Visitor(), server.Direct+k.path("format=jwe"), with(strings.Repeat("a", 8000))...)
 	k.opens(t, redirected(t, answer, body, loopback)) // auto has nothing else to choose
 }
 
@@ -225,10 +225,10 @@ func encodedJWT(claims string) string {
 	return encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode([]byte(claims)) + ".c2lnbmF0dXJl"
 }
 
-// TestTheLargestKeysAreServedToo makes a key of a size that the vectors do not have.
-func TestTheLargestKeysAreServedToo(t *testing.T) {
+// TestFlowAcceptsLargestKeys makes a key of a size that the vectors do not have.
+func TestFlowAcceptsLargestKeys(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	private, err := rsa.GenerateKey(rand.Reader, 4096)
 	if err != nil {
 		t.Fatal(err)
@@ -237,20 +237,20 @@ func TestTheLargestKeysAreServedToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := knocker{private: private, kind: "jwk", key: public.JWK()}
+	k := keyHolder{private: private, kind: "jwk", key: public.JWK()}
 	for _, format := range []string{"triple", "jwe"} {
-		answer, body := get(t, house.Visitor(), house.Direct+k.path("format="+format), with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+k.path("format="+format), with(ofAda)...)
 		if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret != ofAda {
 			t.Errorf("%s: got %q, want the token", format, got.Secret)
 		}
 	}
 }
 
-func TestTheEnvelopeSaysWhoSealedItAndUntilWhenTheTokenServes(t *testing.T) {
+func TestEnvelopeHasIssuerAndExpiry(t *testing.T) {
 	t.Parallel()
-	house := open(t, clock(at(noon)), func(o *gateway.Options) { o.Rules.Issuer = "https://t2g.example.org" })
+	server := open(t, clock(at(noon)), func(o *gateway.Options) { o.Rules.Issuer = "https://t2g.example.org" })
 	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
-	answer, body := get(t, house.Visitor(), house.Direct+k.path(), "Authorization", "Bearer "+text)
+	answer, body := get(t, server.Visitor(), server.Direct+k.path(), "Authorization", "Bearer "+text)
 	opened, err := seal.OpenJWE(k.private, redirected(t, answer, body, loopback).Get("response"), someState)
 	if err != nil {
 		t.Fatal(err)
@@ -269,9 +269,9 @@ func TestTheEnvelopeSaysWhoSealedItAndUntilWhenTheTokenServes(t *testing.T) {
 	}
 }
 
-func TestTheTargetsOwnAddressIsKept(t *testing.T) {
+func TestFlowKeepsTargetAddress(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for _, test := range []struct{ name, change, target string }{
 		{"no path", "target=http://127.0.0.1:41234", "http://127.0.0.1:41234/"},
 		{"no port", "target=http://127.0.0.1/cb", "http://127.0.0.1/cb"},
@@ -284,19 +284,19 @@ func TestTheTargetsOwnAddressIsKept(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			k := classic(t)
-			answer, body := get(t, house.Visitor(), house.Direct+k.path(test.change), with(ofAda)...)
+			answer, body := get(t, server.Visitor(), server.Direct+k.path(test.change), with(ofAda)...)
 			if got := k.opens(t, redirected(t, answer, body, test.target)); got.Secret != ofAda {
 				t.Errorf("got %q, want the token", got.Secret)
 			}
-			answer, body = get(t, house.Visitor(), house.Direct+k.path(test.change, "state="), with(ofAda)...)
+			answer, body = get(t, server.Visitor(), server.Direct+k.path(test.change, "state="), with(ofAda)...)
 			turnedAway(t, answer, body, test.target, "invalid_request")
 		})
 	}
 }
 
-func TestAPortAndAPathAreShortForALoopbackTarget(t *testing.T) {
+func TestFlowAcceptsPortAndPath(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	k := modern(t)
 	for _, test := range []struct{ port, path, target string }{
 		{"41234", "", "http://127.0.0.1:41234/"},
@@ -306,17 +306,17 @@ func TestAPortAndAPathAreShortForALoopbackTarget(t *testing.T) {
 		{"65535", "//evil.example", "http://127.0.0.1:65535//evil.example"},
 		{"80", "@evil.example/", "http://127.0.0.1:80/@evil.example/"},
 	} {
-		answer, body := get(t, house.Visitor(), house.Direct+k.path("target=", "port="+test.port, "path="+test.path), with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+test.port, "path="+test.path), with(ofAda)...)
 		if got := k.opens(t, redirected(t, answer, body, test.target)); got.Secret != ofAda {
 			t.Errorf("%v: got %q, want the token", test, got.Secret)
 		}
 	}
 }
 
-// TestTheFormLeadsToTheTargetAlone: a policy cannot name [::1], so it names the port.
-func TestTheFormLeadsToTheTargetAlone(t *testing.T) {
+// TestFormPostsOnlyToTarget: a policy cannot name [::1], so it names the port.
+func TestFormPostsOnlyToTarget(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for target, source := range map[string]string{
 		"http://127.0.0.1:41234/cb?a=%31&b": "http://127.0.0.1:41234",
 		"http://localhost:41234/cb":         "http://localhost:41234",
@@ -324,8 +324,8 @@ func TestTheFormLeadsToTheTargetAlone(t *testing.T) {
 		"http://[::1]:41234/cb":             "http://*:41234",
 		"http://[::1]/cb":                   "http://*:80",
 	} {
-		for _, k := range []knocker{classic(t), modern(t)} {
-			answer, body := get(t, house.Visitor(), house.Direct+k.path("target="+target, "responseMode=form_post", "client=my <b>tool</b>"), with(ofAda)...)
+		for _, k := range []keyHolder{classic(t), modern(t)} {
+			answer, body := get(t, server.Visitor(), server.Direct+k.path("target="+target, "responseMode=form_post", "client=my <b>tool</b>"), with(ofAda)...)
 			if got := k.opens(t, posted(t, answer, body, target, source)); got.Secret != ofAda {
 				t.Errorf("%s: got %q, want the token", target, got.Secret)
 			}
@@ -336,14 +336,14 @@ func TestTheFormLeadsToTheTargetAlone(t *testing.T) {
 	}
 }
 
-// TestAutoSwitchesAtTheLongestAddress finds the byte at which the redirect becomes a
+// TestAutoModeSwitchesAtMaxURL finds the byte at which the redirect becomes a
 // form. A JWE of one token for one key has the same length each time.
-func TestAutoSwitchesAtTheLongestAddress(t *testing.T) {
+func TestAutoModeSwitchesAtMaxURL(t *testing.T) {
 	t.Parallel()
 	k := modern(t)
 	limited := func(limit int) (reply, string) {
-		house := open(t, func(o *gateway.Options) { o.Rules.MaxURL = limit })
-		return get(t, house.Visitor(), house.Direct+k.path(), with(ofAda)...)
+		server := open(t, func(o *gateway.Options) { o.Rules.MaxURL = limit })
+		return get(t, server.Visitor(), server.Direct+k.path(), with(ofAda)...)
 	}
 	answer, body := limited(3072)
 	redirected(t, answer, body, loopback)
@@ -354,9 +354,9 @@ func TestAutoSwitchesAtTheLongestAddress(t *testing.T) {
 	k.opens(t, posted(t, answer, body, loopback, "http://127.0.0.1:41234"))
 }
 
-func TestAProgramMaySayHowLongTheTokenMustServe(t *testing.T) {
+func TestFlowEnforcesMinTTL(t *testing.T) {
 	t.Parallel()
-	house := open(t, clock(at(noon)))
+	server := open(t, clock(at(noon)))
 	for _, test := range []struct {
 		name, secret, minTTL string
 		fits                 bool
@@ -372,7 +372,7 @@ func TestAProgramMaySayHowLongTheTokenMustServe(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			k := modern(t)
-			answer, body := get(t, house.Visitor(), house.Direct+k.path("minTTL="+test.minTTL), with(test.secret)...)
+			answer, body := get(t, server.Visitor(), server.Direct+k.path("minTTL="+test.minTTL), with(test.secret)...)
 			if !test.fits {
 				turnedAway(t, answer, body, loopback, "token_expiring")
 				return
@@ -384,30 +384,30 @@ func TestAProgramMaySayHowLongTheTokenMustServe(t *testing.T) {
 	}
 }
 
-func TestAStateComesBackAsItWas(t *testing.T) {
+func TestFlowReturnsStateUnchanged(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	k := classic(t)
 	for _, state := range []string{"s", strings.Repeat("s", 1024), strings.Repeat("ä", 512), " &=#%+;\"\\<>", "\u2028😀"} {
-		answer, body := get(t, house.Visitor(), house.Direct+k.path("state="+state), with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+k.path("state="+state), with(ofAda)...)
 		if got := redirected(t, answer, body, loopback).Get("state"); got != state {
 			t.Errorf("got state %q, want %q", got, state)
 		}
-		answer, body = get(t, house.Visitor(), house.Direct+k.path("state="+state, "format=x"), with(ofAda)...)
+		answer, body = get(t, server.Visitor(), server.Direct+k.path("state="+state, "format=x"), with(ofAda)...)
 		if got := redirected(t, answer, body, loopback).Get("state"); got != state {
 			t.Errorf("got state %q with the error, want %q", got, state)
 		}
 	}
-	answer, body := get(t, house.Visitor(), house.Direct+k.path("state=a\nb"), with(ofAda)...)
+	answer, body := get(t, server.Visitor(), server.Direct+k.path("state=a\nb"), with(ofAda)...)
 	if fields := redirected(t, answer, body, loopback); fields.Has("state") || fields.Get("error") != "invalid_request" {
 		t.Errorf("got %v, want a refusal that does not repeat the state", fields)
 	}
 }
 
-// TestWhatIsAnsweredHereRedirectsNobody: the target may belong to whoever made the link.
-func TestWhatIsAnsweredHereRedirectsNobody(t *testing.T) {
+// TestFlowAnswersBadTargetsWithoutRedirect: the target may belong to whoever made the link.
+func TestFlowAnswersBadTargetsWithoutRedirect(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for _, test := range []struct {
 		name, query string
 		status      int
@@ -437,12 +437,12 @@ func TestWhatIsAnsweredHereRedirectsNobody(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			address := house.Direct + flowPath + "?" + test.query
-			answer, body := get(t, house.Visitor(), address, with(ofAda)...)
+			address := server.Direct + flowPath + "?" + test.query
+			answer, body := get(t, server.Visitor(), address, with(ofAda)...)
 			if got := refused(t, answer, body, test.status, test.kind); !strings.Contains(got.Detail, test.says) {
 				t.Errorf("got %q, want it to say %q", got.Detail, test.says)
 			}
-			answer, body = get(t, house.Visitor(), address, with(ofAda, byProgram()...)...)
+			answer, body = get(t, server.Visitor(), address, with(ofAda, byProgram()...)...)
 			if answer.status != test.status || answer.header.Get("Location") != "" || len(pageIn(t, body).with("form")) > 0 {
 				t.Errorf("a browser got %d to %q, want the page of a refusal", answer.status, answer.header.Get("Location"))
 			}
@@ -450,9 +450,9 @@ func TestWhatIsAnsweredHereRedirectsNobody(t *testing.T) {
 	}
 }
 
-func TestWhatIsGivenTwiceOrMisspelledIsNamed(t *testing.T) {
+func TestFlowNamesDoubledAndUnknownParameters(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	k := classic(t)
 	for _, test := range []struct{ query, says string }{
 		{k.query() + "&state=x", "state is given more than once"},
@@ -467,16 +467,16 @@ func TestWhatIsGivenTwiceOrMisspelledIsNamed(t *testing.T) {
 		{k.query("publicKeyType=", "public-key-type=x"), "public-key-type was given, was that meant?"},
 		{k.query("state=", "State=x"), "State was given, was that meant?"},
 	} {
-		answer, body := get(t, house.Visitor(), house.Direct+flowPath+"?"+test.query, with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+flowPath+"?"+test.query, with(ofAda)...)
 		if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.says) {
 			t.Errorf("got %q, want it to say %q", why, test.says)
 		}
 	}
 }
 
-func TestWithoutAUsableTokenTheProgramIsTold(t *testing.T) {
+func TestFlowReportsMissingTokenToClient(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	k := modern(t)
 	for _, test := range []struct {
 		name, says, kind string
@@ -490,11 +490,11 @@ func TestWithoutAUsableTokenTheProgramIsTold(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := get(t, house.Visitor(), house.Direct+k.path(), test.lines...)
+			answer, body := get(t, server.Visitor(), server.Direct+k.path(), test.lines...)
 			if why := turnedAway(t, answer, body, loopback, "token_not_found"); !strings.Contains(why, test.says) || strings.Contains(why, "dXNlcjpwYXNz") {
 				t.Errorf("got %q, want it to say %q", why, test.says)
 			}
-			answer, body = get(t, house.Visitor(), house.Direct+k.path("target=", "responseMode=page"), test.lines...)
+			answer, body = get(t, server.Visitor(), server.Direct+k.path("target=", "responseMode=page"), test.lines...)
 			refused(t, answer, body, http.StatusUnauthorized, test.kind)
 			if want := `Bearer realm="token2go"`; answer.header.Get("WWW-Authenticate") != want {
 				t.Errorf("got the challenge %q, want %q", answer.header.Get("WWW-Authenticate"), want)
@@ -506,7 +506,7 @@ func TestWithoutAUsableTokenTheProgramIsTold(t *testing.T) {
 // A refusal is on record for the reason that it was answered with, in the words of the
 // metrics. Those of what no person opened once had no line, and an edited answer that of
 // a mistake.
-func TestEveryRefusalIsOnRecordForItsReason(t *testing.T) {
+func TestFlowAuditsEachRefusal(t *testing.T) {
 	t.Parallel()
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
 	prefetch := fetched("none", "navigate", "document", "Sec-Purpose", "prefetch")
@@ -530,9 +530,9 @@ func TestEveryRefusalIsOnRecordForItsReason(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := open(t)
-			send(t, house.Visitor(), test.method, house.Direct+test.path, test.body, with(ofAda, test.lines...)...)
-			output := house.Output.String()
+			server := open(t)
+			send(t, server.Visitor(), test.method, server.Direct+test.path, test.body, with(ofAda, test.lines...)...)
+			output := server.Output.String()
 			if want := `"decision":"refused"`; strings.Count(output, want) != 1 || !strings.Contains(output, `"reason":"`+test.reason+`"`) {
 				t.Errorf("got %s, want one refusal for %s", output, test.reason)
 			}
@@ -540,9 +540,9 @@ func TestEveryRefusalIsOnRecordForItsReason(t *testing.T) {
 	}
 }
 
-func TestWhatNoPersonOpenedIsAnsweredHere(t *testing.T) {
+func TestFlowRejectsRequestsThatAreNoNavigation(t *testing.T) {
 	t.Parallel()
-	house := open(t, func(o *gateway.Options) { o.Rules.Consent = flow.ConsentNever })
+	server := open(t, func(o *gateway.Options) { o.Rules.Consent = flow.ConsentNever })
 	for _, test := range []struct {
 		name   string
 		lines  []string
@@ -562,7 +562,7 @@ func TestWhatNoPersonOpenedIsAnsweredHere(t *testing.T) {
 			lines := with(ofAda, append(test.lines, "Content-Type", "application/x-www-form-urlencoded")...)
 			lines[slices.Index(lines, "Accept")+1] = "*/*"
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
-				answer, body := send(t, house.Visitor(), method, house.Direct+modern(t).path(), "decision=allow", lines...)
+				answer, body := send(t, server.Visitor(), method, server.Direct+modern(t).path(), "decision=allow", lines...)
 				refused(t, answer, body, test.status, test.kind)
 				if answer.status == 503 && answer.header.Get("Retry-After") == "" {
 					t.Error("the browser is not told to come again")
@@ -579,39 +579,39 @@ func (broken) Handle(context.Context, slog.Record) error {
 	return errors.New("no space left on device")
 }
 
-// TestWhatCannotBePutOnRecordIsNotHandedOver: neither is the person asked.
-func TestWhatCannotBePutOnRecordIsNotHandedOver(t *testing.T) {
+// TestFlowHandsNothingOverWithoutRecord: neither is the person asked.
+func TestFlowHandsNothingOverWithoutRecord(t *testing.T) {
 	t.Parallel()
-	house := open(t, func(o *gateway.Options) { o.Audit = audit.New(broken{o.Access}) })
+	server := open(t, func(o *gateway.Options) { o.Audit = audit.New(broken{o.Access}) })
 	k := modern(t)
 	for _, address := range []string{"/token", k.path(), k.path("format=jwe", "responseMode=form_post"), k.path("target=", "responseMode=page")} {
-		answer, body := get(t, house.Visitor(), house.Direct+address, with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+address, with(ofAda)...)
 		refused(t, answer, body, http.StatusInternalServerError, "internal_error")
 		if strings.Contains(body, ofAda) || strings.Contains(body, "space left") {
 			t.Errorf("%s: the answer says too much: %s", address, body)
 		}
 	}
-	if !strings.Contains(house.Output.String(), "no space left on device") {
+	if !strings.Contains(server.Output.String(), "no space left on device") {
 		t.Error("the operator is not told why")
 	}
 }
 
-func TestTargetsBeyondLoopbackAreThoseOfTheOperator(t *testing.T) {
+func TestFlowAcceptsConfiguredTargetsOnly(t *testing.T) {
 	t.Parallel()
 	hub, err := flow.ParsePattern("https://hub.example.org/user/*/token2go/**")
 	if err != nil {
 		t.Fatal(err)
 	}
-	house := open(t, func(o *gateway.Options) {
+	server := open(t, func(o *gateway.Options) {
 		o.Rules.Targets, o.Rules.Consent = []flow.Pattern{hub}, flow.ConsentNever
 	})
 	const target = "https://hub.example.org/user/ada/token2go/cb?a=1"
-	for _, k := range []knocker{classic(t), modern(t)} {
-		answer, body := get(t, house.Visitor(), house.Direct+k.path("target="+target), with(ofAda)...)
+	for _, k := range []keyHolder{classic(t), modern(t)} {
+		answer, body := get(t, server.Visitor(), server.Direct+k.path("target="+target), with(ofAda)...)
 		if got := pageIn(t, body).text("target"); answer.status != http.StatusOK || got != target {
 			t.Fatalf("got %d and a question for %q, want to be asked for %s", answer.status, got, target)
 		}
-		answer, body = decide(t, house.Visitor(), house.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
+		answer, body = decide(t, server.Visitor(), server.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
 		if got := k.opens(t, redirected(t, answer, body, target)); got.Secret != ofAda {
 			t.Errorf("got %q, want the token", got.Secret)
 		}
@@ -621,7 +621,7 @@ func TestTargetsBeyondLoopbackAreThoseOfTheOperator(t *testing.T) {
 		"https://hub.example.org.evil.example/user/ada/token2go/cb", "http://hub.example.org/user/ada/token2go/cb",
 		"https://hub.example.org:8443/user/ada/token2go/cb", "https://hub.example.org/user/a%2Fb/token2go/cb",
 	} {
-		answer, body := get(t, house.Visitor(), house.Direct+classic(t).path("target="+elsewhere), with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+classic(t).path("target="+elsewhere), with(ofAda)...)
 		refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 	}
 }

@@ -139,17 +139,17 @@ type document struct {
 	Expires, Header, TokenType     string
 }
 
-// knocker is a program that wants a token: the half of a key that it shows, and the
+// keyHolder is a program that wants a token: the half of a key that it shows, and the
 // half that it keeps.
-type knocker struct {
+type keyHolder struct {
 	private         crypto.PrivateKey
 	kind, key, name string
 }
 
-// knockers are one for every kind of key, with the test keys of the envelopes' vectors.
-func knockers(t testing.TB) []knocker {
+// keyHolders are one for every kind of key, with the test keys of the envelopes' vectors.
+func keyHolders(t testing.TB) []keyHolder {
 	t.Helper()
-	var all []knocker
+	var all []keyHolder
 	seen := map[string]bool{}
 	for _, file := range []string{"triple", "jwe"} {
 		text, err := os.ReadFile("../../openapi/vectors/" + file + ".json")
@@ -165,7 +165,7 @@ func knockers(t testing.TB) []knocker {
 			name := fmt.Sprintf("%s of %d bytes", one.PublicKeyType, len(one.PublicKey))
 			if !seen[name] {
 				seen[name] = true
-				all = append(all, knocker{one.TestPrivateKeyJwk.Key, one.PublicKeyType, one.PublicKey, name})
+				all = append(all, keyHolder{one.TestPrivateKeyJwk.Key, one.PublicKeyType, one.PublicKey, name})
 			}
 		}
 	}
@@ -176,23 +176,23 @@ func knockers(t testing.TB) []knocker {
 }
 
 // classic is a program of the first version: PEM key and triple.
-func classic(t testing.TB) knocker {
+func classic(t testing.TB) keyHolder {
 	t.Helper()
 	return kindOf(t, "rsa2048-rfc5280-x509-pem of 451 bytes")
 }
 
 // modern is a program with an EC key, whose answers are short.
-func modern(t testing.TB) knocker { t.Helper(); return kindOf(t, "jwk of 126 bytes") }
+func modern(t testing.TB) keyHolder { t.Helper(); return kindOf(t, "jwk of 126 bytes") }
 
-func kindOf(t testing.TB, name string) knocker {
+func kindOf(t testing.TB, name string) keyHolder {
 	t.Helper()
-	for _, k := range knockers(t) {
+	for _, k := range keyHolders(t) {
 		if k.name == name {
 			return k
 		}
 	}
 	t.Fatalf("no key of the kind %s", name)
-	return knocker{}
+	return keyHolder{}
 }
 
 const (
@@ -203,7 +203,7 @@ const (
 
 // query is that of a good request after changes: name=value sets a parameter, and
 // name= takes it away.
-func (k knocker) query(changes ...string) string {
+func (k keyHolder) query(changes ...string) string {
 	values := url.Values{"target": {loopback}, "state": {someState}, "publicKeyType": {k.kind}, "publicKey": {k.key}}
 	for _, change := range changes {
 		name, value, _ := strings.Cut(change, "=")
@@ -216,10 +216,10 @@ func (k knocker) query(changes ...string) string {
 }
 
 // path is where a browser is sent by the program.
-func (k knocker) path(changes ...string) string { return flowPath + "?" + k.query(changes...) }
+func (k keyHolder) path(changes ...string) string { return flowPath + "?" + k.query(changes...) }
 
 // opens opens an answer's fields as the program would.
-func (k knocker) opens(t testing.TB, fields url.Values) document {
+func (k keyHolder) opens(t testing.TB, fields url.Values) document {
 	t.Helper()
 	if got := fields.Get("state"); got != someState {
 		t.Errorf("got state %q, want %q", got, someState)
@@ -238,7 +238,7 @@ func (k knocker) opens(t testing.TB, fields url.Values) document {
 	return read[document](t, plain.Reveal())
 }
 
-func (k knocker) unseals(t testing.TB, text string) document {
+func (k keyHolder) unseals(t testing.TB, text string) document {
 	t.Helper()
 	opened, err := seal.OpenJWE(k.private, text, someState)
 	if err != nil {

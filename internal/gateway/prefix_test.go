@@ -43,7 +43,7 @@ func (p page) ownAddresses() []string {
 // site is a server as a browser reaches it: under a prefix, through a gateway that
 // leaves the prefix on or takes it off.
 type site struct {
-	house  *t2gtest.Server
+	server *t2gtest.Server
 	prefix string
 	strips bool
 	lines  []string // that the gateway adds
@@ -55,10 +55,10 @@ func (s site) get(t *testing.T, path string, lines ...string) (reply, string) {
 	if s.strips {
 		path = strings.TrimPrefix(path, s.prefix)
 	}
-	return get(t, s.house.Visitor(), s.house.Direct+path, append(lines, s.lines...)...)
+	return get(t, s.server.Visitor(), s.server.Direct+path, append(lines, s.lines...)...)
 }
 
-func TestAPrefixStandsBeforeEveryAddress(t *testing.T) {
+func TestPrefixPrecedesEveryAddress(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
@@ -78,7 +78,7 @@ func TestAPrefixStandsBeforeEveryAddress(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := test.site
-			s.house = open(t, append([]func(*gateway.Options){always}, test.changes...)...)
+			s.server = open(t, append([]func(*gateway.Options){always}, test.changes...)...)
 			k := modern(t)
 			for path, status := range map[string]int{
 				"/": 200, "/index.html": 200, "/echo": 200, "/nothing": 404, "/a/deep/down/nothing": 404, "/static/a/b/nothing/": 404,
@@ -133,7 +133,7 @@ func checkForm(t *testing.T, s site) {
 		action = strings.TrimPrefix(action, s.prefix)
 	}
 	fields.Set("decision", "allow")
-	answer, body := send(t, s.house.Visitor(), http.MethodPost, s.house.Direct+action, fields.Encode(), append(append(with(ofAda, fromOurPage()...),
+	answer, body := send(t, s.server.Visitor(), http.MethodPost, s.server.Direct+action, fields.Encode(), append(append(with(ofAda, fromOurPage()...),
 		"Content-Type", "application/x-www-form-urlencoded"), s.lines...)...)
 	k.opens(t, posted(t, answer, body, loopback, "http://127.0.0.1:41234"))
 	checkAddresses(t, s, "the page that posts", withoutForms(pageIn(t, body)))
@@ -185,23 +185,23 @@ func checkDocuments(t *testing.T, s site) {
 	}
 }
 
-// TestAPrefixMayBeLeftOnOrTakenOff: one server answers both, and its front page with and
+// TestStripAcceptsPathsWithAndWithoutPrefix: one server answers both, and its front page with and
 // without a slash.
-func TestAPrefixMayBeLeftOnOrTakenOff(t *testing.T) {
+func TestStripAcceptsPathsWithAndWithoutPrefix(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*gateway.Options){"public URL": publicly(t, "https://t2g.example.org/t2g/"), "base path": below("/t2g")} {
-		house := open(t, change)
+		server := open(t, change)
 		for path, status := range map[string]int{
 			"/t2g": 200, "/t2g/": 200, "/t2g/token": 200, "/token": 200, "/": 200, "/t2g/index.html": 200, "/t2g?a=1": 200,
 			"/t2gx/token": 404, "/t2g/t2g/token": 404, "/t2g//token": 404, "/t2g%2Ftoken": 404, "/T2G/token": 404, "/t2g/../token": 404, "/x/t2g/token": 404,
 			"/%742g/token": 404, "/t2g/%74oken": 404, "/t2g/token/": 404,
 		} {
-			answer, body := get(t, house.Visitor(), house.Direct+path, with(ofAda)...)
+			answer, body := get(t, server.Visitor(), server.Direct+path, with(ofAda)...)
 			if answer.status != status {
 				t.Errorf("%s: %s: got %d, want %d: %.80s", name, path, answer.status, status, body)
 			}
 		}
-		answer, body := send(t, house.Visitor(), http.MethodDelete, house.Direct+"/t2g/token", "", with(ofAda)...)
+		answer, body := send(t, server.Visitor(), http.MethodDelete, server.Direct+"/t2g/token", "", with(ofAda)...)
 		refused(t, answer, body, http.StatusMethodNotAllowed, "method_not_allowed")
 		if got := answer.header.Get("Allow"); got != "GET, HEAD" {
 			t.Errorf("%s: got the methods %q below the prefix, want GET, HEAD", name, got)
@@ -209,12 +209,12 @@ func TestAPrefixMayBeLeftOnOrTakenOff(t *testing.T) {
 	}
 }
 
-// TestTheGatewayMayServeUnderAnotherPathThanItAsks: people open the one, and the server
+// TestStripAcceptsAnotherPublicPath: people open the one, and the server
 // sees the other.
-func TestTheGatewayMayServeUnderAnotherPathThanItAsks(t *testing.T) {
+func TestStripAcceptsAnotherPublicPath(t *testing.T) {
 	t.Parallel()
-	house := open(t, publicly(t, "https://t2g.example.org/tools/t2g"), below("/t2g"))
-	answer, body := get(t, house.Visitor(), house.Direct+"/t2g/", with(ofAda)...)
+	server := open(t, publicly(t, "https://t2g.example.org/tools/t2g"), below("/t2g"))
+	answer, body := get(t, server.Visitor(), server.Direct+"/t2g/", with(ofAda)...)
 	if answer.status != http.StatusOK {
 		t.Fatalf("got %d, want the page: %s", answer.status, body)
 	}
@@ -223,17 +223,17 @@ func TestTheGatewayMayServeUnderAnotherPathThanItAsks(t *testing.T) {
 			t.Errorf("leads to %s, want an address that people can open", address)
 		}
 	}
-	if answer, _ := get(t, house.Visitor(), house.Direct+"/t2g/token", with(ofAda)...); answer.status != http.StatusOK {
+	if answer, _ := get(t, server.Visitor(), server.Direct+"/t2g/token", with(ofAda)...); answer.status != http.StatusOK {
 		t.Errorf("got %d, want the token", answer.status)
 	}
 }
 
 var strangePrefix = regexp.MustCompile(`evil|\.\.|javascript|"/other`)
 
-// TestAMalformedPrefixIsNone: it comes from whoever sent the request.
-func TestAMalformedPrefixIsNone(t *testing.T) {
+// TestPrefixIgnoresMalformedHeader: it comes from whoever sent the request.
+func TestPrefixIgnoresMalformedHeader(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for _, lines := range [][]string{
 		{"X-Forwarded-Prefix", ""}, {"X-Forwarded-Prefix", "/"}, {"X-Forwarded-Prefix", "//"}, {"X-Forwarded-Prefix", "//evil.example"}, {"X-Forwarded-Prefix", "/evil//example"},
 		{"X-Forwarded-Prefix", "evil"}, {"X-Forwarded-Prefix", "https://evil.example"}, {"X-Forwarded-Prefix", "/evil/.."}, {"X-Forwarded-Prefix", "/./evil"},
@@ -242,7 +242,7 @@ func TestAMalformedPrefixIsNone(t *testing.T) {
 		{"X-Forwarded-Prefix", "/" + strings.Repeat("evil", 64)}, {"X-Forwarded-Prefix", "/evil", "X-Forwarded-Prefix", "/evil"},
 	} {
 		for _, path := range []string{"/", "/nothing", modern(t).path("target=", "responseMode=page"), "/docs", "/swagger-ui/"} {
-			answer, body := get(t, house.Visitor(), house.Direct+path, with(ofAda, append(lines, "Accept", "text/html")...)...)
+			answer, body := get(t, server.Visitor(), server.Direct+path, with(ofAda, append(lines, "Accept", "text/html")...)...)
 			if location := answer.header.Get("Location"); strangePrefix.MatchString(location) {
 				t.Errorf("%q: %s redirects to %s", lines, path, location)
 			}

@@ -15,13 +15,13 @@ import (
 	"github.com/token2go/token2go/internal/ops"
 )
 
-// TestProfilesShowNoToken looks for a token in every profile while it is handed over
+// TestProfilesContainNoToken looks for a token in every profile while it is handed over
 // again and again, and while a request that holds it waits for the rest of its body.
-func TestProfilesShowNoToken(t *testing.T) {
+func TestProfilesContainNoToken(t *testing.T) {
 	t.Parallel()
 	token := newMarks()["token"]
-	house := openOps(t, func(o *ops.Options) { o.Pprof = true })
-	waiting, err := net.Dial("tcp", strings.TrimPrefix(house.Direct, "http://"))
+	server := openOps(t, func(o *ops.Options) { o.Pprof = true })
+	waiting, err := net.Dial("tcp", strings.TrimPrefix(server.Direct, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestProfilesShowNoToken(t *testing.T) {
 			case <-busy:
 				return
 			default:
-				get(t, house.Visitor(), house.Direct+"/token", with(token)...)
+				get(t, server.Visitor(), server.Direct+"/token", with(token)...)
 			}
 		}
 	})
@@ -56,7 +56,7 @@ func TestProfilesShowNoToken(t *testing.T) {
 		if strings.HasSuffix(path, "2") {
 			want = http.StatusForbidden
 		}
-		answer, body := get(t, http.DefaultClient, house.Ops+"/debug/pprof/"+path)
+		answer, body := get(t, http.DefaultClient, server.Ops+"/debug/pprof/"+path)
 		if answer.status != want {
 			t.Errorf("%s: got %d, want %d", path, answer.status, want)
 		}

@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-func TestARefusalThatIsSentToTheClientIsCountedByReason(t *testing.T) {
-	house := open(t)
+func TestRefusalByRedirectIsCounted(t *testing.T) {
+	server := open(t)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, body := get(t, client, house.Direct+modern(t).path())
+	answer, body := get(t, client, server.Direct+modern(t).path())
 	if answer.status != http.StatusSeeOther {
 		t.Fatalf("got %d, want the client to be told by redirect: %s", answer.status, body)
 	}
-	_, metrics := get(t, client, house.Ops+"/metrics")
+	_, metrics := get(t, client, server.Ops+"/metrics")
 	if want := `token2go_refusals_total{listener="gateway",reason="token_not_found"} 1`; !strings.Contains(metrics, want+"\n") {
 		t.Errorf("got no line %s in the metrics", want)
 	}

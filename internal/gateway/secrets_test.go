@@ -187,11 +187,11 @@ func mayHold(method, path string) []string {
 	return nil
 }
 
-// TestNoSecretIsToldToAnyoneElse sends marked secrets in every place of a request to
+// TestNoSecretLeaks sends marked secrets in every place of a request to
 // every route and every refusal, and looks for them wherever the server writes: its log,
 // the record of hand-overs, the access lines, the metrics, and the answers but for the
 // one place where each belongs.
-func TestNoSecretIsToldToAnyoneElse(t *testing.T) {
+func TestNoSecretLeaks(t *testing.T) {
 	t.Parallel()
 	fallback := newMarks()
 	for name, change := range map[string]func(*gateway.Options){
@@ -210,11 +210,11 @@ func TestNoSecretIsToldToAnyoneElse(t *testing.T) {
 			t.Parallel()
 			m := newMarks()
 			m["fallback"] = fallback["fallback"]
-			house, find := open(t, change), m.pieces()
-			client := house.Visitor()
+			server, find := open(t, change), m.pieces()
+			client := server.Visitor()
 			statuses := map[int]int{}
 			for _, one := range m.requests(t) {
-				answer, body := send(t, client, one.method, house.Direct+one.address, one.body, one.lines...)
+				answer, body := send(t, client, one.method, server.Direct+one.address, one.body, one.lines...)
 				statuses[answer.status]++
 				for _, place := range find.in(fmt.Sprint(answer.header) + body) {
 					if !slices.Contains(one.allowed, place) {
@@ -222,8 +222,8 @@ func TestNoSecretIsToldToAnyoneElse(t *testing.T) {
 					}
 				}
 			}
-			searchOutput(t, house, find)
-			if lines := strings.Count(house.Output.String(), `"msg":"access"`); lines < 1000 {
+			searchOutput(t, server, find)
+			if lines := strings.Count(server.Output.String(), `"msg":"access"`); lines < 1000 {
 				t.Errorf("got %d access lines, want one for each request", lines)
 			}
 			for _, status := range []int{200, 303, 400, 401, 403, 404, 405, 413, 503} {
@@ -235,17 +235,17 @@ func TestNoSecretIsToldToAnyoneElse(t *testing.T) {
 	}
 }
 
-// searchOutput looks through all that the server has written, and all that its ops door
+// searchOutput looks through all that the server has written, and all that its ops listener
 // tells.
-func searchOutput(t *testing.T, house *t2gtest.Server, find pieces) {
+func searchOutput(t *testing.T, server *t2gtest.Server, find pieces) {
 	t.Helper()
-	for line := range strings.Lines(house.Output.String()) {
+	for line := range strings.Lines(server.Output.String()) {
 		if found := find.in(line); len(found) > 0 {
 			t.Fatalf("a line holds the secrets of %v: %s", found, line)
 		}
 	}
 	for _, path := range []string{"/metrics", "/ready", "/health"} {
-		_, body := get(t, http.DefaultClient, house.Ops+path)
+		_, body := get(t, http.DefaultClient, server.Ops+path)
 		if found := find.in(body); len(found) > 0 || body == "" {
 			t.Errorf("%s tells the secrets of %v: %s", path, found, body)
 		}
@@ -258,14 +258,14 @@ type thrower struct{ secret string }
 func (e thrower) Error() string  { return "with " + e.secret }
 func (e thrower) String() string { return "with " + e.secret }
 
-// TestAPanicTellsNothingOfWhatItWasAbout: the server's clock breaks, with a secret in
+// TestPanicLogsNoValue: the server's clock breaks, with a secret in
 // what it throws, in handlers that hold the token by then.
-func TestAPanicTellsNothingOfWhatItWasAbout(t *testing.T) {
+func TestPanicLogsNoValue(t *testing.T) {
 	t.Parallel()
 	m := newMarks()
 	find := m.pieces()
 	var throw atomic.Pointer[any]
-	house := open(t, clock(func() time.Time {
+	server := open(t, clock(func() time.Time {
 		if thrown := throw.Swap(nil); thrown != nil {
 			panic(*thrown)
 		}
@@ -280,7 +280,7 @@ func TestAPanicTellsNothingOfWhatItWasAbout(t *testing.T) {
 			for _, lines := range [][]string{nil, byProgram()} {
 				one := m.everywhere(http.MethodGet, address, "a broken clock", with(m["token"], lines...)...)
 				throw.Store(&value)
-				answer, body := send(t, house.Visitor(), one.method, house.Direct+one.address, "", one.lines...)
+				answer, body := send(t, server.Visitor(), one.method, server.Direct+one.address, "", one.lines...)
 				if answer.status != http.StatusInternalServerError || answer.header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%s at %s: got %d, want 500: %s", name, address, answer.status, body)
 				}
@@ -290,39 +290,39 @@ func TestAPanicTellsNothingOfWhatItWasAbout(t *testing.T) {
 			}
 		}
 	}
-	searchOutput(t, house, find)
-	output := house.Output.String()
+	searchOutput(t, server, find)
+	output := server.Output.String()
 	if got, want := strings.Count(output, `"msg":"panic"`), 6*len(addresses)*2; got != want || !strings.Contains(output, "gateway_test.thrower") || !strings.Contains(output, "adapter.go") {
 		t.Errorf("got %d panics on record, want %d, with the type and the stack", got, want)
 	}
 	if strings.Contains(output, "(0x") || strings.Contains(output, "{0x") {
 		t.Error("a stack has arguments, which can be parts of a token")
 	}
-	answer, _ := get(t, house.Visitor(), house.Direct+"/token", with(m["token"])...)
+	answer, _ := get(t, server.Visitor(), server.Direct+"/token", with(m["token"])...)
 	if answer.status != http.StatusOK {
 		t.Errorf("got %d after all that, want the server to go on", answer.status)
 	}
 }
 
-// TestAnAbortedAnswerDropsTheConnection: this is how net/http wants to be told.
-func TestAnAbortedAnswerDropsTheConnection(t *testing.T) {
+// TestAbortedHandlerDropsConnection: this is how net/http wants to be told.
+func TestAbortedHandlerDropsConnection(t *testing.T) {
 	t.Parallel()
-	house := open(t, clock(func() time.Time { panic(http.ErrAbortHandler) }))
-	r, err := http.NewRequest(http.MethodGet, house.Direct+"/token", nil)
+	server := open(t, clock(func() time.Time { panic(http.ErrAbortHandler) }))
+	r, err := http.NewRequest(http.MethodGet, server.Direct+"/token", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Token", ofAda)
-	if answer, err := house.Visitor().Do(r); !errors.Is(err, io.EOF) {
+	if answer, err := server.Visitor().Do(r); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v and %v, want the connection to end", answer, err)
 	}
-	if output := house.Output.String(); strings.Contains(output, `"msg":"panic"`) {
+	if output := server.Output.String(); strings.Contains(output, `"msg":"panic"`) {
 		t.Errorf("got %s, want no word of a failure", output)
 	}
 }
 
-// TestTheMarksAreFound keeps the search honest.
-func TestTheMarksAreFound(t *testing.T) {
+// TestMarksAreFound keeps the search honest.
+func TestMarksAreFound(t *testing.T) {
 	t.Parallel()
 	m := newMarks()
 	find, mark := m.pieces(), m["token"]

@@ -54,15 +54,15 @@ type landing struct{ address, target string }
 func TestParseTargetOnTheCorpus(t *testing.T) {
 	t.Parallel()
 	patterns, cases := corpus(t)
-	house := open(t, func(o *gateway.Options) {
+	server := open(t, func(o *gateway.Options) {
 		o.Rules.Targets, o.Rules.Consent = patterns, flow.ConsentNever
 	})
-	client, k := house.Visitor(), modern(t)
+	client, k := server.Visitor(), modern(t)
 	ask := func(value string, changes ...string) (reply, string) {
-		address := house.Direct + flowPath + "?target=" + value + "&" + k.query(append([]string{"target="}, changes...)...)
+		address := server.Direct + flowPath + "?target=" + value + "&" + k.query(append([]string{"target="}, changes...)...)
 		answer, body := get(t, client, address, with(ofAda)...)
 		if answer.status == http.StatusOK && pageIn(t, body).text("question") != "" {
-			return decide(t, client, house.Direct, body, "allow", with(ofAda, fromOurPage()...)...)
+			return decide(t, client, server.Direct, body, "allow", with(ofAda, fromOurPage()...)...)
 		}
 		return answer, body
 	}
@@ -170,10 +170,10 @@ func checkLanding(t *testing.T, one landing, got parsed) {
 	}
 }
 
-// TestAPortLeadsABrowserToLoopback does the same for the short form of a target.
-func TestAPortLeadsABrowserToLoopback(t *testing.T) {
+// TestPortRedirectsToLoopback does the same for the short form of a target.
+func TestPortRedirectsToLoopback(t *testing.T) {
 	t.Parallel()
-	house := open(t, func(o *gateway.Options) { o.Rules.Consent = flow.ConsentNever })
+	server := open(t, func(o *gateway.Options) { o.Rules.Consent = flow.ConsentNever })
 	k := modern(t)
 	var landings []landing
 	paths := []string{
@@ -183,18 +183,18 @@ func TestAPortLeadsABrowserToLoopback(t *testing.T) {
 	refusedPaths := []string{`\evil.example`, `/\evil.example`, "a?b", "a#b", "#", "a b", "a\tb", "a\r\nLocation: x", "ä", "a%2", "a|b", `a"b`, "[::1]"}
 	for _, port := range []string{"1", "80", "443", "8080", "65535"} {
 		for _, path := range paths {
-			answer, body := get(t, house.Visitor(), house.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
+			answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
 			target := "http://127.0.0.1:" + port + "/" + strings.TrimPrefix(path, "/")
 			k.opens(t, redirected(t, answer, body, target))
 			landings = append(landings, landing{answer.header.Get("Location"), target})
 		}
 		for _, path := range refusedPaths {
-			answer, body := get(t, house.Visitor(), house.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
+			answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
 			refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 		}
 	}
 	for _, port := range []string{"0", "00080", "65536", "99999999999", "-1", "+80", " 80", "80 ", "0x50", "8e1", "８０", "80@evil.example", "80/", "80#", "evil.example:80", "http"} {
-		answer, body := get(t, house.Visitor(), house.Direct+k.path("target=", "port="+port), with(ofAda)...)
+		answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port), with(ofAda)...)
 		refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 	}
 	checkLandings(t, landings)

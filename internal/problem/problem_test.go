@@ -7,7 +7,7 @@ import (
 	"github.com/token2go/token2go/internal/problem"
 )
 
-func TestEveryKindHasAnErrorStatusAndATitle(t *testing.T) {
+func TestKindsHaveStatusAndTitle(t *testing.T) {
 	if len(problem.Kinds()) == 0 {
 		t.Fatal("no kinds")
 	}
@@ -18,7 +18,7 @@ func TestEveryKindHasAnErrorStatusAndATitle(t *testing.T) {
 	}
 }
 
-func TestAnUnknownKindIsAnInternalError(t *testing.T) {
+func TestUnknownKindIsInternalError(t *testing.T) {
 	if got := problem.Kind("nonsense").Status(); got != 500 {
 		t.Errorf("got %d, want 500", got)
 	}
@@ -27,7 +27,7 @@ func TestAnUnknownKindIsAnInternalError(t *testing.T) {
 	}
 }
 
-func TestAProblemIsEncodedAsRFC9457(t *testing.T) {
+func TestProblemEncodesAsRFC9457(t *testing.T) {
 	encoded, err := json.Marshal(&problem.Problem{
 		Kind: problem.TokenNotFound, Detail: "none of the headers holds a token", Wanted: []string{"Token"},
 	})

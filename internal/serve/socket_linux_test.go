@@ -9,7 +9,7 @@ import (
 
 // Under a umask of 0 another user could connect between the making of the socket and the
 // setting of its mode, and was answered.
-func TestASocketIsClosedToOthersFromItsFirstMoment(t *testing.T) {
+func TestListenControlRemovesOthersPermissions(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gateway.sock")
 	listener, err := (&net.ListenConfig{Control: closeToOthers}).Listen(t.Context(), "unix", path)

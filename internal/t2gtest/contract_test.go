@@ -60,7 +60,7 @@ func (g *given) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, g.body)
 }
 
-func TestAnswersThatKeepTheContractPass(t *testing.T) {
+func TestCheckAcceptsGoodAnswers(t *testing.T) {
 	for name, change := range map[string]func(*given){
 		"a token":         func(*given) {},
 		"the head of one": func(g *given) { g.method, g.body = http.MethodHead, "" },
@@ -83,8 +83,8 @@ func TestAnswersThatKeepTheContractPass(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatBreaksTheContractIsAnError keeps every other test honest.
-func TestAnAnswerThatBreaksTheContractIsAnError(t *testing.T) {
+// TestCheckRejectsBadAnswers keeps every other test honest.
+func TestCheckRejectsBadAnswers(t *testing.T) {
 	for name, spoil := range map[string]func(*given){
 		"a member too few":             func(g *given) { g.body = `{"timestamp":"2026-01-15T09:30:00Z","secret":"s"}` },
 		"a member too many":            func(g *given) { g.body = strings.Replace(g.body, "{", `{"more":1,`, 1) },
@@ -162,7 +162,7 @@ func knock(t *testing.T, change func(*given)) error {
 	return nil
 }
 
-func TestAPrefixIsNoPartOfThePath(t *testing.T) {
+func TestCheckIgnoresPrefix(t *testing.T) {
 	c := NewContract(t)
 	c.prefix = "/a/b"
 	for path, known := range map[string]bool{"/a/b/token": true, "/a/b/": true, "/a/b": true, "/a/b/x": false, "/a/token": false} {
@@ -173,7 +173,7 @@ func TestAPrefixIsNoPartOfThePath(t *testing.T) {
 	}
 }
 
-func TestTheDocumentHasOperations(t *testing.T) {
+func TestOperationsAreListed(t *testing.T) {
 	if list := NewContract(t).Operations(); !slices.Contains(list, "POST /flow/redirect/token") || len(list) < 10 {
 		t.Errorf("got %v", list)
 	}

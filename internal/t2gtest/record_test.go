@@ -7,7 +7,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest"
 )
 
-func TestARecordCountsMarksHoweverLinesAreCut(t *testing.T) {
+func TestRecordCountsMarksAcrossWrites(t *testing.T) {
 	text := strings.Repeat("one red line\none blue line\n", 1000) + "a red line that has not ended"
 	for _, size := range []int{1, 7, 26, 4096, len(text)} {
 		r := t2gtest.NewRecord("red", "blue", "green")

@@ -13,7 +13,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestALeaderIsKilledWithItsGroup(t *testing.T) {
+func TestKillEndsProcessGroup(t *testing.T) {
 	t.Parallel()
 	var said process.Output
 	c := exec.Command("sh", "-c", "sleep 600 & echo begun; wait")
@@ -30,7 +30,7 @@ func TestALeaderIsKilledWithItsGroup(t *testing.T) {
 }
 
 // The test starts itself as the program that is killed.
-func TestAGroupDoesNotOutliveTheProgramThatStartedIt(t *testing.T) {
+func TestProcessGroupEndsWithParent(t *testing.T) {
 	var said process.Output
 	group := exec.Command("sh", "-c", "sleep 600 & echo begun; wait")
 	group.Stdout, group.SysProcAttr = os.Stdout, &syscall.SysProcAttr{Setpgid: true}
@@ -51,7 +51,7 @@ func TestAGroupDoesNotOutliveTheProgramThatStartedIt(t *testing.T) {
 	}
 }
 
-func TestAwaitSaysWhatAProcessWroteThatEndsTooSoon(t *testing.T) {
+func TestAwaitReportsOutputOfEndedProcess(t *testing.T) {
 	t.Parallel()
 	c := exec.Command("sh", "-c", "echo why >&2; exit 3")
 	c.Stderr = new(process.Output)

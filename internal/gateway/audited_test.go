@@ -18,45 +18,45 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-func TestTheOpsDoorTellsHowTheServerIs(t *testing.T) {
+func TestOpsReportsHealthAndReadiness(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for path, want := range map[string]string{"/health": `{"status":"OK."}`, "/ready": `{"status":"ready"}`} {
-		answer, body := get(t, http.DefaultClient, house.Ops+path)
+		answer, body := get(t, http.DefaultClient, server.Ops+path)
 		if answer.status != http.StatusOK || body != want || answer.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: got %d %s, want %s", path, answer.status, body, want)
 		}
 	}
-	house.Drain()
-	if answer, body := get(t, http.DefaultClient, house.Ops+"/ready"); answer.status != http.StatusServiceUnavailable || body != `{"status":"draining"}` {
+	server.Drain()
+	if answer, body := get(t, http.DefaultClient, server.Ops+"/ready"); answer.status != http.StatusServiceUnavailable || body != `{"status":"draining"}` {
 		t.Errorf("got %d %s from /ready of a server that drains, want 503", answer.status, body)
 	}
-	for _, address := range []string{house.Ops + "/health", house.Direct + "/health"} {
+	for _, address := range []string{server.Ops + "/health", server.Direct + "/health"} {
 		if answer, _ := get(t, http.DefaultClient, address); answer.status != http.StatusOK {
 			t.Errorf("got %d from /health of a server that drains, want 200", answer.status)
 		}
 	}
-	if answer, _ := get(t, house.Visitor(), house.Direct+"/token", with(ofAda)...); answer.status != http.StatusOK {
+	if answer, _ := get(t, server.Visitor(), server.Direct+"/token", with(ofAda)...); answer.status != http.StatusOK {
 		t.Errorf("got %d from a server that drains, want it to go on serving", answer.status)
 	}
 }
 
-// TestTheOpsDoorKnowsNoToken: what is behind the gateway door is not here, and the other
+// TestOpsServesNoGatewayRoute: what is behind the gateway listener is not here, and the other
 // way round.
-func TestTheOpsDoorKnowsNoToken(t *testing.T) {
+func TestOpsServesNoGatewayRoute(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	everyRoute(t, func(method, path string) {
 		if path == "/health" {
 			return
 		}
-		answer, body := send(t, http.DefaultClient, method, house.Ops+path, "", with(ofAda)...)
+		answer, body := send(t, http.DefaultClient, method, server.Ops+path, "", with(ofAda)...)
 		if answer.status != http.StatusNotFound && answer.status != http.StatusMethodNotAllowed || strings.Contains(body, ofAda) {
 			t.Errorf("%s %s: got %d %s, want nothing", method, path, answer.status, body)
 		}
 	})
 	for _, path := range []string{"/health", "/ready", "/metrics", "/nothing", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
-		answer, _ := get(t, http.DefaultClient, house.Ops+path)
+		answer, _ := get(t, http.DefaultClient, server.Ops+path)
 		if strings.HasPrefix(path, "/debug/") && answer.status != http.StatusNotFound {
 			t.Errorf("%s: got %d, want profiles switched off", path, answer.status)
 		}
@@ -71,9 +71,9 @@ func TestTheOpsDoorKnowsNoToken(t *testing.T) {
 	}
 }
 
-func TestNoWebsiteReadsTheOpsDoor(t *testing.T) {
+func TestOpsRejectsReboundHosts(t *testing.T) {
 	t.Parallel()
-	house := openOps(t, func(o *ops.Options) {
+	server := openOps(t, func(o *ops.Options) {
 		o.Pprof, o.Hosts = true, []string{"token2go.auth.svc", "web1.example.org:9102"}
 	})
 	for host, want := range map[string]int{
@@ -83,38 +83,38 @@ func TestNoWebsiteReadsTheOpsDoor(t *testing.T) {
 		"web1.example.org:8082": 421, "sub.token2go.auth.svc:8082": 421,
 	} {
 		for _, path := range []string{"/metrics", "/debug/pprof/goroutine", "/debug/pprof/"} {
-			if answer, body := get(t, http.DefaultClient, house.Ops+path, "Host", host); answer.status != want || want != 200 && strings.Contains(body, "go_") {
+			if answer, body := get(t, http.DefaultClient, server.Ops+path, "Host", host); answer.status != want || want != 200 && strings.Contains(body, "go_") {
 				t.Errorf("%s for %s: got %d, want %d", path, host, answer.status, want)
 			}
 		}
 		for _, path := range []string{"/health", "/ready"} {
-			if answer, _ := get(t, http.DefaultClient, house.Ops+path, "Host", host); answer.status != http.StatusOK {
+			if answer, _ := get(t, http.DefaultClient, server.Ops+path, "Host", host); answer.status != http.StatusOK {
 				t.Errorf("%s for %s: got %d, want probes to be let through", path, host, answer.status)
 			}
 		}
 	}
-	house = openOps(t, func(o *ops.Options) { o.Hosts = []string{"*"} })
-	if answer, _ := get(t, http.DefaultClient, house.Ops+"/metrics", "Host", "any.example.org"); answer.status != http.StatusOK {
+	server = openOps(t, func(o *ops.Options) { o.Hosts = []string{"*"} })
+	if answer, _ := get(t, http.DefaultClient, server.Ops+"/metrics", "Host", "any.example.org"); answer.status != http.StatusOK {
 		t.Errorf("got %d, want every name to be answered", answer.status)
 	}
 }
 
-func TestProfilesAreThereWhenAsked(t *testing.T) {
+func TestOpsServesProfilesOnlyWhenEnabled(t *testing.T) {
 	t.Parallel()
-	house := openOps(t, func(o *ops.Options) { o.Pprof = true })
+	server := openOps(t, func(o *ops.Options) { o.Pprof = true })
 	for path, status := range map[string]int{"/debug/pprof/": 200, "/debug/pprof/goroutine": 200, "/debug/pprof/heap": 200, "/debug/pprof/symbol": 200, "/debug/pprof/nothing": 404, "/debug/pprof/cmdline": 404} {
-		if answer, _ := get(t, http.DefaultClient, house.Ops+path); answer.status != status {
+		if answer, _ := get(t, http.DefaultClient, server.Ops+path); answer.status != status {
 			t.Errorf("%s: got %d, want %d", path, answer.status, status)
 		}
-		answer, body := get(t, house.Visitor(), house.Direct+path)
+		answer, body := get(t, server.Visitor(), server.Direct+path)
 		refused(t, answer, body, http.StatusNotFound, "not_found")
 	}
 }
 
 // series are the lines of our own metrics, with their values.
-func series(t *testing.T, house *t2gtest.Server) map[string]string {
+func series(t *testing.T, server *t2gtest.Server) map[string]string {
 	t.Helper()
-	answer, body := get(t, http.DefaultClient, house.Ops+"/metrics")
+	answer, body := get(t, http.DefaultClient, server.Ops+"/metrics")
 	if answer.status != http.StatusOK || !strings.HasPrefix(answer.header.Get("Content-Type"), "text/plain") {
 		t.Fatalf("got %d of type %q", answer.status, answer.header.Get("Content-Type"))
 	}
@@ -127,21 +127,21 @@ func series(t *testing.T, house *t2gtest.Server) map[string]string {
 	return all
 }
 
-func TestHandOversAreCounted(t *testing.T) {
+func TestMetricsCountHandOvers(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	k, client := modern(t), house.Visitor()
-	get(t, client, house.Direct+"/token", with(ofAda)...)
-	get(t, client, house.Direct+"/token", "Authorization", "Bearer "+ofAda)
-	get(t, client, house.Direct+"/token")
-	get(t, client, house.Direct+k.path(), with(ofAda)...)
-	get(t, client, house.Direct+k.path("responseMode=form_post"), with(ofAda)...)
-	_, question := get(t, client, house.Direct+k.path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
-	decide(t, client, house.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
-	decide(t, client, house.Direct, question, "allow", with(ofAda, fromOurPage()...)...)
-	get(t, client, house.Direct+k.path("target=http://evil.example/"), with(ofAda)...)
-	get(t, client, house.Direct+"/nothing")
-	got := series(t, house)
+	server := open(t)
+	k, client := modern(t), server.Visitor()
+	get(t, client, server.Direct+"/token", with(ofAda)...)
+	get(t, client, server.Direct+"/token", "Authorization", "Bearer "+ofAda)
+	get(t, client, server.Direct+"/token")
+	get(t, client, server.Direct+k.path(), with(ofAda)...)
+	get(t, client, server.Direct+k.path("responseMode=form_post"), with(ofAda)...)
+	_, question := get(t, client, server.Direct+k.path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
+	decide(t, client, server.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
+	decide(t, client, server.Direct, question, "allow", with(ofAda, fromOurPage()...)...)
+	get(t, client, server.Direct+k.path("target=http://evil.example/"), with(ofAda)...)
+	get(t, client, server.Direct+"/nothing")
+	got := series(t, server)
 	for name, want := range map[string]string{
 		`token2go_handovers_total{decision="handed_over",way="token"}`:                          "2",
 		`token2go_handovers_total{decision="refused",way="token"}`:                              "1",
@@ -179,9 +179,9 @@ func TestHandOversAreCounted(t *testing.T) {
 
 var label = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
 
-// TestWhatIsWatchedForBeginsAtZero: of a counter that begins with its first event,
+// TestMetricsBeginAtZero: of a counter that begins with its first event,
 // Prometheus sees no increase, and no alert.
-func TestWhatIsWatchedForBeginsAtZero(t *testing.T) {
+func TestMetricsBeginAtZero(t *testing.T) {
 	t.Parallel()
 	_, body := get(t, http.DefaultClient, open(t).Ops+"/metrics")
 	lines := []string{`token2go_handovers_total{decision="handed_over",way="token"} 0`}
@@ -195,11 +195,11 @@ func TestWhatIsWatchedForBeginsAtZero(t *testing.T) {
 	}
 }
 
-// TestNoLabelComesFromTheCaller sends marks in whatever a caller can choose, and compares
+// TestMetricsTakeNoLabelFromTheCaller sends marks in whatever a caller can choose, and compares
 // every label with the list that it must be from. More of the same makes no more series.
-func TestNoLabelComesFromTheCaller(t *testing.T) {
+func TestMetricsTakeNoLabelFromTheCaller(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	known := map[string][]string{
 		"way":      {"token", "query", "form_post", "page", "auto", "none"},
 		"decision": {"handed_over", "asked", "refused"},
@@ -218,9 +218,9 @@ func TestNoLabelComesFromTheCaller(t *testing.T) {
 	count := func() int {
 		m := newMarks()
 		for _, one := range m.requests(t) {
-			send(t, house.Visitor(), one.method, house.Direct+one.address, one.body, one.lines...)
+			send(t, server.Visitor(), one.method, server.Direct+one.address, one.body, one.lines...)
 		}
-		got := series(t, house)
+		got := series(t, server)
 		for name := range got {
 			for _, pair := range label.FindAllStringSubmatch(name, -1) {
 				switch pair[1] {
@@ -237,17 +237,17 @@ func TestNoLabelComesFromTheCaller(t *testing.T) {
 		}
 		return len(got)
 	}
-	series(t, house) // which is a route of the ops listener itself
+	series(t, server) // which is a route of the ops listener itself
 	if first, second := count(), count(); first != second || first < 30 {
 		t.Errorf("got %d series and then %d, want the same and at least 30", first, second)
 	}
 }
 
 // lines are what the server has logged with a message.
-func lines(t *testing.T, house *t2gtest.Server, message string) []map[string]any {
+func lines(t *testing.T, server *t2gtest.Server, message string) []map[string]any {
 	t.Helper()
 	var list []map[string]any
-	for text := range strings.Lines(house.Output.String()) {
+	for text := range strings.Lines(server.Output.String()) {
 		if line := read[map[string]any](t, text); line["msg"] == message {
 			list = append(list, line)
 		}
@@ -255,9 +255,9 @@ func lines(t *testing.T, house *t2gtest.Server, message string) []map[string]any
 	return list
 }
 
-// TestTheRecordSaysWhatBecameOfEveryToken compares each line, the time aside, with what
+// TestAuditRecordsEachOutcome compares each line, the time aside, with what
 // it must hold and nothing else.
-func TestTheRecordSaysWhatBecameOfEveryToken(t *testing.T) {
+func TestAuditRecordsEachOutcome(t *testing.T) {
 	t.Parallel()
 	k := modern(t)
 	key := k.public(t).ID()
@@ -318,12 +318,12 @@ func TestTheRecordSaysWhatBecameOfEveryToken(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := open(t)
-			_, body := get(t, house.Visitor(), house.Direct+test.path, test.lines...)
+			server := open(t)
+			_, body := get(t, server.Visitor(), server.Direct+test.path, test.lines...)
 			if test.answer != "" {
-				decide(t, house.Visitor(), house.Direct, body, test.answer, append(slices.Clone(test.lines), "Sec-Fetch-Site", "same-origin")...)
+				decide(t, server.Visitor(), server.Direct, body, test.answer, append(slices.Clone(test.lines), "Sec-Fetch-Site", "same-origin")...)
 			}
-			got := lines(t, house, "audit")
+			got := lines(t, server, "audit")
 			for _, line := range got {
 				if at, err := time.Parse(time.RFC3339, line["time"].(string)); err != nil || time.Since(at).Abs() > time.Minute {
 					t.Errorf("got the time %v (%v), want now", line["time"], err)
@@ -351,15 +351,15 @@ func encoded(t *testing.T, value any) string {
 	return string(text)
 }
 
-func TestAnAccessLineTellsTheRouteAndNotTheAddress(t *testing.T) {
+func TestAccessLineNamesRouteNotAddress(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	for _, one := range []struct{ method, path, route string }{
 		{"GET", "/token?a=b", "/token"}, {"HEAD", "/static/app.css", "/static/{file}"}, {"GET", "/nothing/at/all", "(none)"},
 		{"DELETE", "/token", "(none)"}, {"BREW", "/token", "(none)"}, {"GET", modern(t).path(), "/flow/redirect/token"},
 	} {
-		send(t, house.Visitor(), one.method, house.Direct+one.path, "", with(ofAda)...)
-		all := lines(t, house, "access")
+		send(t, server.Visitor(), one.method, server.Direct+one.path, "", with(ofAda)...)
+		all := lines(t, server, "access")
 		last := all[len(all)-1]
 		method := one.method
 		if method == "BREW" {

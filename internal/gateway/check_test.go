@@ -11,7 +11,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest"
 )
 
-// everyRoute calls visit with every operation of the gateway door, and an address
+// everyRoute calls visit with every operation of the gateway listener, and an address
 // that leads nowhere.
 func everyRoute(t *testing.T, visit func(method, path string)) {
 	t.Helper()
@@ -25,7 +25,7 @@ func answering(names ...string) func(*gateway.Options) {
 	return func(o *gateway.Options) { o.Hosts = names }
 }
 
-func TestOnlyNamesThatAreServedAreAnswered(t *testing.T) {
+func TestCheckHostAnswersOnlyListedNames(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		served, host string
@@ -57,8 +57,8 @@ func TestOnlyNamesThatAreServedAreAnswered(t *testing.T) {
 			if test.served != "" {
 				names = strings.Split(test.served, ",")
 			}
-			house := open(t, answering(names...))
-			answer, body := get(t, house.Visitor(), house.Direct+"/token", with(ofAda, "Host", test.host)...)
+			server := open(t, answering(names...))
+			answer, body := get(t, server.Visitor(), server.Direct+"/token", with(ofAda, "Host", test.host)...)
 			if test.answered {
 				if got := read[document](t, body); answer.status != http.StatusOK || got.Secret != ofAda {
 					t.Errorf("got %d: %s, want the token", answer.status, body)
@@ -73,13 +73,13 @@ func TestOnlyNamesThatAreServedAreAnswered(t *testing.T) {
 	}
 }
 
-// TestARebindingSiteGetsNothing: its name leads to our address, so for the browser our
+// TestCheckHostRejectsReboundNames: its name leads to our address, so for the browser our
 // answers are its own. Only /health, which tells nothing, is for everyone.
-func TestARebindingSiteGetsNothing(t *testing.T) {
+func TestCheckHostRejectsReboundNames(t *testing.T) {
 	t.Parallel()
-	house := open(t, answering("localhost", "127.0.0.1", "::1"))
+	server := open(t, answering("localhost", "127.0.0.1", "::1"))
 	everyRoute(t, func(method, path string) {
-		answer, body := send(t, house.Visitor(), method, house.Direct+path, "", with(ofAda, "Host", "rebound.evil.example", "Sec-Fetch-Site", "same-origin")...)
+		answer, body := send(t, server.Visitor(), method, server.Direct+path, "", with(ofAda, "Host", "rebound.evil.example", "Sec-Fetch-Site", "same-origin")...)
 		if path == "/health" {
 			if answer.status != http.StatusOK {
 				t.Errorf("got %d from %s, want 200", answer.status, path)
@@ -90,7 +90,7 @@ func TestARebindingSiteGetsNothing(t *testing.T) {
 	})
 }
 
-func TestOnlyTheGatewayMaySpeakToItsDoor(t *testing.T) {
+func TestCheckPeerAnswersOnlyListedNetworks(t *testing.T) {
 	t.Parallel()
 	contract := t2gtest.NewContract(t)
 	for _, test := range []struct {
@@ -112,14 +112,14 @@ func TestOnlyTheGatewayMaySpeakToItsDoor(t *testing.T) {
 		for text := range strings.FieldsFuncSeq(test.peers, func(r rune) bool { return r == ',' }) {
 			peers = append(peers, netip.MustParsePrefix(text))
 		}
-		house := open(t, func(o *gateway.Options) { o.Peers = peers })
+		server := open(t, func(o *gateway.Options) { o.Peers = peers })
 		everyRoute(t, func(method, path string) {
 			r := httptest.NewRequest(method, path, nil)
 			r.RemoteAddr = test.from
 			r.Header.Set("X-Forwarded-For", "10.42.0.1")
 			r.Header.Set("X-Forwarded-Access-Token", ofAda)
 			w := httptest.NewRecorder()
-			house.Handler.ServeHTTP(w, r)
+			server.Handler.ServeHTTP(w, r)
 			if err := contract.Check(r, w.Result(), w.Body.Bytes()); err != nil {
 				t.Errorf("%s of %s: %v", test.from, test.peers, err)
 			}
@@ -132,12 +132,12 @@ func TestOnlyTheGatewayMaySpeakToItsDoor(t *testing.T) {
 	}
 }
 
-// TestHeadersThatAreTooLargeAreExplained: net/http's own 431 would be a line of plain
+// TestCheckSizeExplainsLargeHeaders: net/http's own 431 would be a line of plain
 // text, so its limit lies above ours.
-func TestHeadersThatAreTooLargeAreExplained(t *testing.T) {
+func TestCheckSizeExplainsLargeHeaders(t *testing.T) {
 	t.Parallel()
-	house := open(t)
-	answer, body := get(t, house.Visitor(), house.Direct+"/token", with(strings.Repeat("a", 60000))...)
+	server := open(t)
+	answer, body := get(t, server.Visitor(), server.Direct+"/token", with(strings.Repeat("a", 60000))...)
 	if got := read[document](t, body); answer.status != http.StatusOK || len(got.Secret) != 60000 {
 		t.Errorf("got %d and a secret of %d bytes, want one below the limit", answer.status, len(got.Secret))
 	}
@@ -149,27 +149,27 @@ func TestHeadersThatAreTooLargeAreExplained(t *testing.T) {
 			with(strings.Repeat("a", 66000)), {"Cookie", strings.Repeat("a=b; ", 20000)},
 			with(ofAda, "X-A", strings.Repeat("a", 33000), "X-B", strings.Repeat("b", 33000)),
 		} {
-			answer, body := send(t, house.Visitor(), method, house.Direct+path, "", lines...)
+			answer, body := send(t, server.Visitor(), method, server.Direct+path, "", lines...)
 			got := refused(t, answer, body, http.StatusRequestHeaderFieldsTooLarge, "headers_too_large")
 			if !strings.Contains(got.Detail, "65536") || !strings.Contains(got.Fix, "T2G_MAX_HEADER_BYTES") {
 				t.Errorf("got %q and %q, want the limit and what to do", got.Detail, got.Fix)
 			}
 		}
 	})
-	answer, body = get(t, house.Visitor(), house.Direct+"/nothing?"+strings.Repeat("a", 66000))
+	answer, body = get(t, server.Visitor(), server.Direct+"/nothing?"+strings.Repeat("a", 66000))
 	refused(t, answer, body, http.StatusRequestHeaderFieldsTooLarge, "headers_too_large")
-	answer, body = get(t, house.Visitor(), house.Direct+"/", with(strings.Repeat("a", 66000), "Accept", "text/html")...)
+	answer, body = get(t, server.Visitor(), server.Direct+"/", with(strings.Repeat("a", 66000), "Accept", "text/html")...)
 	if got := pageIn(t, body).text("problem-detail"); answer.status != http.StatusRequestHeaderFieldsTooLarge || !strings.Contains(got, "65536") {
 		t.Errorf("got %d and %q, want a page that explains", answer.status, got)
 	}
 }
 
-// TestThePageThatExplainsFindsItsStyles: a browser asks for them with the same headers,
+// TestCheckSizeExemptsStyles: a browser asks for them with the same headers,
 // under a prefix, too.
-func TestThePageThatExplainsFindsItsStyles(t *testing.T) {
+func TestCheckSizeExemptsStyles(t *testing.T) {
 	t.Parallel()
 	for _, s := range []site{{}, {prefix: "/t2g"}} {
-		s.house = open(t, below(s.prefix))
+		s.server = open(t, below(s.prefix))
 		large := []string{"Cookie", strings.Repeat("a=b; ", 20000)}
 		answer, body := s.get(t, s.prefix+"/", append(large, "Accept", "text/html")...)
 		if answer.status != http.StatusRequestHeaderFieldsTooLarge {
@@ -180,11 +180,11 @@ func TestThePageThatExplainsFindsItsStyles(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerCarriesTheHeadersOfSecurity: the contract looks at each answer of each
+// TestEveryAnswerHasSecurityHeaders: the contract looks at each answer of each
 // test; this one says which policies there are.
-func TestEveryAnswerCarriesTheHeadersOfSecurity(t *testing.T) {
+func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 	t.Parallel()
-	house := open(t)
+	server := open(t)
 	want := map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 		"Server": "", "X-Powered-By": "", "Access-Control-Allow-Origin": "", "Set-Cookie": "",
@@ -195,7 +195,7 @@ func TestEveryAnswerCarriesTheHeadersOfSecurity(t *testing.T) {
 	}
 	everyRoute(t, func(method, path string) {
 		for _, accept := range []string{"text/html", "application/json"} {
-			answer, _ := send(t, house.Visitor(), method, house.Direct+path, "", with(ofAda, "Accept", accept, "Origin", "https://evil.example")...)
+			answer, _ := send(t, server.Visitor(), method, server.Direct+path, "", with(ofAda, "Accept", accept, "Origin", "https://evil.example")...)
 			for name, value := range want {
 				if got := answer.header.Get(name); got != value {
 					t.Errorf("%s %s: got %s %q, want %q", method, path, name, got, value)

@@ -23,7 +23,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {
+func TestHealthcheckAsksEveryKindOfListener(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	cert, key := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
@@ -47,7 +47,7 @@ func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {
 			p := launch(t, []string{"healthcheck"}, test.environment...)
 			return p.Code(t), p.stderr.String()
 		}
-		h := &house{program: launch(t, nil, test.environment...)}
+		h := &instance{program: launch(t, nil, test.environment...)}
 		h.find(t)
 		if code, stderr := check(); code != 0 {
 			t.Errorf("%s: got exit code %d, want 0: %s", test.name, code, stderr)
@@ -63,7 +63,7 @@ func TestHealthIsCheckedAtEveryKindOfDoor(t *testing.T) {
 }
 
 // What answers in the server's place is not the server.
-func TestHealthIsNotWhatJustAnyServerSays(t *testing.T) {
+func TestHealthcheckRejectsOtherServers(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,10 +79,10 @@ func TestHealthIsNotWhatJustAnyServerSays(t *testing.T) {
 	}
 }
 
-func TestASocketIsForItsOwnerAndGroupAndGoesWithTheServer(t *testing.T) {
+func TestSocketHasModeAndIsRemoved(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gateway.sock")
-	h := &house{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
+	h := &instance{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
 	h.find(t)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -105,17 +105,17 @@ func TestASocketIsForItsOwnerAndGroupAndGoesWithTheServer(t *testing.T) {
 	}
 }
 
-func TestASocketLeftOverByAKilledServerIsReplaced(t *testing.T) {
+func TestLeftOverSocketIsReplaced(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gateway.sock")
-	first := &house{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
+	first := &instance{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
 	first.find(t)
 	first.Signal(t, syscall.SIGKILL)
 	first.Code(t)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("the test leaves no socket behind: %v", err)
 	}
-	second := &house{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
+	second := &instance{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
 	second.find(t)
 	if got := askSocket(t, path); got != http.StatusOK {
 		t.Errorf("got %d by the socket, want 200", got)
@@ -123,7 +123,7 @@ func TestASocketLeftOverByAKilledServerIsReplaced(t *testing.T) {
 }
 
 // Each of these finds that nobody listens, and that the file may be removed.
-func TestOfServersThatFindASocketLeftOverOneTakesIt(t *testing.T) {
+func TestOneServerTakesLeftOverSocket(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		path := filepath.Join(t.TempDir(), "gateway.sock")
@@ -133,15 +133,15 @@ func TestOfServersThatFindASocketLeftOverOneTakesIt(t *testing.T) {
 		}
 		listener.SetUnlinkOnClose(false)
 		_ = listener.Close()
-		var crowd []*program
+		var several []*program
 		for range 6 {
-			crowd = append(crowd, launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0"))
+			several = append(several, launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0"))
 		}
 		running := func() int {
-			return len(slices.DeleteFunc(slices.Clone(crowd), func(p *program) bool { return !p.Running() }))
+			return len(slices.DeleteFunc(slices.Clone(several), func(p *program) bool { return !p.Running() }))
 		}
 		process.Until(t, "each server serves or has ended", func() bool {
-			return !slices.ContainsFunc(crowd, func(p *program) bool { return p.Running() && len(p.lines("serving")) == 0 })
+			return !slices.ContainsFunc(several, func(p *program) bool { return p.Running() && len(p.lines("serving")) == 0 })
 		})
 		if got := running(); got != 1 {
 			t.Errorf("got %d servers at one socket, want 1", got)
@@ -149,14 +149,14 @@ func TestOfServersThatFindASocketLeftOverOneTakesIt(t *testing.T) {
 		if got := askSocket(t, path); got != http.StatusOK {
 			t.Errorf("got %d by the socket, want 200", got)
 		}
-		for _, p := range crowd {
+		for _, p := range several {
 			p.Kill()
 		}
 	}
 }
 
 // A process that is too busy to take connections has not left its socket behind.
-func TestASocketWhoseQueueIsFullIsNotTaken(t *testing.T) {
+func TestSocketWithFullQueueIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gateway.sock")
 	descriptor, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -186,7 +186,7 @@ func TestASocketWhoseQueueIsFullIsNotTaken(t *testing.T) {
 	}
 }
 
-func TestAFileInTheSocketsPlaceStays(t *testing.T) {
+func TestFileAtSocketPathIsKept(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gateway.sock")
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
@@ -222,12 +222,12 @@ func askSocket(t *testing.T, path string) int {
 	return answer.StatusCode
 }
 
-func TestACertificateIsReadAgainWhenItsFilesChange(t *testing.T) {
+func TestCertificateIsReloaded(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	cert, key := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
 	certify(t, cert, key, "first.example")
-	h := openHouse(t, "T2G_TLS_CERT_FILE="+cert, "T2G_TLS_KEY_FILE="+key)
+	h := openInstance(t, "T2G_TLS_CERT_FILE="+cert, "T2G_TLS_KEY_FILE="+key)
 	if got := h.certificate(t); got != "first.example" {
 		t.Fatalf("got the certificate of %s, want first.example", got)
 	}
@@ -263,7 +263,7 @@ func TestACertificateIsReadAgainWhenItsFilesChange(t *testing.T) {
 }
 
 // certificate is the name in the certificate that a new connection is shown.
-func (h *house) certificate(t *testing.T) string {
+func (h *instance) certificate(t *testing.T) string {
 	t.Helper()
 	connection := tlsDial(t, h.gateway)
 	defer connection.Close()
