@@ -94,7 +94,7 @@ var (
 	actions = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
 	hiddens = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 	persons = regexp.MustCompile(`name="person" value="([^"]*)"`)
-	sealeds = regexp.MustCompile(`(?s)<textarea[^>]* id="sealed"[^>]*>(.*?)</textarea>`)
+	sealeds = regexp.MustCompile(`(?s)<textarea[^>]* data-id="sealed"[^>]*>(.*?)</textarea>`)
 )
 
 // visit opens an address and fills in forms until a page has none that it knows. It
@@ -165,7 +165,7 @@ func (t *tab) fill(body string, at *url.URL) (*http.Request, error) {
 		fields.Set("person", html.UnescapeString(person[1]))
 	case strings.Contains(form, `name="decision"`):
 		fields.Set("decision", cmp.Or(os.Getenv("DECISION"), "allow"))
-	case strings.Contains(form, `action="/oauth2/start"`), strings.Contains(form, `id="handover"`):
+	case strings.Contains(form, `action="/oauth2/start"`), strings.Contains(form, `data-id="handover"`):
 	default:
 		return nil, nil //nolint:nilnil // a form of another kind
 	}

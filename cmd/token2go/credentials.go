@@ -32,6 +32,7 @@ func execCredentialCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			request.Program = true
 			return env.ExecCredential(c.Context(), request)
 		},
 	}
@@ -69,7 +70,11 @@ func gitCredentialCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return env.GitCredential(c.Context(), config, a.profile, arguments[0], func(p cli.Profile) (cli.Request, error) { return a.apply(c, p) })
+			return env.GitCredential(c.Context(), config, a.profile, arguments[0], func(p cli.Profile) (cli.Request, error) {
+				request, err := a.apply(c, p)
+				request.Program = true
+				return request, err
+			})
 		},
 	}
 	a.add(c)
