@@ -47,6 +47,8 @@ var imports = map[string]string{
 	"t2gtest":         "serve web page gateway api ops audit secret token flow demo config t2gtest/process",
 	"t2gtest/process": "", "t2gtest/browser": "t2gtest/process",
 
+	"gateway/browsertest": "gateway token flow secret seal",
+
 	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store signing identity directory",
 	"deploy/gateways":     "",
 	"cmd/token2go":        "cli manual", "cli": "clients/go/token2go atomicfile loopback",

@@ -1,4 +1,4 @@
-// Holds back every button and box of a page until the person can have read it: a website
+// Holds back every button, box and link of a page until the person can have read it: a website
 // may have had the person hold a key, double-click or press Tab before the page came.
 //
 // Loaded before anything is drawn. Nothing counts until the page has been visible and in
@@ -7,7 +7,7 @@
 // question; a press that counts makes it `allow`.
 (() => {
   const wait = 1000; // milliseconds; a held key repeats sooner, and so begins the wait anew
-  const controls = "button, input, label, summary";
+  const controls = "a, button, input, label, summary";
   const typed = "textarea, input:not([type=checkbox], [type=radio])";
 
   let held = true;
