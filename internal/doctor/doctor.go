@@ -107,6 +107,7 @@ type examination struct {
 	err        error       // of the extraction: token.ErrNotFound or a *token.Unusable
 	candidates []candidate // every configured name, in the operator's order
 	seen       recognised
+	unlisted   []unlisted // headers that look like a token and are not configured
 }
 
 func newExamination(r *http.Request, options Options) *examination {
@@ -122,6 +123,7 @@ func newExamination(r *http.Request, options Options) *examination {
 		now:        options.Now(),
 		candidates: look(r.Header, options.Tokens.Names()),
 		seen:       recognise(r.Header),
+		unlisted:   findUnlisted(r.Header, options.Tokens.Names()),
 	}
 	e.found, e.err = options.Tokens.Extract(r.Header)
 	return e

@@ -101,7 +101,7 @@ func (u unlisted) String() string {
 
 // fix is the setting that makes the header count.
 func (u unlisted) fix() Fix {
-	return Fix{ourselves, "If your gateway sets this header on every request, look at it.", "T2G_ADD_TOKEN_HEADER_NAMES=" + u.header}
+	return Fix{ourselves, "If your gateway sets this header on every request, add its name.", "T2G_ADD_TOKEN_HEADER_NAMES=" + u.header}
 }
 
 // findUnlisted returns the headers that look like a token and are not wanted, sorted by
@@ -118,9 +118,9 @@ func findUnlisted(h http.Header, wanted []string) []unlisted {
 	var found []unlisted
 	for name := range h {
 		plain := normalize(name)
-		value := strings.TrimSpace(strings.Join(h[name], ","))
+		value := firstValue(h[name])
 		switch {
-		case known[plain] || value == "" || strings.Contains(plain, "cookie") || strings.Contains(plain, "refresh"):
+		case value == "" || known[plain] || strings.Contains(plain, "cookie") || strings.Contains(plain, "refresh"):
 		case senders[plain] != "":
 			found = append(found, unlisted{name, senders[plain], false})
 		case access[plain] != "":
@@ -138,6 +138,16 @@ func findUnlisted(h http.Header, wanted []string) []unlisted {
 	}
 	slices.SortFunc(found, func(a, b unlisted) int { return strings.Compare(a.header, b.header) })
 	return found
+}
+
+// firstValue is the first value that is not empty.
+func firstValue(values []string) string {
+	for _, value := range values {
+		if value = strings.TrimSpace(value); value != "" {
+			return value
+		}
+	}
+	return ""
 }
 
 // recogniseElsewhere adds the gateways whose own headers came.
@@ -179,7 +189,7 @@ func accessTokens(list []unlisted) []unlisted {
 // underAnotherName is about tokens whose header's name is not configured, where a token
 // was found all the same or where they are no access tokens; noToken has the rest.
 func underAnotherName(e *examination) Verdict {
-	list := findUnlisted(e.request.Header, e.options.Tokens.Names())
+	list := e.unlisted
 	if len(list) == 0 || e.err != nil && len(accessTokens(list)) > 0 {
 		return Verdict{}
 	}
@@ -234,17 +244,14 @@ func forgedName(e *examination) Verdict {
 }
 
 // trustedIdentity is the configured identity header to keep: the first that came and
-// belongs to the token's header, else the first that came, else the first.
+// belongs to the token's header, else the first that came; empty if none did.
 func (e *examination) trustedIdentity() string {
 	for _, name := range e.options.Identity {
 		if present(e.request.Header, key(name)) && family(name) == family(e.found.Header) {
 			return name
 		}
 	}
-	if shown := e.shownName(); shown != "" {
-		return shown
-	}
-	return e.options.Identity[0]
+	return e.shownName()
 }
 
 // manyNames is the number of names that no one chooses with one gateway in mind.
@@ -256,7 +263,9 @@ func identityNames(e *examination) Verdict {
 		return Verdict{}
 	}
 	text := fmt.Sprintf("%d headers may name the person who is signed in. A client can send those that your gateway does not set, and is then shown and logged under a name of their choice. Name only the one that your gateway sets.", len(e.options.Identity))
-	return Verdict{Warn, "More identity headers are believed than needed", text, []Fix{
-		{ourselves, "Believe one header only.", "T2G_IDENTITY_HEADER_NAMES=" + e.trustedIdentity()},
-	}}
+	fix := Fix{ourselves, "Name the header that your gateway sets in `T2G_IDENTITY_HEADER_NAMES`.", ""}
+	if name := e.trustedIdentity(); name != "" {
+		fix.Code = "T2G_IDENTITY_HEADER_NAMES=" + name
+	}
+	return Verdict{Warn, "More identity headers are believed than needed", text, []Fix{fix}}
 }

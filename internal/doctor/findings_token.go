@@ -17,7 +17,7 @@ func noToken(e *examination) Verdict {
 	}
 	text := "None of the headers that are looked at holds a token: " + list(e.options.Tokens.Names()) + "." + e.seen.sentence()
 	fixes := append(e.seen.elsewhereFixes(), passTokenFixes()...)
-	access := accessTokens(findUnlisted(e.request.Header, e.options.Tokens.Names()))
+	access := accessTokens(e.unlisted)
 	if len(access) == 0 {
 		return Verdict{Bad, "No token arrives", text, fixes}
 	}
