@@ -1,4 +1,4 @@
-"""A certificate for localhost that nobody has signed."""
+"""A certificate for localhost that no authority has signed."""
 
 from __future__ import annotations
 

@@ -109,10 +109,10 @@ class Demo:
         self._process.stdout.close()
 
 
-def built(name: str, told: str | None, folder: Path) -> Path:
-    """A program of this tree; or the one that was told."""
-    if told:
-        return Path(told)
+def built(name: str, given: str | None, folder: Path) -> Path:
+    """A program of this tree; or the one that is given."""
+    if given:
+        return Path(given)
     if not shutil.which("go"):
         missing("go")
     subprocess.run(["go", "build", "-o", f"{folder}/", f"./cmd/{name}"], cwd=ROOT, check=True)
@@ -139,7 +139,7 @@ def demo(server_program: Path) -> Iterator[Demo]:
 
 
 class Page:
-    """Where a visit led."""
+    """Where a request led."""
 
     def __init__(self, answer: Any) -> None:
         self.status: int = answer.status
@@ -212,7 +212,7 @@ class Person:
 
 @pytest.fixture
 def person(demo: Demo) -> Person:
-    """Somebody who is signed in."""
+    """A person who is signed in."""
     return Person().sign_in(demo)
 
 
@@ -247,9 +247,9 @@ class Asking:
 
     @property
     def prompt(self) -> token2go.Prompt:
-        assert self._ready.wait(SOON), "nobody was asked"
+        assert self._ready.wait(SOON), "no one was asked"
         if self.asked == 0:
-            raise AssertionError("ended before anybody was asked") from self.error
+            raise AssertionError("ended before anyone was asked") from self.error
         return self._prompt
 
     def result(self) -> Any:

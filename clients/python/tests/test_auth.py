@@ -160,7 +160,7 @@ def auth_for(*services: Service) -> token2go.Auth:
 
 
 @every_library
-def test_a_named_host_gets_the_token_and_is_asked_for_it_once(send: Send, service: Service, gateway: Gateway) -> None:
+def test_auth_asks_once_and_signs_a_named_host(send: Send, service: Service, gateway: Gateway) -> None:
     auth = auth_for(service)
     assert send(auth, "GET", service.url) == 200
     assert send(auth, "POST", service.url, data=b"body") == 200
@@ -169,7 +169,7 @@ def test_a_named_host_gets_the_token_and_is_asked_for_it_once(send: Send, servic
 
 
 @every_library
-def test_an_authorization_of_the_caller_s_own_stays(send: Send, service: Service, gateway: Gateway) -> None:
+def test_auth_keeps_the_caller_s_authorization(send: Send, service: Service, gateway: Gateway) -> None:
     service.wants = "Basic b3ducw=="
     assert send(auth_for(service), "GET", service.url, headers={"Authorization": "Basic b3ducw=="}) == 200
     assert send(auth_for(service), "GET", service.url, headers={"authorization": "Bearer wrong"}) == 401
@@ -177,7 +177,7 @@ def test_an_authorization_of_the_caller_s_own_stays(send: Send, service: Service
     assert gateway.asked == []
 
 
-def test_a_request_of_httpx_that_is_sent_twice_gets_the_newest_token(service: Service, gateway: Gateway) -> None:
+def test_auth_replaces_its_own_header_in_a_repeated_request(service: Service, gateway: Gateway) -> None:
     with httpx.Client(auth=auth_for(service), trust_env=False) as client:
         request = client.build_request("GET", service.url)
         assert client.send(request).status_code == 200
@@ -187,9 +187,7 @@ def test_a_request_of_httpx_that_is_sent_twice_gets_the_newest_token(service: Se
 
 
 @every_library
-def test_no_other_host_and_no_other_port_gets_it(
-    send: Send, service: Service, elsewhere: Service, gateway: Gateway
-) -> None:
+def test_auth_signs_no_other_host_or_port(send: Send, service: Service, elsewhere: Service, gateway: Gateway) -> None:
     auth = auth_for(service)
     assert send(auth, "GET", elsewhere.url) == 200
     assert send(auth, "GET", service.url.replace("127.0.0.1", "localhost")) == 200
@@ -199,7 +197,7 @@ def test_no_other_host_and_no_other_port_gets_it(
 
 
 @every_library
-def test_the_token_does_not_cross_a_redirect_to_another_host(
+def test_auth_does_not_follow_a_redirect_to_another_host(
     send: Send, service: Service, elsewhere: Service, gateway: Gateway
 ) -> None:
     """Not even where that host is named as well."""
@@ -212,7 +210,7 @@ def test_the_token_does_not_cross_a_redirect_to_another_host(
 
 
 @every_library
-def test_a_401_behind_a_redirect_to_another_host_asks_nobody(
+def test_auth_asks_no_one_after_a_401_of_a_redirect_elsewhere(
     send: Send, service: Service, elsewhere: Service, gateway: Gateway
 ) -> None:
     service.redirect = {"/a": elsewhere.url + "/b"}
@@ -223,7 +221,7 @@ def test_a_401_behind_a_redirect_to_another_host_asks_nobody(
 
 
 @every_library
-def test_a_401_is_tried_once_more_with_another_token(send: Send, service: Service, gateway: Gateway) -> None:
+def test_auth_repeats_a_401_once_with_another_token(send: Send, service: Service, gateway: Gateway) -> None:
     service.wants = "Bearer second"
     auth = auth_for(service)
     assert send(auth, "POST", service.url, data=b"body") == 200
@@ -235,9 +233,7 @@ def test_a_401_is_tried_once_more_with_another_token(send: Send, service: Servic
 
 
 @every_library
-def test_a_gateway_that_hands_out_the_same_token_is_not_asked_again_and_again(
-    send: Send, service: Service, gateway: Gateway
-) -> None:
+def test_auth_does_not_ask_again_for_the_same_refused_token(send: Send, service: Service, gateway: Gateway) -> None:
     gateway.tokens = ["only"]
     service.wants = "Bearer never"
     auth = auth_for(service)
@@ -247,7 +243,7 @@ def test_a_gateway_that_hands_out_the_same_token_is_not_asked_again_and_again(
     assert service.authorizations == ["Bearer only"] * 3
 
 
-def test_a_token_that_the_person_has_just_handed_over_is_not_asked_for_anew(service: Service, gateway: Gateway) -> None:
+def test_auth_does_not_replace_a_young_token(service: Service, gateway: Gateway) -> None:
     gateway.age = timedelta(0)
     service.wants = "Bearer never"
     auth = auth_for(service)
@@ -257,7 +253,7 @@ def test_a_token_that_the_person_has_just_handed_over_is_not_asked_for_anew(serv
     assert gateway.asked == [""]
 
 
-def test_a_file_is_sent_again_from_where_it_stood(service: Service, gateway: Gateway) -> None:
+def test_auth_repeats_a_file_from_its_position(service: Service, gateway: Gateway) -> None:
     service.wants = "Bearer second"
     file = io.BytesIO(b"not this: body")
     file.seek(10)
@@ -265,7 +261,7 @@ def test_a_file_is_sent_again_from_where_it_stood(service: Service, gateway: Gat
     assert [body for _, _, body in service.got] == [b"body", b"body"]
 
 
-def test_a_file_that_a_redirect_took_away_is_not_sent_again(service: Service, gateway: Gateway) -> None:
+def test_auth_does_not_repeat_a_file_that_a_redirect_dropped(service: Service, gateway: Gateway) -> None:
     service.redirect = {"/a": "/b"}
     service.wants = "Bearer second"
     assert by_requests(auth_for(service), "POST", service.url + "/a", data=io.BytesIO(b"body")) == 200
@@ -273,7 +269,7 @@ def test_a_file_that_a_redirect_took_away_is_not_sent_again(service: Service, ga
 
 
 @every_library
-def test_where_no_other_token_is_to_be_had_the_answer_stays_401(send: Send, service: Service, gateway: Gateway) -> None:
+def test_auth_returns_the_401_when_there_is_no_other_token(send: Send, service: Service, gateway: Gateway) -> None:
     service.wants = "Bearer never"
     auth = auth_for(service)
     gateway.denies_after = 1
@@ -282,7 +278,7 @@ def test_where_no_other_token_is_to_be_had_the_answer_stays_401(send: Send, serv
 
 
 @pytest.mark.parametrize("send", [by_requests, by_httpx])
-def test_a_401_is_tried_again_though_another_thread_has_renewed_the_token(
+def test_auth_repeats_a_401_with_a_token_that_another_thread_got(
     send: Send, service: Service, gateway: Gateway
 ) -> None:
     service.wants = "Bearer second"
@@ -294,7 +290,7 @@ def test_a_401_is_tried_again_though_another_thread_has_renewed_the_token(
     assert gateway.asked == [""]
 
 
-def test_of_many_threads_that_are_denied_one_asks(service: Service, gateway: Gateway) -> None:
+def test_auth_shares_a_denial_among_threads(service: Service, gateway: Gateway) -> None:
     gateway.denies_after = 0
     gateway.takes = 0.5
     auth = auth_for(service)
@@ -317,7 +313,7 @@ def test_of_many_threads_that_are_denied_one_asks(service: Service, gateway: Gat
     assert len(gateway.asked) == 1
 
 
-def test_of_many_tasks_that_are_denied_one_asks(service: Service, gateway: Gateway) -> None:
+def test_auth_shares_a_denial_among_tasks(service: Service, gateway: Gateway) -> None:
     gateway.denies_after = 0
 
     async def run() -> list[Any]:
@@ -329,7 +325,7 @@ def test_of_many_tasks_that_are_denied_one_asks(service: Service, gateway: Gatew
 
 
 @pytest.mark.parametrize("send", [by_requests, by_httpx])
-def test_a_body_that_cannot_be_sent_again_is_not(send: Send, service: Service, gateway: Gateway) -> None:
+def test_auth_does_not_repeat_a_body_that_it_cannot_rewind(send: Send, service: Service, gateway: Gateway) -> None:
     service.wants = "Bearer second"
 
     def parts() -> Iterator[bytes]:
@@ -341,7 +337,7 @@ def test_a_body_that_cannot_be_sent_again_is_not(send: Send, service: Service, g
     assert [body for _, _, body in service.got] == [b"body"]
 
 
-def test_many_threads_ask_once(service: Service, gateway: Gateway) -> None:
+def test_auth_asks_once_for_many_threads(service: Service, gateway: Gateway) -> None:
     auth = auth_for(service)
     threads = [threading.Thread(target=by_requests, args=(auth, "GET", service.url)) for _ in range(10)]
     for thread in threads:
@@ -352,7 +348,7 @@ def test_many_threads_ask_once(service: Service, gateway: Gateway) -> None:
     assert len(gateway.asked) == 1
 
 
-def test_many_tasks_ask_once(service: Service, gateway: Gateway) -> None:
+def test_auth_asks_once_for_many_tasks(service: Service, gateway: Gateway) -> None:
     async def run() -> list[int]:
         async with httpx.AsyncClient(auth=auth_for(service), trust_env=False) as client:
             return [
@@ -365,7 +361,9 @@ def test_many_tasks_ask_once(service: Service, gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("case", _HOSTS["cases"], ids=lambda case: case["name"])
 @pytest.mark.parametrize("library", [requests, httpx], ids=lambda library: library.__name__)
-def test_may_compares_the_whole_host(library: Any, case: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_auth_may_compares_the_whole_host(
+    library: Any, case: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     auth = token2go.Auth(SERVER, hosts=case["hosts"])
     assert auth._may(case["url"]) == case["token"]
     try:
@@ -380,7 +378,7 @@ def test_may_compares_the_whole_host(library: Any, case: dict[str, Any], capsys:
 @pytest.mark.parametrize(
     "url", ["https://api.example.org:x/", "ftp://api.example.org/x", "https://evil.example/api.example.org", ""]
 )
-def test_may_refuses_what_is_no_web_address(url: str) -> None:
+def test_auth_may_rejects_what_is_no_web_address(url: str) -> None:
     assert not token2go.Auth(SERVER, hosts=["api.example.org"])._may(url)
 
 
@@ -449,7 +447,7 @@ def test_auth_works_in_a_process_that_was_forked_while_its_lock_was_held(service
         assert os.waitpid(child, 0)[1] == 0
 
 
-def test_an_auth_shows_no_token_and_is_not_pickled(service: Service, gateway: Gateway) -> None:
+def test_auth_shows_no_token_and_is_not_pickled(service: Service, gateway: Gateway) -> None:
     auth = auth_for(service)
     by_requests(auth, "GET", service.url)
     assert "first" not in repr(auth)

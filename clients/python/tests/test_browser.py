@@ -102,11 +102,11 @@ def test_probe_ends_in_time_though_the_answer_comes_byte_by_byte() -> None:
         ),
     ],
 )
-def test_the_way_through_a_hub_is_where_the_operator_says(environ: dict[str, str], address: str) -> None:
+def test_proxy_reads_the_operator_s_variable(environ: dict[str, str], address: str) -> None:
     assert _browser.proxy(environ) == address
 
 
-def test_the_browser_that_is_named_is_opened_and_prints_nothing(
+def test_open_browser_runs_browser_silently(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     program, opened = tmp_path / "a browser", tmp_path / "opened"
@@ -122,7 +122,7 @@ def test_the_browser_that_is_named_is_opened_and_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_browser_that_does_not_open_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_browser_warns_of_a_browser_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setenv("BROWSER", "false")
     _browser.open_browser("http://a/", warnings.append)
@@ -137,7 +137,7 @@ def test_a_browser_that_does_not_open_is_said(monkeypatch: pytest.MonkeyPatch) -
     assert "no window" in warnings[1]
 
 
-def test_no_address_is_a_command_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_command_quotes_the_address_for_powershell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BROWSER", raising=False)
     monkeypatch.setenv("WSL_DISTRO_NAME", "Debian")
     monkeypatch.setattr(shutil, "which", lambda _: "/there")
@@ -146,7 +146,7 @@ def test_no_address_is_a_command_of_windows(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def strange_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A server whose certificate nobody has signed, at its address, with that certificate's file."""
+    """A server with a self-signed certificate, at its address, with that certificate's file."""
     certificate, key = certify(tmp_path)
 
     class Handler(BaseHTTPRequestHandler):
@@ -168,7 +168,7 @@ def strange_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     server.server_close()
 
 
-def test_a_certificate_that_is_not_known_is_said_with_the_way_to_trust_it(strange_server: tuple[str, Path]) -> None:
+def test_probe_reports_an_unknown_certificate_and_how_to_trust_it(strange_server: tuple[str, Path]) -> None:
     address, certificate = strange_server
     with pytest.raises(token2go.CertificateError, match="ca_file names a file"):
         token2go.probe(address)
@@ -179,14 +179,14 @@ def test_a_certificate_that_is_not_known_is_said_with_the_way_to_trust_it(strang
         token2go.probe(address, ca_file="/no/such/file")
 
 
-def test_what_answers_and_is_no_web_server_is_said_without_its_escape_sequences() -> None:
+def test_probe_reports_no_escape_sequences() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
-            visitor, _ = server.accept()
-            with visitor:
-                visitor.recv(4096)
-                visitor.sendall(b"\x1b]0;mine\a\r\n\r\n")
+            client, _ = server.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(b"\x1b]0;mine\a\r\n\r\n")
 
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(token2go.UnreachableError) as caught:
@@ -194,7 +194,7 @@ def test_what_answers_and_is_no_web_server_is_said_without_its_escape_sequences(
     assert str(caught.value).isprintable()
 
 
-def test_who_a_token_is_for_is_read_for_showing_alone() -> None:
+def test_person_is_read_from_claims() -> None:
     assert _notebook.person(token2go.Token("opaque")) == ""
     assert _notebook.person(token2go.Token("a.b.c")) == ""
     assert _notebook.person(token2go.Token("e30.W10.x")) == ""

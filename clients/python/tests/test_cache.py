@@ -44,13 +44,13 @@ def put(folder: Path, kind: str, text: str, server: str = SERVER) -> Path:
 
 
 @pytest.mark.parametrize("vector", _VECTORS["names"], ids=lambda v: v["server"])
-def test_a_server_has_one_name_however_it_is_written(vector: dict[str, str]) -> None:
+def test_cache_name_is_the_same_for_every_spelling(vector: dict[str, str]) -> None:
     assert parse(vector["server"]) == vector["canonical"]
     assert _cache.name(vector["canonical"], vector.get("profile", "")) == vector["name"]
 
 
 @pytest.mark.parametrize("vector", _VECTORS["entries"], ids=lambda v: v["name"])
-def test_a_token_that_another_client_has_kept_is_used_if_it_is_good(vector: dict[str, Any], surroundings: Path) -> None:
+def test_cache_token_follows_the_shared_cases(vector: dict[str, Any], surroundings: Path) -> None:
     server = _VECTORS["server"]
     put(surroundings, "json", vector["text"], server)
     token = Cache(server).token(vector["minTTL"], vector["lifetime"], now=moment(vector["now"]))
@@ -58,7 +58,7 @@ def test_a_token_that_another_client_has_kept_is_used_if_it_is_good(vector: dict
 
 
 @pytest.mark.parametrize("vector", _VECTORS["outcomes"], ids=lambda v: v["name"])
-def test_a_refusal_that_another_client_got_is_shared(vector: dict[str, Any], surroundings: Path) -> None:
+def test_outcome_shares_what_another_client_got(vector: dict[str, Any], surroundings: Path) -> None:
     put(surroundings, "outcome", vector["text"])
     asked = moment(vector["asked"])
     assert asked
@@ -68,7 +68,7 @@ def test_a_refusal_that_another_client_got_is_shared(vector: dict[str, Any], sur
         assert "the person said no" in str(shared)
 
 
-def test_what_is_kept_is_read_again(surroundings: Path) -> None:
+def test_cache_reads_what_it_stored(surroundings: Path) -> None:
     cache = Cache(SERVER)
     now = datetime.now(timezone.utc)
     token = token2go.Token(
@@ -95,7 +95,7 @@ def test_what_is_kept_is_read_again(surroundings: Path) -> None:
     assert cache.token(60, 300).token_type == "DPoP"  # type: ignore[union-attr]
 
 
-def test_a_refused_token_that_the_gateway_hands_out_again_is_shared_with_those_who_waited() -> None:
+def test_cache_shares_a_refused_token_that_was_asked_for_since() -> None:
     """Or each of them would open a tab for the same."""
     cache = Cache(SERVER)
     began = datetime.now(timezone.utc)
@@ -108,7 +108,7 @@ def test_a_refused_token_that_the_gateway_hands_out_again_is_shared_with_those_w
 
 
 @pytest.mark.parametrize("kind", SHARED.values(), ids=lambda k: k.code)
-def test_every_refusal_is_shared_with_those_who_waited_and_no_others(kind: type[token2go.Token2goError]) -> None:
+def test_outcome_is_shared_only_with_those_who_waited(kind: type[token2go.Token2goError]) -> None:
     cache = Cache(SERVER)
     before = datetime.now(timezone.utc)
     cache.store_outcome(kind("because so"))
@@ -118,13 +118,13 @@ def test_every_refusal_is_shared_with_those_who_waited_and_no_others(kind: type[
     assert cache.outcome(datetime.now(timezone.utc) + timedelta(milliseconds=1)) is None
 
 
-def test_a_refusal_from_the_future_is_not_shared_for_ever(surroundings: Path) -> None:
+def test_outcome_ignores_the_future(surroundings: Path) -> None:
     at = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
     put(surroundings, "outcome", f'{{"version":1,"at":"{at}","error":"denied"}}')
     assert Cache(SERVER).outcome(datetime.now(timezone.utc)) is None
 
 
-def test_what_others_could_have_written_is_not_used(surroundings: Path, tmp_path: Path) -> None:
+def test_cache_rejects_what_others_could_have_written(surroundings: Path, tmp_path: Path) -> None:
     token = token2go.Token("a", expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
     surroundings.mkdir(mode=0o755)
     with pytest.raises(token2go.CacheError, match="is open to others; set TOKEN2GO_CACHE_DIR"):
@@ -150,7 +150,7 @@ def test_what_others_could_have_written_is_not_used(surroundings: Path, tmp_path
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_directory_that_is_a_link_is_not_used(surroundings: Path, tmp_path: Path) -> None:
+def test_cache_rejects_a_directory_that_is_a_link(surroundings: Path, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     surroundings.symlink_to(tmp_path / "real")
     with pytest.raises(token2go.CacheError, match="is a link"):
@@ -193,9 +193,7 @@ def test_get_asks_and_warns_once_where_nothing_can_be_kept(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_keeps_a_token(
-    code: int, demo: Demo, person: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_works_without_locks(code: int, demo: Demo, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     def flock(*_: object) -> None:
         raise OSError(code, "no locks")
 
@@ -205,7 +203,7 @@ def test_a_file_system_without_locks_keeps_a_token(
 
 
 @pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "."}, {"HOME": "~"}])
-def test_without_a_home_nothing_is_written_into_the_working_directory(
+def test_get_without_home_writes_no_file(
     home: dict[str, str], demo: Demo, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HOME", "TOKEN2GO_CACHE_DIR"):
@@ -219,7 +217,7 @@ def test_without_a_home_nothing_is_written_into_the_working_directory(
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_fresh_replaces_the_token_that_is_kept(demo: Demo, person: Person) -> None:
+def test_get_fresh_replaces_the_kept_token(demo: Demo, person: Person) -> None:
     asked: list[str] = []
 
     def browser(address: str) -> None:
@@ -237,7 +235,7 @@ def test_fresh_replaces_the_token_that_is_kept(demo: Demo, person: Person) -> No
     assert len(asked) == 2
 
 
-def test_profiles_do_not_share_a_token(demo: Demo, person: Person, surroundings: Path) -> None:
+def test_get_keeps_profiles_apart(demo: Demo, person: Person, surroundings: Path) -> None:
     for profile in ("", "work"):
         token2go.get(demo.front, profile=profile, browser=person.open, show=lambda _: None)
     documents = [json.loads(path.read_text()) for path in surroundings.glob("*.json")]
@@ -247,14 +245,14 @@ def test_profiles_do_not_share_a_token(demo: Demo, person: Person, surroundings:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
-def test_a_cache_of_another_user_is_refused(surroundings: Path) -> None:
+def test_cache_rejects_the_directory_of_another_user(surroundings: Path) -> None:
     surroundings.mkdir(mode=0o700)
     os.chown(surroundings, 65534, -1)
     with pytest.raises(token2go.CacheError, match="belongs to another user"):
         Cache(SERVER)
 
 
-def test_the_folder_is_where_the_other_clients_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_directory_is_that_of_the_other_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = {"HOME": "/home/x"}
     monkeypatch.setattr(_cache, "_ours", lambda path, mode=None: path == str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
@@ -271,7 +269,7 @@ def test_the_folder_is_where_the_other_clients_look(tmp_path: Path, monkeypatch:
     assert _cache.directory(home) == Path("/home/x/Library/Caches/token2go")
 
 
-def test_leftovers_are_swept_by_whoever_holds_the_lock(surroundings: Path) -> None:
+def test_lock_removes_stale_temporary_files(surroundings: Path) -> None:
     name = _cache.name(SERVER)
     old, young = put(surroundings, "old.tmp", "x"), put(surroundings, "young.tmp", "x")
     other = put(surroundings, "other.tmp", "x", "https://other.example/")
@@ -282,24 +280,24 @@ def test_leftovers_are_swept_by_whoever_holds_the_lock(surroundings: Path) -> No
     assert sorted(path.name for path in surroundings.iterdir()) == sorted([young.name, other.name, f"{name}.lock"])
 
 
-def test_the_lock_is_the_one_that_flock_takes(surroundings: Path) -> None:
+def test_lock_is_flock(surroundings: Path) -> None:
     surroundings.mkdir(mode=0o700)
     path = put(surroundings, "lock", "")
-    told: list[bool] = []
+    called: list[bool] = []
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(token2go.TimedOutError, match="another program is still asking"):  # noqa: SIM117
-            with Cache(SERVER).lock(0.2, lambda: told.append(True)):
+            with Cache(SERVER).lock(0.2, lambda: called.append(True)):
                 pass
-        assert told == [True]
-    with Cache(SERVER).lock(0.2, lambda: told.append(True)), open(path) as file, pytest.raises(BlockingIOError):
+        assert called == [True]
+    with Cache(SERVER).lock(0.2, lambda: called.append(True)), open(path) as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert told == [True]
+    assert called == [True]
     assert path.read_bytes() == b""
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_process_that_was_forked_meanwhile_does_not_hold_the_lock() -> None:
+def test_lock_is_not_held_by_a_forked_process() -> None:
     with Cache(SERVER).lock(1, lambda: None):
         child = os.fork()
         if child == 0:
@@ -323,7 +321,7 @@ print(token.fingerprint)
 """
 
 
-def crowd(demo: Demo, opened: Path) -> list[subprocess.Popen[str]]:
+def start_programs(demo: Demo, opened: Path) -> list[subprocess.Popen[str]]:
     command = [sys.executable, "-c", _PROGRAM, demo.front, str(opened)]
     pipe = subprocess.PIPE
     return [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) for _ in range(20)]
@@ -335,11 +333,9 @@ def lines(path: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_twenty_programs_at_once_open_one_tab_and_share_its_answer(
-    demo: Demo, person: Person, tmp_path: Path, decision: str
-) -> None:
+def test_twenty_programs_open_one_tab(demo: Demo, person: Person, tmp_path: Path, decision: str) -> None:
     opened = tmp_path / "opened"
-    programs = crowd(demo, opened)
+    programs = start_programs(demo, opened)
     until("one of them asks", lambda: len(lines(opened)) == 1)
     time.sleep(3)  # until the others have come
     question = person.open(lines(opened)[0], Sec_Fetch_Site="cross-site")
@@ -351,12 +347,12 @@ def test_twenty_programs_at_once_open_one_tab_and_share_its_answer(
         assert all(len(out.strip()) == 64 for out, _ in ends)
     else:
         assert all(err.strip().endswith("DeniedError") and not out for out, err in ends)
-    told = [err for _, err in ends if "another program is asking" in err]
-    assert len(told) == 19
-    assert all(err.count("another program is asking") == 1 for err in told)
+    waiting = [err for _, err in ends if "another program is asking" in err]
+    assert len(waiting) == 19
+    assert all(err.count("another program is asking") == 1 for err in waiting)
 
 
-def test_the_next_in_the_queue_asks_when_the_first_is_killed(demo: Demo, person: Person, tmp_path: Path) -> None:
+def test_get_asks_when_the_program_before_it_is_killed(demo: Demo, person: Person, tmp_path: Path) -> None:
     opened = tmp_path / "opened"
     command = [sys.executable, "-c", _PROGRAM, demo.front, str(opened)]
     first = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -370,7 +366,7 @@ def test_the_next_in_the_queue_asks_when_the_first_is_killed(demo: Demo, person:
     assert second.result()
 
 
-def test_threads_of_one_process_share_an_ask(demo: Demo, person: Person) -> None:
+def test_get_shares_a_question_among_threads(demo: Demo, person: Person) -> None:
     first, second = Asking(token2go.get, demo.front), None
     assert first.prompt
     second = Asking(token2go.get, demo.front)
@@ -380,14 +376,14 @@ def test_threads_of_one_process_share_an_ask(demo: Demo, person: Person) -> None
     assert second.asked == 0
 
 
-def visit(person: Person, address: str) -> None:
+def open_page(person: Person, address: str) -> None:
     """Opens an address whose program may be gone by then."""
     with contextlib.suppress(OSError, http.client.HTTPException):
         person.open(address)
 
 
 @pytest.mark.slow
-def test_a_killed_program_leaves_no_token_but_the_cache_and_no_lock(
+def test_killed_program_leaves_only_the_cache_and_no_lock(
     demo: Demo, person: Person, tmp_path: Path, surroundings: Path
 ) -> None:
     """Kills a program at many moments of its life, and looks what is there."""
@@ -401,7 +397,7 @@ def test_a_killed_program_leaves_no_token_but_the_cache_and_no_lock(
         until("it asks or has ended", lambda: bool(lines(opened)) or program.poll() is not None)  # noqa: B023
         if round_ >= 4:
             address = lines(opened)[0]
-            threading.Thread(target=visit, args=(person, address), daemon=True).start()
+            threading.Thread(target=open_page, args=(person, address), daemon=True).start()
             time.sleep((round_ - 4) * 0.012)
         program.kill()
         program.communicate(timeout=SOON)

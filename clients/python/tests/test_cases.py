@@ -269,7 +269,7 @@ def do(client: Client, step: dict[str, Any]) -> None:
     ]
 
 
-def test_a_person_may_take_their_time_to_paste() -> None:
+def test_judge_pasted_ignores_the_time_before_pasting() -> None:
     """What was sealed since the call began says nothing against the clock."""
     call = Call("https://t2g.example.org/")
     call.began -= timedelta(minutes=4)
@@ -278,13 +278,13 @@ def test_a_person_may_take_their_time_to_paste() -> None:
         assert bool(call.judge_pasted(text).warning) == warns
 
 
-def test_half_a_surrogate_pair_is_no_state() -> None:
+def test_judge_pasted_rejects_half_a_surrogate_pair() -> None:
     with pytest.raises(StrayError):
         Call("https://t2g.example.org/").judge_pasted("http://127.0.0.1:1/x?state=\ud800")
 
 
 @pytest.mark.parametrize("case", _DOCUMENT["cases"], ids=lambda c: c["name"])
-def test_a_client_that_waits(case: dict[str, Any]) -> None:
+def test_wait_does_what_the_shared_cases_want(case: dict[str, Any]) -> None:
     client = Client(case)
     for step in case["steps"]:
         if "ends" not in step:

@@ -20,7 +20,7 @@ def sign_in(page: Any, address: str) -> None:
     page.locator("button.person").first.click()
 
 
-def test_a_person_who_is_not_signed_in_yet_signs_in_and_is_asked(demo: Demo, context: Any) -> None:  # noqa: F811
+def test_chromium_signs_in_and_is_asked(demo: Demo, context: Any) -> None:  # noqa: F811
     asking = Asking(token2go.get, demo.front)
     page = context.new_page()
     sign_in(page, asking.prompt.short_url)
@@ -38,7 +38,7 @@ def test_a_person_who_is_not_signed_in_yet_signs_in_and_is_asked(demo: Demo, con
     assert again.result()
 
 
-def test_a_large_token_comes_by_a_form_of_the_browser_s_own(
+def test_chromium_posts_a_large_token(
     server_program: Path,
     context: Any,  # noqa: F811
 ) -> None:
@@ -54,7 +54,7 @@ def test_a_large_token_comes_by_a_form_of_the_browser_s_own(
         demo.close()
 
 
-def test_the_last_page_of_a_denial_says_so_and_fits_a_small_window(demo: Demo, context: Any) -> None:  # noqa: F811
+def test_last_page_of_a_denial_fits_a_small_window(demo: Demo, context: Any) -> None:  # noqa: F811
     asking = Asking(token2go.get, demo.front)
     page = context.new_page()
     page.set_viewport_size({"width": 320, "height": 600})

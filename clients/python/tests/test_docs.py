@@ -57,7 +57,7 @@ def here(text: str, demo: Demo, service: Service) -> str:
 
 @pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_of_python_and_shell_runs(
+def test_docs_blocks_run(
     page: Path, demo: Demo, service: Service, token: token2go.Token, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found = blocks(page, "python", "sh")
@@ -79,7 +79,7 @@ def test_every_block_of_python_and_shell_runs(
 
 @pytest.mark.browser
 @pytest.mark.parametrize("page", [PAGES[0], REMOTE], ids=lambda page: page.name)
-def test_every_block_of_a_notebook_runs(
+def test_docs_notebook_blocks_run(
     page: Path, demo: Demo, service: Service, token: token2go.Token, tmp_path: Path
 ) -> None:
     from test_notebook import Notebook, mentions
@@ -93,7 +93,7 @@ def test_every_block_of_a_notebook_runs(
     assert not mentions(saved, token)
 
 
-def test_the_docs_name_every_error_and_every_part() -> None:
+def test_docs_name_every_public_name() -> None:
     text = PAGES[0].read_text("utf-8")
     for name in set(token2go.__all__) - {"__version__", "Environment", "Prompt", "Token", "load_ipython_extension"}:
         assert name in text, name

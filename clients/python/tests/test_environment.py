@@ -32,7 +32,7 @@ def signed_in() -> token2go.Token:
     return token
 
 
-def test_variables_and_files_are_there_in_the_block_and_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_sets_and_restores_variables_and_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDAL_HTTP_AUTH", "BASIC")
     monkeypatch.setenv("BEARER_TOKEN", "old")
     monkeypatch.delenv("GDAL_HTTP_BEARER", raising=False)
@@ -53,14 +53,14 @@ def test_variables_and_files_are_there_in_the_block_and_as_before_afterwards(mon
     assert not os.path.exists(header)
 
 
-def test_an_exception_restores_them_as_well() -> None:
+def test_environment_restores_variables_after_an_exception() -> None:
     before = dict(os.environ)
     with pytest.raises(ZeroDivisionError), token2go.environment(SERVER):
         _ = 1 / 0
     assert dict(os.environ) == before
 
 
-def test_a_report_of_an_error_with_all_local_variables_shows_no_token() -> None:
+def test_environment_holds_no_token_in_local_variables() -> None:
     block: Any = token2go.environment(SERVER)
     with block:
         held = dict(block.gen.gi_frame.f_locals)
@@ -70,7 +70,7 @@ def test_a_report_of_an_error_with_all_local_variables_shows_no_token() -> None:
         assert "a-token.of-the.tests" not in repr((held, files))
 
 
-def test_programs_that_are_started_read_the_file() -> None:
+def test_environment_files_are_readable_by_children() -> None:
     with token2go.environment(SERVER):
         for _ in range(2):
             command = 'cat "$BEARER_TOKEN_FILE"; printf %s "$GDAL_HTTP_BEARER"'
@@ -78,7 +78,7 @@ def test_programs_that_are_started_read_the_file() -> None:
             assert out == "a-token.of-the.tests\na-token.of-the.tests"
 
 
-def test_a_killed_program_leaves_no_file(tmp_path: Path) -> None:
+def test_environment_leaves_no_file_of_a_killed_program(tmp_path: Path) -> None:
     code = f"""
 import os, signal, token2go
 with token2go.environment({SERVER!r}) as e:
@@ -98,7 +98,7 @@ with token2go.environment({SERVER!r}) as e:
     assert list(tmp_path.rglob("*token2go*")) == []
 
 
-def test_curl_takes_the_header_from_its_file(demo: Demo, person: Person) -> None:
+def test_environment_header_file_works_with_curl(demo: Demo, person: Person) -> None:
     if not shutil.which("curl"):
         missing("curl")
 
@@ -134,7 +134,7 @@ class Rasters(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.browser
-def test_gdal_reads_what_is_behind_a_gateway(tmp_path: Path) -> None:
+def test_environment_works_with_gdal(tmp_path: Path) -> None:
     """With the real GDAL that rasterio brings."""
     pytest.importorskip("rasterio")
     write = (

@@ -21,7 +21,7 @@ def is_jwt(token: token2go.Token) -> bool:
 
 
 @pytest.mark.parametrize("form", ["jwe", "triple"])
-def test_a_person_who_signs_in_hands_over_a_token(demo: Demo, person: Person, form: str) -> None:
+def test_get_returns_the_token_of_a_person_who_signs_in(demo: Demo, person: Person, form: str) -> None:
     asking = Asking(token2go.get, demo.front, format=form)
     landed = person.open(asking.prompt.url)
     token = asking.result()
@@ -41,7 +41,7 @@ def test_a_person_who_signs_in_hands_over_a_token(demo: Demo, person: Person, fo
     assert str(token) not in "".join(demo.lines)
 
 
-def test_the_short_address_leads_to_the_flow(demo: Demo, person: Person) -> None:
+def test_short_address_redirects_to_the_flow(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{12}", asking.prompt.short_url)
     landed = person.open(asking.prompt.short_url)
@@ -49,7 +49,7 @@ def test_the_short_address_leads_to_the_flow(demo: Demo, person: Person) -> None
     assert is_jwt(asking.result())
 
 
-def test_a_link_of_a_page_is_asked_about_with_the_same_words(demo: Demo, person: Person) -> None:
+def test_get_shows_the_words_of_the_question(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front, client="A notebook")
     question = person.open(asking.prompt.url, Sec_Fetch_Site="cross-site")
     assert "Hand over your token?" in question.text
@@ -60,7 +60,7 @@ def test_a_link_of_a_page_is_asked_about_with_the_same_words(demo: Demo, person:
     assert is_jwt(asking.result())
 
 
-def test_a_person_who_denies_ends_it(demo: Demo, person: Person) -> None:
+def test_get_reports_a_denial(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front)
     landed = person.decide(person.open(asking.prompt.url, Sec_Fetch_Site="cross-site"), "deny")
     assert "No token: denied" in landed.text
@@ -68,14 +68,14 @@ def test_a_person_who_denies_ends_it(demo: Demo, person: Person) -> None:
         asking.result()
 
 
-def test_a_token_that_lives_too_short_is_said_so(demo: Demo, person: Person) -> None:
+def test_get_reports_a_token_that_expires_too_soon(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front, min_ttl=3600)
     person.open(asking.prompt.url)
     with pytest.raises(token2go.ExpiringError, match="smaller min_ttl"):
         asking.result()
 
 
-def test_a_mode_that_the_operator_does_not_offer_is_refused(server_program: Path) -> None:
+def test_get_reports_a_mode_that_is_switched_off(server_program: Path) -> None:
     demo = Demo(server_program, T2G_FLOW_MODES="page")
     try:
         asking = Asking(token2go.get, demo.front, timeout=5)
@@ -86,7 +86,7 @@ def test_a_mode_that_the_operator_does_not_offer_is_refused(server_program: Path
         demo.close()
 
 
-def test_a_large_answer_comes_as_a_form(server_program: Path) -> None:
+def test_get_takes_a_large_answer_from_a_form(server_program: Path) -> None:
     demo = Demo(server_program, T2G_FLOW_MAX_URL="600")
     try:
         asking = Asking(token2go.get, demo.front)
@@ -102,7 +102,7 @@ def test_a_large_answer_comes_as_a_form(server_program: Path) -> None:
         demo.close()
 
 
-def test_the_second_call_takes_the_token_from_the_cache(demo: Demo, person: Person) -> None:
+def test_get_takes_the_token_from_the_cache(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front)
     person.open(asking.prompt.url)
     first = asking.result()
@@ -114,7 +114,7 @@ def test_the_second_call_takes_the_token_from_the_cache(demo: Demo, person: Pers
     assert Asking(token2go.get, demo.front, timeout=0.2).prompt
 
 
-def test_a_token_that_cannot_be_kept_is_of_use_all_the_same(
+def test_get_returns_a_token_that_cannot_be_kept(
     demo: Demo, person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object) -> None:
@@ -131,22 +131,22 @@ def test_a_token_that_cannot_be_kept_is_of_use_all_the_same(
         asking.result()
 
 
-def test_without_cache_nothing_is_kept(demo: Demo, person: Person, surroundings: Path) -> None:
+def test_get_without_cache_keeps_nothing(demo: Demo, person: Person, surroundings: Path) -> None:
     asking = Asking(token2go.get, demo.front, cache=False)
     person.open(asking.prompt.url)
     asking.result()
     assert not surroundings.exists()
 
 
-def test_aget_awaits_and_is_called_off(demo: Demo, person: Person) -> None:
+def test_aget_returns_and_is_cancelled(demo: Demo, person: Person) -> None:
     async def ask() -> token2go.Token:
         prompts: list[token2go.Prompt] = []
         waiting = asyncio.ensure_future(token2go.aget(demo.front, show=prompts.append, browser=False))
         while not prompts:
             await asyncio.sleep(0.01)
-        visit = asyncio.get_running_loop().run_in_executor(None, person.open, prompts[0].url)
+        opening = asyncio.get_running_loop().run_in_executor(None, person.open, prompts[0].url)
         token = await waiting
-        await visit
+        await opening
         return token
 
     async def call_off() -> float:
@@ -167,12 +167,12 @@ def test_aget_awaits_and_is_called_off(demo: Demo, person: Person) -> None:
     assert asyncio.run(call_off()) < 2
 
 
-def test_nobody_who_comes_ends_in_a_time_out_that_names_what_to_do(demo: Demo) -> None:
+def test_get_times_out_with_advice(demo: Demo) -> None:
     with pytest.raises(token2go.TimedOutError, match=r'format="triple" at a token2go-server 1\.0\.3'):
         token2go.get(demo.front, timeout=0.3, browser=False, show=lambda _: None)
 
 
-def test_a_server_on_this_computer_that_is_not_there_is_said_at_once() -> None:
+def test_get_reports_a_missing_local_server_at_once() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -182,7 +182,7 @@ def test_a_server_on_this_computer_that_is_not_there_is_said_at_once() -> None:
         assert time.monotonic() - began < 5
 
 
-def test_a_server_that_cannot_be_reached_from_here_is_named_at_the_time_out(
+def test_get_names_an_unreachable_server_at_the_time_limit(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
@@ -196,7 +196,7 @@ def test_a_server_that_cannot_be_reached_from_here_is_named_at_the_time_out(
     assert "from here, server unreachable: t2g.example.org: no such name" in printed.err
 
 
-def test_what_is_printed_is_the_address_and_the_words_and_no_secret(
+def test_get_prints_address_and_words_and_no_secret(
     demo: Demo, person: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asking = Asking(token2go.get, demo.front, show=None, browser=None)
@@ -217,12 +217,12 @@ def test_what_is_printed_is_the_address_and_the_words_and_no_secret(
     assert rest.out == ""
 
 
-def test_a_port_that_is_taken_is_said(demo: Demo) -> None:
+def test_get_reports_a_taken_port(demo: Demo) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(token2go.ListenError, match="another port"):
         token2go.get(demo.front, port=taken.getsockname()[1], show=lambda _: None, cache=False)
 
 
-def test_the_listener_is_bound_to_127_0_0_1_alone_and_before_anybody_is_asked(demo: Demo) -> None:
+def test_listener_binds_only_127_0_0_1_before_show(demo: Demo) -> None:
     connected: list[bool] = []
 
     def show(prompt: token2go.Prompt) -> None:
@@ -240,7 +240,7 @@ def test_the_listener_is_bound_to_127_0_0_1_alone_and_before_anybody_is_asked(de
     assert connected == [True]
 
 
-def test_every_call_has_its_own_key_state_path_and_words(demo: Demo) -> None:
+def test_get_uses_fresh_key_state_path_and_words(demo: Demo) -> None:
     prompts: list[token2go.Prompt] = []
     for _ in range(2):
         with pytest.raises(token2go.TimedOutError):
@@ -251,24 +251,24 @@ def test_every_call_has_its_own_key_state_path_and_words(demo: Demo) -> None:
     assert prompts[0].words != prompts[1].words
 
 
-def test_slow_and_many_visitors_hold_nobody_up(demo: Demo, person: Person) -> None:
+def test_get_works_beside_many_slow_clients(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front)
     port = urlsplit(asking.prompt.short_url).port or 0
-    visitors = [socket.create_connection(("127.0.0.1", port), SOON) for _ in range(200)]
+    clients = [socket.create_connection(("127.0.0.1", port), SOON) for _ in range(200)]
     try:
-        for visitor in visitors[-50:]:
-            visitor.send(b"GET /")
+        for client in clients[-50:]:
+            client.send(b"GET /")
         began = time.monotonic()
         landed = person.open(asking.prompt.url)
         assert is_jwt(asking.result())
         assert time.monotonic() - began < 5
         assert "The program has its token" in landed.text
     finally:
-        for visitor in visitors:
-            visitor.close()
+        for client in clients:
+            client.close()
 
 
-def test_ctrl_c_ends_the_wait_and_leaves_nothing_behind(demo: Demo, surroundings: Path) -> None:
+def test_get_leaves_nothing_behind_on_ctrl_c(demo: Demo, surroundings: Path) -> None:
     import _thread
 
     prompts: list[token2go.Prompt] = []
@@ -307,14 +307,14 @@ def test_ctrl_c_ends_the_wait_and_leaves_nothing_behind(demo: Demo, surroundings
         ({"method": "proxy"}, "TOKEN2GO_PROXY_URL"),
     ],
 )
-def test_an_argument_that_cannot_be_used_is_named(wrong: dict[str, object], said: str) -> None:
+def test_get_names_an_unusable_argument(wrong: dict[str, object], said: str) -> None:
     options = {"server": "https://t2g.example.org", "show": lambda _: None, "timeout": 1, **wrong}
     with pytest.raises(token2go.OptionError, match=said) as caught:
         token2go.get(**options)  # type: ignore[arg-type]
     assert "secret" not in str(caught.value)
 
 
-def test_a_page_of_the_listener_loads_nothing(demo: Demo, person: Person) -> None:
+def test_last_page_loads_nothing(demo: Demo, person: Person) -> None:
     asking = Asking(token2go.get, demo.front)
     landed: Page = person.open(asking.prompt.url)
     asking.result()

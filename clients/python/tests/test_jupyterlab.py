@@ -176,7 +176,7 @@ def decide(page: Any, answer: str) -> None:
     page.locator(f"[data-id={answer}]").click()
 
 
-def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab: Lab, context: Any) -> None:
+def test_jupyterlab_gets_the_answer_after_a_click(demo: Demo, lab: Lab, context: Any) -> None:
     page = open_notebook(context, lab)
     run_cell(page, f"import token2go\ntoken = token2go.get({demo.front!r}, method='loopback')\ntoken")
     page.locator(".jp-OutputArea a", has_text="Sign in").wait_for()
@@ -188,7 +188,7 @@ def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab
     assert all(word in question for word in words.split())
     decide(tab, "allow")
     tab.get_by_text("The program has its token.").wait_for()
-    assert tab.locator("[data-id=words]").inner_text() == words
+    assert tab.locator("#words").inner_text() == words
     assert "?" not in tab.url
     page.get_by_text("Signed in as").wait_for()
     page.locator(".jp-OutputArea-executeResult", has_text="<Token ").wait_for()
@@ -200,7 +200,7 @@ def test_a_person_clicks_the_link_and_the_answer_comes_by_itself(demo: Demo, lab
     assert "flow/redirect" not in text
 
 
-def test_a_person_whose_kernel_is_elsewhere_pastes_the_sealed_text(demo: Demo, tmp_path: Path, context: Any) -> None:
+def test_jupyterlab_on_a_hub_takes_the_pasted_text(demo: Demo, tmp_path: Path, context: Any) -> None:
     lab = Lab(tmp_path, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
     try:
         page = open_notebook(context, lab)
@@ -224,7 +224,7 @@ def test_a_person_whose_kernel_is_elsewhere_pastes_the_sealed_text(demo: Demo, t
         lab.close()
 
 
-def test_behind_a_hub_s_proxy_the_answer_comes_by_itself(server_program: Path, tmp_path: Path, context: Any) -> None:
+def test_jupyterlab_behind_a_proxy_gets_the_answer(server_program: Path, tmp_path: Path, context: Any) -> None:
     pytest.importorskip("jupyter_server_proxy")
     certificate, key = certify(tmp_path)
     lab = Lab(
@@ -249,7 +249,7 @@ def test_behind_a_hub_s_proxy_the_answer_comes_by_itself(server_program: Path, t
         assert f"https://localhost:{lab.port}/user/alice/proxy/" in tab.locator("[data-id=target]").inner_text()
         decide(tab, "allow")
         tab.get_by_text("The program has its token.").wait_for()
-        assert tab.locator("[data-id=words]").inner_text() == words
+        assert tab.locator("#words").inner_text() == words
         assert tab.url.startswith(f"https://localhost:{lab.port}/user/alice/proxy/")
         page.get_by_text("Signed in as").wait_for()
         token = token2go.get(demo.front)

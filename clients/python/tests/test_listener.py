@@ -82,13 +82,13 @@ def running() -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_request_takes_long(running: Running, name: str) -> None:
+def test_listener_parses_hostile_requests_quickly(running: Running, name: str) -> None:
     exchange(running.listener.port, HOSTILE[name], finish=True)
     assert exchange(running.listener.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
     assert running.longest < 0.2
 
 
-def test_a_hostile_client_does_not_outlive_the_time_limit(demo: Demo) -> None:
+def test_get_ends_in_time_despite_a_hostile_client(demo: Demo) -> None:
     asking = Asking(token2go.get, demo.front, timeout=1.5, cache=False)
     port = urlsplit(asking.prompt.short_url).port or 0
     began = time.monotonic()
@@ -100,7 +100,7 @@ def test_a_hostile_client_does_not_outlive_the_time_limit(demo: Demo) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="only root can be two users")
-def test_a_connection_of_another_user_is_refused(tmp_path: Path) -> None:
+def test_listener_refuses_another_user(tmp_path: Path) -> None:
     code = """
 import json, os, selectors, socket, subprocess, sys, time
 from token2go._listener import Listener, Response
@@ -158,7 +158,7 @@ def _has_mapped_addresses() -> bool:
     return True
 
 
-def test_a_connection_that_is_closed_already_counts_as_another_user_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_other_user_is_true_for_a_closed_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose it was, no one can tell any more."""
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -170,7 +170,7 @@ def test_a_connection_that_is_closed_already_counts_as_another_user_s(monkeypatc
         assert _owner.is_other_user(client_port, port)
 
 
-def test_the_short_address_opened_twice_is_said_and_the_token_not_kept(
+def test_short_address_opened_twice_warns_and_keeps_nothing(
     demo: Demo, person: Person, surroundings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asking = Asking(token2go.get, demo.front)
@@ -183,7 +183,7 @@ def test_the_short_address_opened_twice_is_said_and_the_token_not_kept(
     assert not list(surroundings.glob("*.json"))
 
 
-def test_of_several_ports_the_first_that_is_free_is_taken() -> None:
+def test_listener_takes_the_first_free_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, selectors.DefaultSelector() as selector:
         port = taken.getsockname()[1]
         listener = Listener(selector, (port, 0), lambda _: Response(200))
@@ -193,7 +193,7 @@ def test_of_several_ports_the_first_that_is_free_is_taken() -> None:
             Listener(selector, (port,), lambda _: Response(200))
 
 
-def test_a_slow_body_has_a_time_limit(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listener_closes_on_a_slow_body(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_listener, "_LIMIT", 0.3)
     with socket.create_connection(("127.0.0.1", running.listener.port), SOON) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")

@@ -67,7 +67,7 @@ def mentions(text: str, token: token2go.Token) -> bool:
     return any(part in text for part in secrets_of(token))
 
 
-def test_a_saved_notebook_holds_the_status_and_no_secret(demo: Demo, person: Person, tmp_path: Path) -> None:
+def test_saved_notebook_holds_no_secret(demo: Demo, person: Person, tmp_path: Path) -> None:
     book = Notebook(
         tmp_path,
         f"import token2go\ntoken = token2go.get({demo.front!r}, method='loopback')\ntoken",
@@ -87,7 +87,7 @@ def test_a_saved_notebook_holds_the_status_and_no_secret(demo: Demo, person: Per
     assert "flow/redirect" not in saved
 
 
-def test_a_denial_is_shown_and_raised(demo: Demo, person: Person, tmp_path: Path) -> None:
+def test_notebook_shows_and_raises_a_denial(demo: Demo, person: Person, tmp_path: Path) -> None:
     book = Notebook(tmp_path, f"import token2go\ntoken2go.get({demo.front!r}, method='loopback')")
     person.decide(person.open(book.link(), Sec_Fetch_Site="cross-site"), "deny")
     saved = book.end()
@@ -96,7 +96,7 @@ def test_a_denial_is_shown_and_raised(demo: Demo, person: Person, tmp_path: Path
     assert "state=" not in saved
 
 
-def test_the_magic_puts_the_token_into_a_variable_and_nothing_out(demo: Demo, person: Person, tmp_path: Path) -> None:
+def test_magic_sets_a_variable_and_outputs_nothing(demo: Demo, person: Person, tmp_path: Path) -> None:
     token = token2go.get(demo.front, browser=person.open, show=lambda _: None)
     book = Notebook(
         tmp_path,
@@ -111,7 +111,7 @@ def test_the_magic_puts_the_token_into_a_variable_and_nothing_out(demo: Demo, pe
     assert "is not a name of a variable" in saved
 
 
-def test_aget_awaits_in_a_cell_while_others_go_on(demo: Demo, person: Person, tmp_path: Path) -> None:
+def test_aget_leaves_the_event_loop_free(demo: Demo, person: Person, tmp_path: Path) -> None:
     book = Notebook(
         tmp_path,
         "import asyncio, token2go\n"
@@ -134,7 +134,7 @@ def test_aget_awaits_in_a_cell_while_others_go_on(demo: Demo, person: Person, tm
     assert not mentions(saved, token)
 
 
-def test_a_front_end_without_input_says_so_where_a_paste_is_wanted(demo: Demo, tmp_path: Path) -> None:
+def test_notebook_rejects_paste_without_input(demo: Demo, tmp_path: Path) -> None:
     book = Notebook(tmp_path, f"import token2go\ntoken2go.get({demo.front!r}, method='paste')")
     book.end()
     assert "needs a terminal or a notebook that takes input" in str(book.error)
@@ -225,17 +225,17 @@ def sealed_text(person: Person, address: str) -> str:
     return unescape(found[1])
 
 
-def test_a_remote_kernel_asks_for_the_sealed_text_at_once(demo: Demo, person: Person, hub_kernel: Kernel) -> None:
+def test_notebook_on_a_hub_asks_for_the_sealed_text(demo: Demo, person: Person, hub_kernel: Kernel) -> None:
     hub_kernel.execute(f"import token2go\ntoken = token2go.get({demo.front!r})\ntoken.fingerprint")
     assert hub_kernel.asked()["prompt"] == "Paste the sealed text: "
     address = hub_kernel.link()
     assert "responseMode=page" in address
     assert "port=" not in address
-    # Whoever copies something else by mistake is told, and asked again.
+    # A token that was copied by mistake gives a warning, and the field again.
     mistaken = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
     hub_kernel.answer(mistaken)
     assert hub_kernel.asked()["password"] is True
-    until("it is told", lambda: hub_kernel.pump() or "want the 5 of a compact JWE" in hub_kernel.status)
+    until("it warns", lambda: hub_kernel.pump() or "want the 5 of a compact JWE" in hub_kernel.status)
     hub_kernel.answer(sealed_text(person, address))
     hub_kernel.end()
     token = token2go.get(demo.front)
@@ -246,7 +246,7 @@ def test_a_remote_kernel_asks_for_the_sealed_text_at_once(demo: Demo, person: Pe
     assert mistaken not in put_out
 
 
-def test_an_interrupted_kernel_ends_the_wait_cleanly(demo: Demo, person: Person, hub_kernel: Kernel) -> None:
+def test_notebook_ends_the_wait_when_interrupted(demo: Demo, person: Person, hub_kernel: Kernel) -> None:
     for method in ("loopback", "paste"):
         hub_kernel.shown.clear()
         hub_kernel.execute(f"import token2go\ntoken = token2go.get({demo.front!r}, method={method!r})")
@@ -264,7 +264,7 @@ def test_an_interrupted_kernel_ends_the_wait_cleanly(demo: Demo, person: Person,
     assert "Signed in as" in hub_kernel.status
 
 
-def test_nobody_who_pastes_ends_in_a_time_out(demo: Demo, hub_kernel: Kernel) -> None:
+def test_notebook_paste_times_out(demo: Demo, hub_kernel: Kernel) -> None:
     hub_kernel.execute(f"import token2go\ntoken = token2go.get({demo.front!r}, timeout=1)")
     hub_kernel.asked()
     hub_kernel.end()

@@ -33,7 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_wheel_holds_only_the_package(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     own = {f"token2go/{path.name}" for path in (SOURCE / "token2go").iterdir() if path.is_file()}
     assert own <= set(names)
@@ -58,7 +58,7 @@ def interpreters() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("python", interpreters())
-def test_the_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path, python: str) -> None:
+def test_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path, python: str) -> None:
     """With the cryptography that is pinned for the tests, and nothing else."""
     clean = tmp_path / "clean"
     subprocess.run([python, "-m", "venv", str(clean)], check=True, env=bare())
@@ -92,11 +92,11 @@ def import_time(statement: str) -> float:
     return min(times)
 
 
-def test_the_import_takes_less_than_60_ms() -> None:
+def test_import_takes_less_than_60_ms() -> None:
     assert import_time("import token2go") < 60
 
 
-def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+def test_import_loads_nothing_heavy() -> None:
     code = (
         "import sys; before = set(sys.modules); import token2go; "
         "print(sorted(m for m in set(sys.modules) - before if not m.startswith('token2go')))"
@@ -106,7 +106,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
         assert f"'{heavy}'" not in out
 
 
-def test_a_key_makes_nobody_wait() -> None:
+def test_call_makes_its_key_in_50_ms() -> None:
     import time
 
     from token2go._call import Call
@@ -120,7 +120,7 @@ def test_a_key_makes_nobody_wait() -> None:
     assert statistics.median(times) < 0.05
 
 
-def test_every_public_name_is_there_and_documented() -> None:
+def test_public_names_exist_and_are_documented() -> None:
     import token2go
 
     assert sorted(token2go.__all__) == sorted([*token2go._MODULES, "__version__"])

@@ -93,7 +93,7 @@ def sealed_text(person: Person, address: str) -> str:
     return unescape(found[1])
 
 
-def test_a_token_is_alone_on_standard_output(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
+def test_main_prints_only_the_token(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
     terminal = Terminal(demo.front, "--listen")
     terminals.append(terminal)
     address = terminal.shows(r"(http://127\.0\.0\.1:\d+/[\w-]{12})\r\n")
@@ -106,9 +106,7 @@ def test_a_token_is_alone_on_standard_output(demo: Demo, person: Person, termina
     assert out.strip() not in terminal.screen
 
 
-def test_the_address_that_the_browser_could_not_reach_is_pasted(
-    demo: Demo, person: Person, terminals: list[Terminal]
-) -> None:
+def test_main_takes_a_pasted_address(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
     import urllib.error
     from urllib.parse import urlsplit
 
@@ -146,7 +144,9 @@ def _location(address: str) -> str:
 
 
 @pytest.mark.parametrize("ending", ["\n", "", " \n"])
-def test_over_ssh_the_sealed_text_is_pasted(demo: Demo, person: Person, terminals: list[Terminal], ending: str) -> None:
+def test_main_takes_the_sealed_text_over_ssh(
+    demo: Demo, person: Person, terminals: list[Terminal], ending: str
+) -> None:
     terminal = Terminal(demo.front, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
     terminals.append(terminal)
     address = terminal.shows(r"(http://127\.0\.0\.1:\d+/flow/redirect/token\?\S+)\r\n")
@@ -161,7 +161,7 @@ def test_over_ssh_the_sealed_text_is_pasted(demo: Demo, person: Person, terminal
     assert out.strip() not in terminal.screen
 
 
-def test_a_text_longer_than_a_line_of_a_terminal_is_pasted_whole_and_in_lines(terminals: list[Terminal]) -> None:
+def test_paste_takes_more_than_a_terminal_line(terminals: list[Terminal]) -> None:
     for wrap in (0, 76):
         terminal = Terminal("https://t2g.example.org", "--paste", "--no-cache")
         terminals.append(terminal)
@@ -175,7 +175,7 @@ def test_a_text_longer_than_a_line_of_a_terminal_is_pasted_whole_and_in_lines(te
         assert terminal.end() == (0, token + "\n")
 
 
-def test_what_is_no_answer_is_said_and_the_wait_goes_on(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
+def test_main_warns_of_other_text_and_waits_on(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
     terminal = Terminal(demo.front, "--paste")
     terminals.append(terminal)
     address = terminal.shows(r"(http://127\.0\.0\.1:\d+/flow/redirect/token\?\S+)\r\n")
@@ -185,7 +185,7 @@ def test_what_is_no_answer_is_said_and_the_wait_goes_on(demo: Demo, person: Pers
     assert terminal.end()[0] == 0
 
 
-def test_ctrl_c_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Terminal]) -> None:
+def test_main_restores_the_terminal_on_ctrl_c(demo: Demo, terminals: list[Terminal]) -> None:
     terminal = Terminal(demo.front, "--listen")
     terminals.append(terminal)
     terminal.shows("paste here")
@@ -197,7 +197,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Termin
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], ids=lambda n: n.name)
-def test_a_signal_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Terminal], number: signal.Signals) -> None:
+def test_main_restores_the_terminal_on_signals(demo: Demo, terminals: list[Terminal], number: signal.Signals) -> None:
     terminal = Terminal(demo.front, "--listen")
     terminals.append(terminal)
     terminal.shows("paste here")
@@ -208,7 +208,7 @@ def test_a_signal_leaves_the_terminal_as_it_was(demo: Demo, terminals: list[Term
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 @pytest.mark.parametrize("call", ["token2go.get(*sys.argv[1:])", "asyncio.run(token2go.aget(*sys.argv[1:]))"])
-def test_a_signal_to_a_program_that_calls_get_restores_the_terminal(
+def test_get_restores_the_terminal_on_signals(
     demo: Demo, terminals: list[Terminal], call: str, number: signal.Signals
 ) -> None:
     terminal = Terminal(demo.front, run=("-c", f"import asyncio, sys, token2go; {call}"), BROWSER="true")
@@ -219,7 +219,7 @@ def test_a_signal_to_a_program_that_calls_get_restores_the_terminal(
     assert terminal.end() == (-number, "")
 
 
-def test_a_paste_of_many_lines_gives_one_warning(terminals: list[Terminal]) -> None:
+def test_paste_of_many_lines_gives_one_warning(terminals: list[Terminal]) -> None:
     terminal = Terminal("https://t2g.example.org", "--paste", "--no-cache", "--no-check")
     terminals.append(terminal)
     request = Request(terminal.shows(r"(https://t2g\.example\.org/flow/\S+)\r\n"))
@@ -230,7 +230,7 @@ def test_a_paste_of_many_lines_gives_one_warning(terminals: list[Terminal]) -> N
     assert terminal.screen.count("neither") == 1
 
 
-def test_without_a_terminal_nothing_is_read(demo: Demo, person: Person) -> None:
+def test_main_reads_nothing_without_a_terminal(demo: Demo, person: Person) -> None:
     program = subprocess.Popen(
         [sys.executable, "-m", "token2go", demo.front, "--listen", "--client", "A script"],
         stdin=subprocess.PIPE,
@@ -261,7 +261,7 @@ def test_without_a_terminal_nothing_is_read(demo: Demo, person: Person) -> None:
         (["--version"], 0, ""),
     ],
 )
-def test_every_end_has_its_exit_code(arguments: list[str], code: int, said: str) -> None:
+def test_main_exit_codes(arguments: list[str], code: int, said: str) -> None:
     environment = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:1"} if code != 4 else dict(os.environ)
     ended = subprocess.run(
         [sys.executable, "-m", "token2go", *arguments],
@@ -296,7 +296,7 @@ def test_main_reports_a_token_that_could_not_be_written(redirection: str, why: s
     assert ended.stderr == f"token2go: the token was not written: {why}\n"
 
 
-def test_a_cache_and_a_port_that_cannot_be_used_have_the_exit_codes_of_the_program(
+def test_main_has_the_exit_codes_of_the_program_for_cache_and_port(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOKEN2GO_CACHE_DIR", "relative")
@@ -307,7 +307,7 @@ def test_a_cache_and_a_port_that_cannot_be_used_have_the_exit_codes_of_the_progr
     assert "no listener" in capsys.readouterr().err
 
 
-def test_a_signal_in_the_midst_leaves_no_traceback(demo: Demo) -> None:
+def test_main_ends_without_traceback_on_sigint(demo: Demo) -> None:
     program = subprocess.Popen(
         [sys.executable, "-m", "token2go", demo.front, "--listen"],
         stdin=subprocess.DEVNULL,

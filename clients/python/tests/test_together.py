@@ -44,12 +44,12 @@ class Program:
         return self._process.returncode, out.strip()
 
 
-def test_the_program_takes_what_the_package_has_got(demo: Demo, person: Person, client_program: Path) -> None:
+def test_program_takes_the_package_s_token(demo: Demo, person: Person, client_program: Path) -> None:
     token = token2go.get(demo.front, browser=person.open, show=lambda _: None)
     assert Program(client_program, demo).end() == (0, str(token))
 
 
-def test_the_package_takes_what_the_program_has_got(demo: Demo, person: Person, client_program: Path) -> None:
+def test_get_takes_the_program_s_token(demo: Demo, person: Person, client_program: Path) -> None:
     program = Program(client_program, demo)
     person.open(program.address())
     code, text = program.end()
@@ -60,9 +60,7 @@ def test_the_package_takes_what_the_program_has_got(demo: Demo, person: Person, 
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_the_package_waits_for_the_program_and_shares_its_end(
-    demo: Demo, person: Person, client_program: Path, decision: str
-) -> None:
+def test_get_waits_for_the_program(demo: Demo, person: Person, client_program: Path, decision: str) -> None:
     program = Program(client_program, demo)
     address = program.address()
     asking = Asking(token2go.get, demo.front)
@@ -80,9 +78,7 @@ def test_the_package_waits_for_the_program_and_shares_its_end(
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_the_program_waits_for_the_package_and_shares_its_end(
-    demo: Demo, person: Person, client_program: Path, decision: str
-) -> None:
+def test_program_waits_for_get(demo: Demo, person: Person, client_program: Path, decision: str) -> None:
     asking = Asking(token2go.get, demo.front)
     address = asking.prompt.url
     program = Program(client_program, demo)

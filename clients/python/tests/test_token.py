@@ -17,7 +17,7 @@ from token2go._token import moment
 SECRET = "a-secret.of-the.tests"
 
 
-def test_only_str_and_format_give_a_token_away() -> None:
+def test_token_is_shown_only_by_str_and_format() -> None:
     token = token2go.Token(SECRET, expires_at=datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
     assert str(token) == SECRET
     assert f"Bearer {token}" == token.authorization == f"Bearer {SECRET}"
@@ -27,7 +27,7 @@ def test_only_str_and_format_give_a_token_away() -> None:
     assert "2030-01-02 03:04:05 UTC" in repr(token)
 
 
-def test_a_token_does_not_end_up_in_files() -> None:
+def test_token_is_not_pickled() -> None:
     token = token2go.Token(SECRET)
     with pytest.raises(TypeError, match=r"hand over str\(token\)"):
         pickle.dumps(token)
@@ -38,7 +38,7 @@ def test_a_token_does_not_end_up_in_files() -> None:
     assert copy.deepcopy([token]) == [token]
 
 
-def test_a_log_line_and_a_traceback_have_a_mask(caplog: pytest.LogCaptureFixture) -> None:
+def test_token_is_masked_in_logs_and_tracebacks(caplog: pytest.LogCaptureFixture) -> None:
     token = token2go.Token(SECRET)
     logging.getLogger("tests").warning("got %r", token)
     assert SECRET not in caplog.text
@@ -48,7 +48,7 @@ def test_a_log_line_and_a_traceback_have_a_mask(caplog: pytest.LogCaptureFixture
         assert SECRET not in traceback.format_exc()
 
 
-def test_tokens_are_compared_by_what_they_are() -> None:
+def test_token_equality() -> None:
     assert token2go.Token("a") == token2go.Token("a")
     assert token2go.Token("a") != token2go.Token("b")
     assert token2go.Token("a") != "a"
@@ -56,12 +56,12 @@ def test_tokens_are_compared_by_what_they_are() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a b", "a\n", "a\tb", "a\x00", "a\x7f", "a\x9b", "a\ud800"])
-def test_what_cannot_stand_in_a_header_is_no_token(text: str) -> None:
+def test_token_rejects_what_no_header_can_hold(text: str) -> None:
     with pytest.raises(ValueError, match="a token is"):
         token2go.Token(text)
 
 
-def test_a_token_says_how_long_it_lives() -> None:
+def test_token_valid_for_and_expires_in() -> None:
     now = datetime.now(timezone.utc)
     token = token2go.Token("a", expires_at=now + timedelta(seconds=100))
     assert token.valid_for(100, now=now)
@@ -89,6 +89,6 @@ def test_a_token_says_how_long_it_lives() -> None:
         (5, None),
     ],
 )
-def test_a_time_is_read_as_rfc_3339_has_it(text: object, want: str | None) -> None:
+def test_moment_reads_rfc_3339(text: object, want: str | None) -> None:
     read = moment(text)
     assert (read.isoformat() if read else None) == want

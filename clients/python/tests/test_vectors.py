@@ -35,7 +35,7 @@ def private(vector: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("vector", vectors("fingerprint.json"), ids=lambda v: v["name"])
-def test_a_fingerprint_is_the_one_that_the_server_shows(vector: dict[str, str]) -> None:
+def test_fingerprint_equals_the_server_s(vector: dict[str, str]) -> None:
     from token2go._token import fingerprint
 
     assert fingerprint(vector["token"]) == vector["fingerprint"]
@@ -46,14 +46,14 @@ def test_a_fingerprint_is_the_one_that_the_server_shows(vector: dict[str, str]) 
 
 
 @pytest.mark.parametrize("vector", vectors("words.json") + vectors("jwe.json") + vectors("triple.json"))
-def test_words_are_those_that_the_page_shows(vector: dict[str, Any]) -> None:
+def test_words_follow_the_vectors(vector: dict[str, Any]) -> None:
     jwk = public_jwk(vector)
     assert _seal.url64(_seal.thumbprint(jwk)) == vector["thumbprint"]
     assert list(_seal.words(jwk, vector["state"])) == vector["words"]
 
 
 @pytest.mark.parametrize("vector", vectors("jwe.json"), ids=lambda v: v["name"])
-def test_every_jwe_is_opened(vector: dict[str, Any]) -> None:
+def test_open_jwe_opens_the_vectors(vector: dict[str, Any]) -> None:
     opened = _seal.open_jwe(private(vector), vector["response"], vector["state"])
     assert opened.plaintext.decode() == vector["plaintext"]
     assert opened.issuer == vector["header"].get("iss", "")
@@ -63,7 +63,7 @@ def test_every_jwe_is_opened(vector: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("vector", vectors("jwe.json"), ids=lambda v: v["name"])
-def test_no_jwe_is_opened_that_is_altered_anywhere(vector: dict[str, Any]) -> None:
+def test_open_jwe_rejects_altered_vectors(vector: dict[str, Any]) -> None:
     key, text, state = private(vector), vector["response"], vector["state"]
     with pytest.raises(_seal.EnvelopeError):
         _seal.open_jwe(key, text, state + "x")
@@ -77,7 +77,7 @@ def test_no_jwe_is_opened_that_is_altered_anywhere(vector: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("vector", vectors("triple.json"), ids=lambda v: v["name"])
-def test_every_triple_is_opened_and_none_that_is_altered(vector: dict[str, Any]) -> None:
+def test_open_triple_opens_the_vectors_and_rejects_altered_ones(vector: dict[str, Any]) -> None:
     key, parts = private(vector), [vector["key"], vector["nonce"], vector["payload"]]
     assert _seal.open_triple(key, *parts).decode() == vector["plaintext"]
     for place in range(3):
@@ -87,6 +87,6 @@ def test_every_triple_is_opened_and_none_that_is_altered(vector: dict[str, Any])
                 _seal.open_triple(key, *[*parts[:place], changed, *parts[place + 1 :]])
 
 
-def test_words_come_from_the_list_that_the_server_uses() -> None:
+def test_words_list_equals_the_server_s() -> None:
     ours = ROOT / "clients" / "python" / "src" / "token2go" / "words.txt"
     assert ours.read_bytes() == (ROOT / "internal" / "seal" / "words" / "english.txt").read_bytes()

@@ -80,7 +80,7 @@ def words(jwk_text: str, state: str) -> tuple[str, ...]:
     text = b"token2go words\x00" + thumbprint(jwk_text) + hashlib.sha256(state.encode()).digest()
     bits = int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
     english = files("token2go").joinpath("words.txt").read_text("ascii").split()
-    return tuple(english[bits >> (53 - 11 * place) & 0x7FF] for place in range(4))
+    return tuple(english[bits >> (53 - 11 * number) & 0x7FF] for number in range(4))
 
 
 def open_jwe(private: PrivateKey, text: str, state: str) -> Opened:
@@ -130,9 +130,9 @@ def _split(text: str) -> list[bytes]:
     if len(parts) != 5:
         raise EnvelopeError(f"it has {len(parts)} parts, want the 5 of a compact JWE")
     decoded = [from_url64(part) for part in parts]
-    for place, content in enumerate(decoded):
+    for number, content in enumerate(decoded, 1):
         if content is None:
-            raise EnvelopeError(f"its part {place + 1} is not base64url without padding")
+            raise EnvelopeError(f"its part {number} is not base64url without padding")
     return [content for content in decoded if content is not None]
 
 
