@@ -111,7 +111,7 @@ def test_get_takes_the_token_from_the_cache(demo: Demo, person: Person) -> None:
     assert again.expires_at == first.expires_at
     assert token2go.logout(demo.front)
     assert not token2go.logout(demo.front)
-    assert Asking(token2go.get, demo.front, timeout=0.2).prompt
+    assert Asking(token2go.get, demo.front, timeout=0.2, check=False).prompt
 
 
 def test_get_returns_a_token_that_cannot_be_kept(
@@ -169,7 +169,7 @@ def test_aget_returns_and_is_cancelled(demo: Demo, person: Person) -> None:
 
 def test_get_times_out_with_advice(demo: Demo) -> None:
     with pytest.raises(token2go.TimedOutError, match=r'format="triple" at a token2go-server 1\.0\.3'):
-        token2go.get(demo.front, timeout=0.3, browser=False, show=lambda _: None)
+        token2go.get(demo.front, timeout=0.3, check=False, browser=False, show=lambda _: None)
 
 
 def test_get_reports_a_missing_local_server_at_once() -> None:
@@ -236,7 +236,7 @@ def test_listener_binds_only_127_0_0_1_before_show(demo: Demo) -> None:
         assert len(query["state"][0]) == 43
 
     with pytest.raises(token2go.TimedOutError):
-        token2go.get(demo.front, show=show, timeout=0.3, browser=False)
+        token2go.get(demo.front, show=show, timeout=0.3, check=False, browser=False)
     assert connected == [True]
 
 
@@ -244,7 +244,7 @@ def test_get_uses_fresh_key_state_path_and_words(demo: Demo) -> None:
     prompts: list[token2go.Prompt] = []
     for _ in range(2):
         with pytest.raises(token2go.TimedOutError):
-            token2go.get(demo.front, show=prompts.append, timeout=0.1, browser=False)
+            token2go.get(demo.front, show=prompts.append, timeout=0.1, check=False, browser=False)
     first, second = (parse_qs(urlsplit(prompt.url).query) for prompt in prompts)
     for name in ("publicKey", "state", "path"):
         assert first[name] != second[name]

@@ -27,7 +27,6 @@ class Pasted:
         self._end = end
         self._warn = warn
         self._text = ""
-        self._old = False  # the text began before the last pause
         self._why = ""  # the text is no answer yet
         self._fault = ""  # why a text before it was none
         self._over = False  # the answer is there
@@ -60,15 +59,12 @@ class Pasted:
             self._warn("answer", f"{self._fault}; paste all of what the page shows")
         elif self._other:
             self._warn("answer", "what was pasted is neither the sealed text nor an address; paste what the page shows")
-        self._fault, self._other, self._old = "", False, bool(self._text)
+        self._fault, self._other = "", False
 
     def _finish(self) -> None:
-        text, self._text = self._text, ""
-        if text and self._why:
+        if self._text and self._why:
             self._fault = self._why
-            if self._old:
-                self.pause()
-        self._why, self._old = "", False
+        self._text = self._why = ""
 
     def _judge(self, text: str) -> tuple[str, bool]:
         """Why a text is no answer, and whether further lines cannot make it one."""
