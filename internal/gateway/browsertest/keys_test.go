@@ -1,297 +1,242 @@
-//go:build linux
-
 package browsertest
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/token2go/token2go/internal/flow"
-	"github.com/token2go/token2go/internal/gateway"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/token2go/token2go/internal/t2gtest"
-	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// attack is what a website has a person do so that the question is answered unread.
-type attack struct {
-	name     string
-	fragment string
-	press    func(d *display, p position) // on the website's page, which then opens the question
-	release  func(d *display)
-	after    func(d *display, p position) // as soon as the question is there
-}
-
-// position is where Allow is on the screen; zero until a question was seen.
-type position struct{ x, y int }
-
-func attacks() []attack {
-	one := func(d *display, _ position) { d.keys("x") }
-	keys := func(names ...string) func(*display, position) {
-		return func(d *display, _ position) { d.keys(names...) }
-	}
-	return []attack{
-		{name: "held Enter", press: func(d *display, _ position) { d.do("keydown", "Return") }, release: func(d *display) { d.do("keyup", "Return") }},
-		{name: "held Space on #allow", fragment: "#allow", press: func(d *display, _ position) { d.do("keydown", "space") }, release: func(d *display) { d.do("keyup", "space") }},
-		{name: "Tab to Allow, then held Enter", press: one, after: func(d *display, _ position) {
-			d.keys("Tab", "Tab", "Tab")
-			d.do("keydown", "Return")
-		}, release: func(d *display) { d.do("keyup", "Return") }},
-		{name: "#allow and Space", fragment: "#allow", press: one, after: keys("space")},
-		{name: "#deny, Tab and Enter", fragment: "#deny", press: one, after: keys("Tab", "Return")},
-		{name: "#main, Tab, Tab and Enter", fragment: "#main", press: one, after: keys("Tab", "Tab", "Return")},
-		{name: "four Tabs and Enter", press: one, after: keys("Tab", "Tab", "Tab", "Tab", "Return")},
-		{name: "a text fragment, Tab and Enter", fragment: "#:~:text=Deny", press: one, after: keys("Tab", "Return")},
-		{name: "a double click", press: func(d *display, p position) {
-			d.do("mousemove", strconv.Itoa(p.x), strconv.Itoa(p.y), "click", "1")
-		}, after: func(d *display, _ position) { d.do("click", "--repeat", "3", "--delay", "100", "1") }},
+// press presses keys once the page takes them.
+func (b *tab) press(keys ...string) {
+	b.t.Helper()
+	b.Ready()
+	for _, key := range keys {
+		b.Do(chromedp.KeyEvent(key))
 	}
 }
 
-// TestHoldRefusesKeysOfAnotherSite tries each attack in a real browser with real keys and
-// lets the person answer afterwards, by mouse and by keyboard in turn.
-func TestHoldRefusesKeysOfAnotherSite(t *testing.T) {
+// focused names the element that has the keyboard's focus, by id or by what it says.
+func (b *tab) focused() string {
+	b.t.Helper()
+	return eval[string](b, `(({id, dataset, value, innerText, localName}) => id || dataset.id || (localName === "input" ? value : innerText?.trim()) || localName)(document.activeElement)`)
+}
+
+// walk presses Tab until the focus leaves the page, and names each stop. At every stop
+// the focus must be to be seen: an outline in view, on the element or on its label.
+func (b *tab) walk() []string {
+	b.t.Helper()
+	const seen = `(() => {
+		const at = document.activeElement;
+		const shown = at.matches(".unseen") ? at.closest("label") : at;
+		const style = getComputedStyle(shown), box = shown.getBoundingClientRect();
+		const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+		const inView = box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < innerHeight && box.left >= 0 && box.right <= innerWidth;
+		return outlined && inView ? "" : JSON.stringify({outline: style.outline, box});
+	})()`
+	var stops []string
+	for range 60 {
+		b.press(kb.Tab)
+		if eval[bool](b, "document.activeElement === document.body") {
+			return stops
+		}
+		name := b.focused()
+		if hidden := eval[string](b, seen); hidden != "" {
+			b.t.Errorf("nobody sees the focus on %s: %s", name, hidden)
+		}
+		stops = append(stops, name)
+	}
+	b.t.Fatalf("Tab never leaves the page: %v", stops)
+	return nil
+}
+
+func TestAKeyboardReachesAllOfThePageInOrder(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("needs browsers")
-	}
-	for _, e := range engines() {
-		t.Run(e.name, func(t *testing.T) {
+	for _, width := range []int64{1280, 390} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
-			s.display = openDisplay(t)
-			process.Start(t, e.command(t, s.display, s.site+"/"))
-			for i, a := range attacks() {
-				s.lead(a)
-				s.hold(a)
-				s.answer(a, i%2 == 0)
+			instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
+			b := openTab(t)
+			b.size(width, 700)
+			b.front(instance)
+			b.state("ready")
+			want := []string{
+				"Skip to content", "brand", "sign-out", "system", "token", "copy", "show", "reload", "delete", "auto-copy", "auto-delete",
+				"copy-fingerprint", "with-token", "url", "tab-curl", "example", "copy-snippet", "All of it", "Token", "API", "Header doctor",
+			}
+			if got := b.walk(); !slices.Equal(got, want) {
+				t.Errorf("Tab stops at %q, want %q", got, want)
 			}
 		})
 	}
 }
 
-// lead has the website open the question.
-func (s *stage) lead(a attack) {
-	s.t.Helper()
-	s.open(a.fragment)
-	s.wait(a.name+": the website's page", func(r report) bool { return r.page == "site" && r.focus })
-	var pressed time.Time
-	s.wait(a.name+": the question", func(r report) bool {
-		if r.page == "site" && time.Since(pressed) > 2*time.Second {
-			a.press(s.display, s.allow)
-			pressed = time.Now()
-		}
-		return r.page == "question"
-	})
-	s.seen = time.Now()
+func TestThePageIsUsedByKeyboardAlone(t *testing.T) {
+	t.Parallel()
+	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
+	b := openTab(t)
+	b.front(instance)
+	b.state("ready")
+	b.press(kb.Tab, kb.Enter)
+	if got := b.focused(); got != "main" {
+		t.Errorf("the first link leads to %s, want main", got)
+	}
+	b.press(kb.Tab, kb.Tab)
+	clipboard.Lock()
+	defer clipboard.Unlock()
+	b.press(kb.Enter)
+	b.says("#status", "Token copied.")
+	if got, want := b.pasted(), b.held(); got != want {
+		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
+	}
+	b.press(kb.Tab, " ")
+	b.Until("document.getElementById('token').dataset.look === 'shown'")
+	b.press(kb.Tab, kb.Tab, kb.Enter)
+	b.state("deleted")
+	if got := b.focused(); got != "reload" {
+		t.Errorf("after the deletion %s has the focus, want reload", got)
+	}
+	b.press(kb.Enter)
+	b.state("ready")
+	b.Do(chromedp.Focus(chromedp.CSS("#auto-delete")))
+	b.press(" ")
+	b.says("#pending-text", "It is deleted in ")
+	b.Do(chromedp.Focus(chromedp.CSS("#keep")))
+	b.press(kb.Enter)
+	b.says("#status", "Kept.")
+	if got := b.focused(); got != "copy" {
+		t.Errorf("after Keep it, %s has the focus, want copy", got)
+	}
 }
 
-// hold goes on with the attack until the page takes an answer, and wants none until then.
-func (s *stage) hold(a attack) {
-	s.t.Helper()
-	if a.after != nil {
-		n := s.latest().n
-		s.wait(a.name+": the question is drawn", func(r report) bool { return r.n > n+1 })
-		a.after(s.display, s.allow)
-		if time.Since(s.seen) > 900*time.Millisecond {
-			s.t.Logf("%s: not judged, this machine is too slow to press the keys within a second", a.name)
-			return
+func TestArrowsChooseAmongTheExamples(t *testing.T) {
+	t.Parallel()
+	instance := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(instance)
+	b.Do(chromedp.Focus(chromedp.CSS("#tab-curl")))
+	for _, test := range []struct{ key, want string }{
+		{kb.ArrowRight, "tab-httpie"}, {kb.ArrowLeft, "tab-curl"}, {kb.ArrowLeft, "tab-token2go"},
+		{kb.ArrowRight, "tab-curl"}, {kb.End, "tab-token2go"}, {kb.Home, "tab-curl"},
+	} {
+		b.press(test.key)
+		const chosen = `[document.activeElement.id, document.querySelector("[role=tab][aria-selected=true]").id, document.getElementById("panel").getAttribute("aria-labelledby")].join()`
+		if got, want := eval[string](b, chosen), strings.Join([]string{test.want, test.want, test.want}, ","); got != want {
+			t.Errorf("got focus, choice and label on %s, want %s", got, want)
 		}
-	}
-	if a.release != nil {
-		begin := time.Now()
-		s.wait(a.name+": the key is held", func(report) bool { return time.Since(begin) > 2500*time.Millisecond })
-		a.release(s.display)
-	}
-	s.wait(a.name+": the page takes an answer", func(r report) bool { return s.answered() || r.page == "question" && !r.held })
-	if s.answered() {
-		s.t.Fatalf("%s: the question is answered", a.name)
 	}
 }
 
-// answer lets the person allow, again where that came too early.
-func (s *stage) answer(a attack, byMouse bool) {
-	s.t.Helper()
-	var pressed time.Time
-	s.wait(a.name+": the person's answer", func(r report) bool {
-		if r.page != "question" || r.held || time.Since(pressed) < 2*time.Second {
-			return s.answered()
+func TestTheQuestionIsAnsweredByKeyboardAndNotByAccident(t *testing.T) {
+	t.Parallel()
+	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
+	l := await(t, "127.0.0.1")
+	b := openTab(t)
+	b.carry(instance, "")
+	b.Visit(l.ask(instance, "target", l.address))
+	b.press(kb.Enter, " ") // of a person who was typing when the page came
+	if !eval[bool](b, "document.querySelector('[data-id=question]') && document.activeElement === document.body") {
+		t.Error("a key that was pressed unawares does something")
+	}
+	l.nothing(t)
+	want := []string{"brand", "deny", "allow", "Token", "API", "Header doctor"}
+	if got := b.walk(); !slices.Equal(got, want) {
+		t.Errorf("Tab stops at %q, want %q", got, want)
+	}
+	b.Do(chromedp.Focus(chromedp.CSS("[data-id=allow]")))
+	b.press(kb.Enter)
+	if form := l.answer(t); form.Get("response") == "" {
+		t.Errorf("got the fields %v, want the sealed token", form)
+	}
+}
+
+// TestWhatHappensIsSaidAloud reads what a screen reader is told: the changes of the one
+// live region, which is there before anything is said.
+func TestWhatHappensIsSaidAloud(t *testing.T) {
+	t.Parallel()
+	instance := t2gtest.Start(t, t2gtest.Options{Demo: neverRenewed})
+	b := openTab(t)
+	b.front(instance)
+	b.state("ready")
+	b.says("#status", "Ready.")
+	if got := eval[int](b, `document.querySelectorAll("[aria-live], [role=status], [role=alert], [role=timer], [role=log], output").length`); got != 1 {
+		t.Errorf("got %d live regions, want the one that does not count seconds", got)
+	}
+	eval[chromedp.Void](b, `window.heard = []; new MutationObserver(() => {
+		const words = document.getElementById("status").textContent;
+		if (words) heard.push(words);
+	}).observe(document.getElementById("status"), {childList: true, characterData: true, subtree: true})`)
+	clipboard.Lock()
+	for range 2 {
+		before := eval[int](b, "heard.length")
+		b.Click("#copy")
+		b.Until(fmt.Sprintf("heard.length > %d", before))
+	}
+	clipboard.Unlock()
+	b.Click("#auto-delete")
+	b.Until(`heard.at(-1) === "Preference kept in this browser."`)
+	b.Click("#delete")
+	b.Until(`heard.at(-1).startsWith("Deleted from this page.")`)
+	const want = "Token copied.|Token copied.|Preference kept in this browser.|Deleted from this page. Elsewhere it works until it expires."
+	if got := eval[string](b, `heard.join("|")`); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestEveryExampleIsCopiedAsItStands goes through all tabs, without the token and with it.
+func TestEveryExampleIsCopiedAsItStands(t *testing.T) {
+	t.Parallel()
+	instance := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.front(instance)
+	b.state("ready")
+	secret := b.held()
+	clipboard.Lock()
+	defer clipboard.Unlock()
+	tabs := eval[[]string](b, `[...document.querySelectorAll("[role=tab]")].map((tab) => tab.id)`)
+	if len(tabs) != 9 {
+		t.Errorf("got the examples %v, want nine", tabs)
+	}
+	for _, inside := range []bool{false, true} {
+		if inside {
+			b.Click("#with-token")
 		}
-		pressed = time.Now()
-		s.display.do("mousemove", "640", "250", "click", "1", "mousemove", "641", "251") // tells the page where its window is
-		if byMouse {
-			s.allow = s.wait("where Allow is", func(r report) bool { return r.allow.y > 0 }).allow
-			s.display.do("mousemove", strconv.Itoa(s.allow.x), strconv.Itoa(s.allow.y), "click", "1")
-			return s.answered()
-		}
-		for range 12 { // Tab goes on from where the click was
-			n := s.latest().n
-			if s.wait("a report", func(r report) bool { return r.n > n+2 }).active == "allow" {
-				s.display.keys("Return")
-				break
+		for _, tool := range tabs {
+			b.Click("#" + tool)
+			b.Click("#copy-snippet")
+			b.says("#status", "Example copied.")
+			shown := eval[string](b, `document.getElementById("snippet").textContent`)
+			if got := b.pasted(); got != shown || got == "" {
+				t.Errorf("%s: copied %q, want %q", tool, got, shown)
 			}
-			s.display.keys("Tab")
-		}
-		return s.answered()
-	})
-}
-
-// report is what a page's script reports, several times a second.
-type report struct {
-	n      int
-	page   string // site or question
-	focus  bool
-	held   bool
-	active string // data-id of the element in focus
-	allow  position
-}
-
-// stage is a website, a server behind a gateway that signs the person in, and a program
-// that waits for the answer.
-type stage struct {
-	t        *testing.T
-	display  *display
-	allow    position // where the latest question had its button
-	seen     time.Time
-	site     string
-	gateway  string
-	question string
-
-	mu      sync.Mutex
-	last    report
-	answers int
-	want    int
-}
-
-const reporter = `
-setInterval(() => {
-	const at = document.querySelector("[data-id=allow]")?.getBoundingClientRect();
-	new Image().src = "/report?" + new URLSearchParams({page: %q, focus: document.hasFocus(), held: "held" in document.documentElement.dataset,
-		active: document.activeElement?.dataset.id ?? "", t: performance.now(),
-		x: at && Math.round(window.offset?.x + at.x + at.width / 2), y: at && Math.round(window.offset?.y + at.y + at.height / 2)});
-}, 50);
-addEventListener("pointermove", (e) => { window.offset = {x: e.screenX - e.clientX, y: e.screenY - e.clientY}; }, true);
-`
-
-func newStage(t *testing.T) *stage {
-	t.Helper()
-	s := &stage{t: t}
-	server := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) { o.Rules.Consent = flow.ConsentAlways }})
-	upstream, err := url.Parse(server.Direct)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(upstream)
-			r.Out.Host = r.In.Host
-			r.Out.Header.Set("X-Forwarded-Access-Token", "a-token-of-the-tests")
-			r.Out.Header.Del("Accept-Encoding")
-		},
-		ModifyResponse: func(a *http.Response) error {
-			if !strings.Contains(a.Request.URL.Path, "/static/hold.") || a.StatusCode != http.StatusOK {
-				return nil
+			if got, want := strings.Contains(shown, secret), inside && tool != "tab-token2go"; got != want {
+				t.Errorf("%s: got the token in it: %t, want %t", tool, got, want)
 			}
-			script, err := io.ReadAll(a.Body)
-			if err != nil {
-				return err
-			}
-			script = append(script, fmt.Sprintf(reporter, "question")...)
-			a.Body, a.ContentLength = io.NopCloser(bytes.NewReader(script)), int64(len(script))
-			a.Header.Set("Content-Length", strconv.Itoa(len(script)))
-			a.Header.Set("Cache-Control", "no-store")
-			return nil
-		},
-	}
-	s.gateway = s.serve(http.HandlerFunc(proxy.ServeHTTP))
-	s.site = s.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/":
-			w.Header().Set("Content-Type", "text/html")
-			_, _ = fmt.Fprintf(w, `<!doctype html><title>Site</title><body style="height: 90vh">Hold Enter to continue
-				<script>let left = 0; onkeydown = onpointerdown = () => { if (Date.now() - left > 900) { left = Date.now(); location = "/go"; } };`+reporter+`</script>`, "site")
-		case "/go":
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			http.Redirect(w, r, s.question, http.StatusFound)
-		case "/answer":
-			s.mu.Lock()
-			s.answers++
-			s.mu.Unlock()
-			http.Redirect(w, r, "/", http.StatusSeeOther)
+			eval[chromedp.Void](b, `document.getElementById("status").textContent = ""`)
 		}
-	}))
-	s.open("")
-	return s
-}
-
-func (s *stage) serve(next http.Handler) string {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/report" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		v := r.URL.Query()
-		x, _ := strconv.Atoi(v.Get("x"))
-		y, _ := strconv.Atoi(v.Get("y"))
-		s.mu.Lock()
-		s.last = report{
-			n: s.last.n + 1, page: v.Get("page"), focus: v.Get("focus") == "true", held: v.Get("held") == "true",
-			active: v.Get("active"), allow: position{x, y},
-		}
-		s.mu.Unlock()
-	}))
-	s.t.Cleanup(server.Close)
-	return server.URL
-}
-
-// open prepares the next question, which the website's page leads to.
-func (s *stage) open(fragment string) {
-	s.t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		s.t.Fatal(err)
 	}
-	point, _ := private.PublicKey.Bytes()
-	encode := base64.RawURLEncoding.EncodeToString
-	query := url.Values{
-		"state": {rand.Text()}, "target": {s.site + "/answer"}, "publicKeyType": {"jwk"}, "responseMode": {"query"},
-		"publicKey": {fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":"%s","y":"%s"}`, encode(point[1:33]), encode(point[33:]))},
+}
+
+func TestSwaggerUICallsAnOperation(t *testing.T) {
+	t.Parallel()
+	instance := t2gtest.Start(t, t2gtest.Options{})
+	b := openTab(t)
+	b.expect("FormEmptyIdAndNameAttributesForInputError") // of Swagger UI's own inputs
+	b.carry(instance, "")
+	b.Visit(instance.Gateway + "/swagger-ui/")
+	b.Until("document.querySelectorAll('.opblock').length > 0")
+	b.Click("#operations-operator-health .opblock-summary-control")
+	b.Until("document.querySelector('.opblock .execute')")
+	b.Click(".opblock .execute")
+	b.Until("document.querySelector('.live-responses-table tbody .response-col_status')?.textContent.includes('200')")
+	if b.status(instance.Gateway+"/health") != http.StatusOK {
+		t.Error("the operation was not called")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.question = s.gateway + "/flow/redirect/token?" + query.Encode() + fragment
-	s.want = s.answers + 1
-}
-
-func (s *stage) latest() report {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last
-}
-
-func (s *stage) answered() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.answers >= s.want
-}
-
-// wait waits for a report that fits.
-func (s *stage) wait(what string, fits func(report) bool) report {
-	s.t.Helper()
-	process.Until(s.t, what, func() bool { return fits(s.latest()) })
-	return s.latest()
+	b.stayed(instance.Gateway)
 }

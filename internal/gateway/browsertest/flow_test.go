@@ -1,4 +1,4 @@
-package gateway_test
+package browsertest
 
 import (
 	"crypto/ecdsa"
@@ -24,11 +24,16 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/token2go/token2go/internal/demo"
+	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/gateway"
 	"github.com/token2go/token2go/internal/seal"
 	"github.com/token2go/token2go/internal/t2gtest"
 	"github.com/token2go/token2go/internal/t2gtest/browser"
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
+
+// always asks every time, so that a test gets its question.
+func always(o *gateway.Options) { o.Rules.Consent = flow.ConsentAlways }
 
 // listen serves on a port of 127.0.0.1 until the test ends.
 func listen(t *testing.T, handler http.Handler) string {
@@ -77,21 +82,21 @@ func await(t *testing.T, host string) *listener {
 }
 
 // ask is the address that the program opens, with more parameters as name and value.
-func (l *listener) ask(house *t2gtest.Server, more ...string) string {
+func (l *listener) ask(instance *t2gtest.Server, more ...string) string {
 	point, _ := l.private.PublicKey.Bytes()
 	encode := base64.RawURLEncoding.EncodeToString
-	return request(house, append([]string{
+	return request(instance, append([]string{
 		"state", l.state, "publicKeyType", "jwk",
 		"publicKey", fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":"%s","y":"%s"}`, encode(point[1:33]), encode(point[33:])),
 	}, more...))
 }
 
-func request(house *t2gtest.Server, pairs []string) string {
+func request(instance *t2gtest.Server, pairs []string) string {
 	query := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		query.Set(pairs[i], pairs[i+1])
 	}
-	return house.Gateway + "/flow/redirect/token?" + query.Encode()
+	return instance.Gateway + "/flow/redirect/token?" + query.Encode()
 }
 
 // answer is what came back, within the time that a browser may take.
@@ -145,19 +150,19 @@ func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{Server: always})
+			instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 			l := await(t, test.host)
 			b := openTab(t)
-			b.front(house)
+			b.front(instance)
 			token := b.held()
-			b.Visit(l.ask(house, "target", l.address, "responseMode", test.mode, "client", "Test program"))
+			b.Visit(l.ask(instance, "target", l.address, "responseMode", test.mode, "client", "Test program"))
 			if got := b.Text("[data-id=client]"); got != "Test program" {
 				t.Errorf("got %q asking, want Test program", got)
 			}
 			if got := b.Text("[data-id=target]"); got != l.address {
 				t.Errorf("got the answer going to %q, want %q", got, l.address)
 			}
-			b.stayed(house.Gateway)
+			b.stayed(instance.Gateway)
 			b.Decide("[data-id=allow]")
 			form := l.answer(t)
 			b.Until("document.getElementById('thanks')")
@@ -167,14 +172,14 @@ func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
 			if test.mode == "form_post" && eval[string](b, "location.search") != "" {
 				t.Error("the posted answer stands in the address")
 			}
-			b.stayed(house.Gateway, strings.TrimSuffix(l.address, "/back"))
+			b.stayed(instance.Gateway, strings.TrimSuffix(l.address, "/back"))
 		})
 	}
 }
 
 func TestAClientOfTheFirstVersionIsAnswered(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -185,9 +190,9 @@ func TestAClientOfTheFirstVersionIsAnswered(t *testing.T) {
 	}
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	token := b.held()
-	b.Visit(request(house, []string{
+	b.Visit(request(instance, []string{
 		"state", l.state, "target", l.address, "publicKeyType", string(seal.X509PEM),
 		"publicKey", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
 	}))
@@ -203,27 +208,27 @@ func TestAClientOfTheFirstVersionIsAnswered(t *testing.T) {
 
 func TestADeniedQuestionTellsTheProgram(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Server: always})
+	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(house, "")
-	b.Visit(l.ask(house, "target", l.address))
+	b.carry(instance, "")
+	b.Visit(l.ask(instance, "target", l.address))
 	b.Decide("[data-id=deny]")
 	form := l.answer(t)
 	if form.Get("error") != "access_denied" || form.Get("state") != l.state || form.Get("response") != "" {
 		t.Errorf("got the fields %v, want access_denied and the state", form)
 	}
-	noHandOver(t, house)
+	noHandOver(t, instance)
 }
 
 func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	token := b.held()
-	b.Visit(l.ask(house, "responseMode", "page"))
+	b.Visit(l.ask(instance, "responseMode", "page"))
 	words := b.Text("[data-id=words]")
 	b.Decide("[data-id=allow]") // a page to paste from is always asked for
 	b.Until("document.querySelector('[data-id=sealed]')")
@@ -246,12 +251,12 @@ func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 // TestGoingBackDoesNotPostTwice: the program took its answer once and no longer listens.
 func TestGoingBackDoesNotPostTwice(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Server: always})
+	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.expect("ERR_CACHE_MISS") // the page before was the answer to a POST, and is not kept
-	b.carry(house, "")
-	b.Visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
+	b.carry(instance, "")
+	b.Visit(l.ask(instance, "target", l.address, "responseMode", "form_post"))
 	b.Decide("[data-id=allow]")
 	l.answer(t)
 	b.Until("document.getElementById('thanks')")
@@ -263,12 +268,12 @@ func TestGoingBackDoesNotPostTwice(t *testing.T) {
 
 func TestWithoutScriptsTheAnswerIsPostedByHand(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Server: always})
+	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(house, "")
+	b.carry(instance, "")
 	b.scripts(false)
-	b.Visit(l.ask(house, "target", l.address, "responseMode", "form_post"))
+	b.Visit(l.ask(instance, "target", l.address, "responseMode", "form_post"))
 	words := strings.Fields(b.Text("[data-id=words]"))
 	b.Click("[data-id=allow]")
 	b.Until("document.querySelector('[data-id=choices]')")
@@ -288,9 +293,9 @@ func TestWithoutScriptsTheAnswerIsPostedByHand(t *testing.T) {
 }
 
 // noHandOver fails the test if the audit log knows of one.
-func noHandOver(t *testing.T, house *t2gtest.Server) {
+func noHandOver(t *testing.T, instance *t2gtest.Server) {
 	t.Helper()
-	if output := house.Output.String(); strings.Contains(output, `"handed_over"`) {
+	if output := instance.Output.String(); strings.Contains(output, `"handed_over"`) {
 		t.Errorf("a token was handed over:\n%s", output)
 	}
 }
@@ -327,19 +332,19 @@ func TestAnotherOriginNeverGetsAnAnswerWithoutAClick(t *testing.T) {
 		} {
 			t.Run(other.name+": "+test.name, func(t *testing.T) {
 				t.Parallel()
-				house := t2gtest.Start(t, t2gtest.Options{})
+				instance := t2gtest.Start(t, t2gtest.Options{})
 				l := await(t, "127.0.0.1")
 				b := openTab(t)
 				b.expect("BounceTrackingIssue") // of the page that leaves by itself
-				b.carry(house, "")
-				to := strings.ReplaceAll(l.ask(house, "target", l.address), "&", "&amp;")
+				b.carry(instance, "")
+				to := strings.ReplaceAll(l.ask(instance, "target", l.address), "&", "&amp;")
 				b.Visit(other.serve(t, fmt.Sprintf(test.page, to)))
 				if strings.Contains(test.page, "id=go") {
 					b.Click("#go")
 				}
 				b.Until("document.querySelector('[data-id=question]')")
 				l.nothing(t)
-				noHandOver(t, house)
+				noHandOver(t, instance)
 			})
 		}
 	}
@@ -347,11 +352,11 @@ func TestAnotherOriginNeverGetsAnAnswerWithoutAClick(t *testing.T) {
 
 func TestTheQuestionIsOpenedByAProgramWithoutAClick(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(house, "")
-	b.Visit(l.ask(house, "target", l.address))
+	b.carry(instance, "")
+	b.Visit(l.ask(instance, "target", l.address))
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
 	}
@@ -362,17 +367,17 @@ func TestAFormOfAnotherOriginDecidesNothing(t *testing.T) {
 	for _, other := range others() {
 		t.Run(other.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{})
+			instance := t2gtest.Start(t, t2gtest.Options{})
 			l := await(t, "127.0.0.1")
 			b := openTab(t)
 			b.expect("403 (Forbidden)", "WarnSameSiteUnspecifiedLaxAllowUnsafe") // the refusal; the session, which came along
-			b.carry(house, "")
-			to := strings.ReplaceAll(l.ask(house, "target", l.address), "&", "&amp;")
+			b.carry(instance, "")
+			to := strings.ReplaceAll(l.ask(instance, "target", l.address), "&", "&amp;")
 			b.Visit(other.serve(t, fmt.Sprintf(`<form method=post action="%s"><input type=hidden name=decision value=allow><button id=go>Go</button></form>`, to)))
 			b.Click("#go")
-			b.at(house.Gateway)
+			b.at(instance.Gateway)
 			l.nothing(t)
-			noHandOver(t, house)
+			noHandOver(t, instance)
 		})
 	}
 }
@@ -384,19 +389,19 @@ func TestWhatAnotherOriginLoadsGetsNothing(t *testing.T) {
 	for _, other := range others() {
 		t.Run(other.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{})
+			instance := t2gtest.Start(t, t2gtest.Options{})
 			l := await(t, "127.0.0.1")
 			b := openTab(t)
 			b.expect("") // the browser says at length what it blocks
-			b.carry(house, "")
+			b.carry(instance, "")
 			b.Visit(other.serve(t, "<p>Looking for tokens"))
-			for _, target := range []string{house.Gateway + "/token", house.Gateway + "/", l.ask(house, "target", l.address)} {
+			for _, target := range []string{instance.Gateway + "/token", instance.Gateway + "/", l.ask(instance, "target", l.address)} {
 				if got := eval[string](b, fmt.Sprintf(loot, target)); got != "" {
 					t.Errorf("%s: got %s", target, got)
 				}
 			}
 			l.nothing(t)
-			noHandOver(t, house)
+			noHandOver(t, instance)
 		})
 	}
 }
@@ -458,12 +463,12 @@ func TestHoldRefusesSecondClick(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{Server: always})
+			instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 			l := await(t, "127.0.0.1")
 			b := openTab(t)
 			b.expect("BounceTrackingIssue", "NavigationEntryMarkedSkippable") // of the page that leaves by itself
-			b.carry(house, "")
-			question := l.ask(house, "target", l.address)
+			b.carry(instance, "")
+			question := l.ask(instance, "target", l.address)
 			b.Visit(question)
 			at := b.Spot("[data-id=allow]")
 			b.Visit(others()[0].serve(t, fmt.Sprintf(`<body data-to="%s" onpointerdown="location = this.dataset.to" style="height: 100vh">
@@ -475,7 +480,7 @@ func TestHoldRefusesSecondClick(t *testing.T) {
 				b.Move(at)
 				b.ClickAt(at, 1)
 			}
-			b.at(house.Gateway)
+			b.at(instance.Gateway)
 			if got := b.Spot("[data-id=allow]"); got != at {
 				t.Fatalf("Allow is at %v, want it under the pointer at %v", got, at)
 			}
@@ -514,11 +519,11 @@ func TestHoldRefusesEarlyPress(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{Server: always})
+			instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 			l := await(t, "127.0.0.1")
 			b := openTab(t)
-			b.carry(house, "")
-			b.Visit(l.ask(house, "target", l.address))
+			b.carry(instance, "")
+			b.Visit(l.ask(instance, "target", l.address))
 			b.Ready()
 			b.Do(chromedp.Focus(chromedp.CSS("[data-id=allow]")))
 			eval[chromedp.Void](b, restart)
@@ -537,11 +542,11 @@ func TestHoldRefusesEarlyPress(t *testing.T) {
 // TestHoldRefusesRepeatedPresses: each press too early begins the wait anew.
 func TestHoldRefusesRepeatedPresses(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Server: always})
+	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(house, "")
-	b.Visit(l.ask(house, "target", l.address))
+	b.carry(instance, "")
+	b.Visit(l.ask(instance, "target", l.address))
 	at := b.Spot("[data-id=allow]")
 	eval[chromedp.Void](b, restart)
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -553,13 +558,13 @@ func TestHoldRefusesRepeatedPresses(t *testing.T) {
 
 func TestASignInOnAnotherSiteEndsAtTheQuestion(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
-	gate := secure(t, house, "t2g.example", "login.example")
+	instance := t2gtest.Start(t, t2gtest.Options{})
+	gate := secure(t, instance, "t2g.example", "login.example")
 	l := await(t, "127.0.0.1")
 	b := openTab(t)
 	b.trust()
 	b.expect("403 (Forbidden)")
-	b.Visit(strings.Replace(l.ask(house, "target", l.address), house.Gateway, gate, 1))
+	b.Visit(strings.Replace(l.ask(instance, "target", l.address), instance.Gateway, gate, 1))
 	b.Click("main button")
 	b.Until(`location.hostname === "login.example"`)
 	b.Click(`button[value="ada.analyst"]`)
@@ -572,7 +577,7 @@ func TestASignInOnAnotherSiteEndsAtTheQuestion(t *testing.T) {
 }
 
 // secure runs a pretend gateway under https, with its sign-in form on another site.
-func secure(t *testing.T, house *t2gtest.Server, name, provider string) string {
+func secure(t *testing.T, instance *t2gtest.Server, name, provider string) string {
 	t.Helper()
 	certificate, _, err := demo.Certificate(name, provider)
 	if err != nil {
@@ -583,7 +588,7 @@ func secure(t *testing.T, house *t2gtest.Server, name, provider string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream, err := url.Parse(house.Direct)
+	upstream, err := url.Parse(instance.Direct)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package gateway_test
+package browsertest
 
 import (
 	"encoding/json"
@@ -23,7 +23,7 @@ type scene struct {
 	name    string
 	web     func(*gateway.Options)
 	demo    func(*demo.Options)
-	stage   func(t *testing.T, b *tab, house *t2gtest.Server)
+	stage   func(t *testing.T, b *tab, instance *t2gtest.Server)
 	expects []string // what the browser complains of
 	turned  bool     // the dark colours are the light ones behind a filter, which axe-core does not see
 }
@@ -45,51 +45,51 @@ func scenes() []scene {
 		{name: "session ended", stage: sessionEnded, expects: []string{unauthorized}},
 		{name: "no token", demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }, stage: atFront()},
 		{name: "operators HTML", web: operatorsWords, stage: atFront()},
-		{name: "long names", web: longNames, stage: func(t *testing.T, b *tab, house *t2gtest.Server) {
-			behind("/", longPerson(t))(t, b, house)
+		{name: "long names", web: longNames, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			behind("/", longPerson(t))(t, b, instance)
 			b.Click("#show")
 		}},
 		{name: "opaque", stage: behind("/", map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"})},
-		{name: "without scripts", stage: func(_ *testing.T, b *tab, house *t2gtest.Server) {
-			b.carry(house, "")
+		{name: "without scripts", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) {
+			b.carry(instance, "")
 			b.scripts(false)
-			b.Visit(house.Gateway + "/")
+			b.Visit(instance.Gateway + "/")
 		}},
 		{name: "question", web: always, stage: asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")},
 		{name: "question without a name", web: always, stage: asked("port", "41234", "path", "callback")},
 		{name: "question of another server", web: hubTargets, stage: asked("client", strings.Repeat("Wörkbench", 7), "target",
 			"https://hub.example.org/user/somebody-with-a-rather-long-name/token2go/back?room="+strings.Repeat("0123456789", 12))},
 		{name: "question of a page", stage: asked("client", "Notebook", "responseMode", "page")},
-		{name: "paste", stage: func(t *testing.T, b *tab, house *t2gtest.Server) {
-			asked("client", "Notebook", "responseMode", "page")(t, b, house)
+		{name: "paste", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			asked("client", "Notebook", "responseMode", "page")(t, b, instance)
 			b.Decide("[data-id=allow]")
 			b.Until("document.querySelector('[data-id=sealed]')")
 		}},
-		{name: "form without scripts", stage: func(t *testing.T, b *tab, house *t2gtest.Server) {
+		{name: "form without scripts", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
 			b.scripts(false)
-			asked("client", "QGIS token plugin", "responseMode", "form_post", "target", "http://127.0.0.1:41234/callback")(t, b, house)
+			asked("client", "QGIS token plugin", "responseMode", "form_post", "target", "http://127.0.0.1:41234/callback")(t, b, instance)
 		}},
 		{name: "404", stage: signedIn("/nothing/here"), expects: []string{"404"}},
 		{name: "403", stage: behind("/echo", map[string]string{"Sec-Fetch-Dest": "iframe"}), expects: []string{"403"}},
 		{name: "431", stage: behind("/", map[string]string{"X-Forwarded-Groups": strings.Repeat("group,", 11_000)}), expects: []string{"431"}},
 		{name: "400", stage: signedIn("/flow/redirect/token?publickey=1&state=2"), expects: []string{"400"}},
 		{name: "doctor", stage: signedIn("/echo?room=7")},
-		{name: "doctor with findings", stage: func(t *testing.T, b *tab, house *t2gtest.Server) {
-			behind("/echo?code=abc", findings(t))(t, b, house)
+		{name: "doctor with findings", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			behind("/echo?code=abc", findings(t))(t, b, instance)
 			b.Click(".verdict details summary")
 		}},
 		{name: "doctor without a token", demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }, stage: signedIn("/echo")},
-		{name: "demo gateway", stage: func(_ *testing.T, b *tab, house *t2gtest.Server) { b.Visit(house.Gateway + "/") }, expects: []string{"403"}},
-		{name: "demo provider", stage: func(_ *testing.T, b *tab, house *t2gtest.Server) {
-			b.Visit(house.Gateway + "/")
+		{name: "demo gateway", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) { b.Visit(instance.Gateway + "/") }, expects: []string{"403"}},
+		{name: "demo provider", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) {
+			b.Visit(instance.Gateway + "/")
 			b.Click("main button")
-			b.at(house.Gateway + "/provider/sign_in")
+			b.at(instance.Gateway + "/provider/sign_in")
 		}, expects: []string{"403"}},
-		{name: "demo stale", stage: func(_ *testing.T, b *tab, house *t2gtest.Server) {
-			b.Visit(house.Gateway + "/provider/sign_in?state=old")
+		{name: "demo stale", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) {
+			b.Visit(instance.Gateway + "/provider/sign_in?state=old")
 		}, expects: []string{"400"}},
-		{name: "API", stage: func(t *testing.T, b *tab, house *t2gtest.Server) {
-			signedIn("/swagger-ui/")(t, b, house)
+		{name: "API", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			signedIn("/swagger-ui/")(t, b, instance)
 			b.Until("document.querySelectorAll('.opblock').length > 0")
 		}, turned: true},
 	}
@@ -97,8 +97,8 @@ func scenes() []scene {
 
 // atFront shows the token's page and clicks on it.
 func atFront(clicks ...string) func(*testing.T, *tab, *t2gtest.Server) {
-	return func(_ *testing.T, b *tab, house *t2gtest.Server) {
-		b.front(house)
+	return func(_ *testing.T, b *tab, instance *t2gtest.Server) {
+		b.front(instance)
 		for _, selector := range clicks {
 			b.Click(selector)
 		}
@@ -106,40 +106,40 @@ func atFront(clicks ...string) func(*testing.T, *tab, *t2gtest.Server) {
 }
 
 func after(d time.Duration, state string) func(*testing.T, *tab, *t2gtest.Server) {
-	return func(_ *testing.T, b *tab, house *t2gtest.Server) {
-		b.front(house)
+	return func(_ *testing.T, b *tab, instance *t2gtest.Server) {
+		b.front(instance)
 		b.pass(d)
 		b.state(state)
 	}
 }
 
-func sessionEnded(_ *testing.T, b *tab, house *t2gtest.Server) {
-	b.front(house)
+func sessionEnded(_ *testing.T, b *tab, instance *t2gtest.Server) {
+	b.front(instance)
 	eval[chromedp.Void](b, `fetch("/oauth2/sign_out", {redirect: "manual"})`)
 	b.Click("#reload")
 	b.state("ended")
 }
 
 func signedIn(path string) func(*testing.T, *tab, *t2gtest.Server) {
-	return func(_ *testing.T, b *tab, house *t2gtest.Server) {
-		b.carry(house, "")
-		b.Visit(house.Gateway + path)
+	return func(_ *testing.T, b *tab, instance *t2gtest.Server) {
+		b.carry(instance, "")
+		b.Visit(instance.Gateway + path)
 	}
 }
 
 // behind opens a page behind a gateway that sends these headers.
 func behind(path string, headers map[string]string) func(*testing.T, *tab, *t2gtest.Server) {
-	return func(t *testing.T, b *tab, house *t2gtest.Server) {
-		b.Visit(front(t, house, headers) + path)
+	return func(t *testing.T, b *tab, instance *t2gtest.Server) {
+		b.Visit(front(t, instance, headers) + path)
 		b.Until("document.getElementById('app')?.dataset.state !== 'loading'")
 	}
 }
 
 // asked opens the address that a program with these parameters opens.
 func asked(more ...string) func(*testing.T, *tab, *t2gtest.Server) {
-	return func(t *testing.T, b *tab, house *t2gtest.Server) {
-		b.carry(house, "")
-		b.Visit(await(t, "127.0.0.1").ask(house, more...))
+	return func(t *testing.T, b *tab, instance *t2gtest.Server) {
+		b.carry(instance, "")
+		b.Visit(await(t, "127.0.0.1").ask(instance, more...))
 	}
 }
 
@@ -209,7 +209,7 @@ func TestEveryStateIsForEverybody(t *testing.T) {
 	for _, s := range scenes() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) {
+			instance := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) {
 				asDemo(o)
 				if s.web != nil {
 					s.web(o)
@@ -217,7 +217,7 @@ func TestEveryStateIsForEverybody(t *testing.T) {
 			}, Demo: s.demo})
 			b := openTab(t)
 			b.expect(s.expects...)
-			s.stage(t, b, house)
+			s.stage(t, b, instance)
 			if !b.visible("[data-id=demo], .t2g-notice, .banner") {
 				t.Error("nothing on the page says that it is a demo")
 			}

@@ -1,4 +1,4 @@
-package gateway_test
+package browsertest
 
 import (
 	"encoding/base64"
@@ -51,14 +51,14 @@ func (b *tab) pasted() string {
 
 func TestAPersonSignsInAndSeesTheMaskedToken(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.expect("403 (Forbidden)") // the gateway's answer to who is not signed in
-	b.Visit(house.Gateway + "/")
+	b.Visit(instance.Gateway + "/")
 	b.Click("main button")
-	b.at(house.Gateway + "/provider/sign_in")
+	b.at(instance.Gateway + "/provider/sign_in")
 	b.Click(`button[value="omar.operator"]`)
-	b.at(house.Gateway + "/")
+	b.at(instance.Gateway + "/")
 	b.state("ready")
 	if got := b.Text("[data-id=person]"); got != "omar.operator" {
 		t.Errorf("got %q signed in, want omar.operator", got)
@@ -70,14 +70,14 @@ func TestAPersonSignsInAndSeesTheMaskedToken(t *testing.T) {
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
 		t.Error("the masked token is somewhere in the document")
 	}
-	b.stayed(house.Gateway)
+	b.stayed(instance.Gateway)
 }
 
 func TestATokenIsCopiedWithoutBeingShown(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Click("#copy")
@@ -92,9 +92,9 @@ func TestATokenIsCopiedWithoutBeingShown(t *testing.T) {
 
 func TestATokenIsShownAndHidden(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.Click("#show")
 	if got, want := eval[string](b, "document.getElementById('token').textContent"), b.held(); got != want {
 		t.Errorf("got %d characters shown, want the token's %d", len(got), len(want))
@@ -110,9 +110,9 @@ func TestATokenIsShownAndHidden(t *testing.T) {
 
 func TestADeletedTokenIsGoneUntilItIsReloaded(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	secret := b.held()
 	b.Click("#show")
 	b.Click("#with-token")
@@ -131,9 +131,9 @@ func TestADeletedTokenIsGoneUntilItIsReloaded(t *testing.T) {
 
 func TestPreferencesSurviveAReload(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Click("#auto-copy")
@@ -151,10 +151,10 @@ func TestPreferencesSurviveAReload(t *testing.T) {
 
 func TestAutoCopyCopiesWhereTheBrowserLetsIt(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.permit(copyUnasked, "granted")
-	b.front(house)
+	b.front(instance)
 	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
 	clipboard.Lock()
 	defer clipboard.Unlock()
@@ -167,10 +167,10 @@ func TestAutoCopyCopiesWhereTheBrowserLetsIt(t *testing.T) {
 
 func TestAutoCopySaysThatTheBrowserWantsAClick(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
 	b.permit(copyUnasked, "denied")
-	b.front(house)
+	b.front(instance)
 	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
 	b.Do(chromedp.Reload())
 	b.says("#status", "Not copied: the browser wants a click on this page first.")
@@ -181,9 +181,9 @@ func TestAutoCopySaysThatTheBrowserWantsAClick(t *testing.T) {
 
 func TestAutoDeleteCountsDownAndCanBeStopped(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.Click("#auto-delete")
 	b.says("#pending-text", "It is deleted in ")
 	b.Click("#keep")
@@ -199,9 +199,9 @@ func TestAutoDeleteCountsDownAndCanBeStopped(t *testing.T) {
 
 func TestColoursFollowTheSystemUnlessChosen(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	const ground = `getComputedStyle(document.body).backgroundColor`
 	light := eval[string](b, ground)
 	b.scheme("dark")
@@ -213,7 +213,7 @@ func TestColoursFollowTheSystemUnlessChosen(t *testing.T) {
 	if got := eval[string](b, ground); got != light {
 		t.Errorf("got the ground %s where light was chosen, want %s", got, light)
 	}
-	b.Visit(house.Gateway + "/echo")
+	b.Visit(instance.Gateway + "/echo")
 	if got := eval[string](b, ground); got != light {
 		t.Errorf("got the ground %s on the next page, want %s", got, light)
 	}
@@ -225,9 +225,9 @@ func TestColoursFollowTheSystemUnlessChosen(t *testing.T) {
 
 func TestTheLifetimeCountsDownWarnsAndEnds(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Server: withSignIn, Demo: neverRenewed})
+	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn, Demo: neverRenewed})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	const left = `document.getElementById("left").textContent`
 	first := eval[string](b, left)
 	if !strings.HasPrefix(first, "04:") && first != "05:00" {
@@ -249,9 +249,9 @@ func TestTheLifetimeCountsDownWarnsAndEnds(t *testing.T) {
 
 func TestAnEndedSessionIsCalledThat(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
+	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.Click("#show")
 	secret := b.held()
 	b.expect(unauthorized)
@@ -266,14 +266,14 @@ func TestAnEndedSessionIsCalledThat(t *testing.T) {
 		t.Error("the token outlived the session on the page")
 	}
 	b.Click("#sign-in")
-	b.at(house.Gateway + "/oauth2/sign_in")
+	b.at(instance.Gateway + "/oauth2/sign_in")
 }
 
 func TestAPageWithoutATokenSaysWhatToMend(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }})
+	instance := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.state("failed")
 	if got := b.Text("#problem-fix"); !strings.Contains(got, "--pass-access-token") {
 		t.Errorf("got the advice %q, want oauth2-proxy's flag in it", got)
@@ -301,14 +301,14 @@ func claims(t *testing.T, said map[string]any) string {
 
 func TestClaimsAreReadInTheBrowser(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	now := time.Now()
 	token := claims(t, map[string]any{
 		"iss": "https://issuer.example", "aud": []string{"one", "two"}, "scope": "read write", "name": "Zoë <b>Ångström</b>",
 		"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(49 * time.Hour).Unix(), "custom": map[string]any{"deep": true},
 	})
 	b := openTab(t)
-	b.Visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": token}) + "/")
+	b.Visit(front(t, instance, map[string]string{"X-Forwarded-Access-Token": token}) + "/")
 	b.state("ready")
 	for _, test := range []struct{ claim, want string }{
 		{"iss", "https://issuer.example"},
@@ -334,9 +334,9 @@ func TestClaimsAreReadInTheBrowser(t *testing.T) {
 
 func TestAnOpaqueTokenIsCalledThat(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.Visit(front(t, house, map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"}) + "/")
+	b.Visit(front(t, instance, map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"}) + "/")
 	b.state("ready")
 	b.says("#claims-note", "opaque")
 	b.says("#lifetime", "Lifetime unknown")
@@ -345,19 +345,19 @@ func TestAnOpaqueTokenIsCalledThat(t *testing.T) {
 func TestAClockThatIsWrongIsReportedAndNotFollowed(t *testing.T) {
 	t.Parallel()
 	behind := func() time.Time { return time.Now().Add(-10 * time.Minute) }
-	house := t2gtest.Start(t, t2gtest.Options{
+	instance := t2gtest.Start(t, t2gtest.Options{
 		Server: func(o *gateway.Options) { o.Now = behind }, Demo: func(o *demo.Options) { o.Now = behind },
 	})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.state("ready")
 	b.says("#clock", "10 minutes ahead of the server's")
 }
 
 func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
-	gate := strings.Replace(front(t, house, map[string]string{"X-Forwarded-Access-Token": "a.token-to.copy"}), "127.0.0.1", "t2g.example", 1)
+	instance := t2gtest.Start(t, t2gtest.Options{})
+	gate := strings.Replace(front(t, instance, map[string]string{"X-Forwarded-Access-Token": "a.token-to.copy"}), "127.0.0.1", "t2g.example", 1)
 	b := openTab(t)
 	b.expect("Cross-Origin-Opener-Policy header has been ignored")
 	b.Visit(gate + "/")
@@ -366,7 +366,7 @@ func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
 	defer clipboard.Unlock()
 	b.Click("#copy")
 	b.says("#status", "Token copied, the old way: this page is not served over https.")
-	b.Visit(house.Direct + "/health") // a secure context, which may read the clipboard
+	b.Visit(instance.Direct + "/health") // a secure context, which may read the clipboard
 	if got := b.pasted(); got != "a.token-to.copy" {
 		t.Errorf("the clipboard holds %q, want the token", got)
 	}
@@ -374,16 +374,16 @@ func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
 
 func TestWithoutScriptsThePageSaysWhereTheTokenIs(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.carry(house, "")
+	b.carry(instance, "")
 	b.scripts(false)
-	b.Visit(house.Gateway + "/")
+	b.Visit(instance.Gateway + "/")
 	if !b.visible("#noscript a") || b.visible("#ticket") || b.visible("#theme") {
 		t.Error("want the explanation alone, without what needs scripts")
 	}
 	b.Click("#noscript a")
-	b.at(house.Gateway + "/token")
+	b.at(instance.Gateway + "/token")
 	if got := eval[string](b, "document.body.innerText"); !strings.Contains(got, `"secret"`) {
 		t.Errorf("got %q, want the token as JSON", got)
 	}
@@ -391,13 +391,13 @@ func TestWithoutScriptsThePageSaysWhereTheTokenIs(t *testing.T) {
 
 func TestTheTokenDoesNotStayInAPageThatWasLeft(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.Click("#show")
 	before := eval[string](b, "document.getElementById('token').textContent")
 	eval[chromedp.Void](b, `addEventListener("pagehide", () => sessionStorage.setItem("left", document.body.textContent))`)
-	b.Visit(house.Gateway + "/echo")
+	b.Visit(instance.Gateway + "/echo")
 	if left := eval[string](b, `sessionStorage.getItem("left")`); left == "" || strings.Contains(left, before) {
 		t.Error("the page that was left still holds the token")
 	}
@@ -405,14 +405,14 @@ func TestTheTokenDoesNotStayInAPageThatWasLeft(t *testing.T) {
 
 func TestTheOperatorsHTMLIsShownAndRunsNothing(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) {
+	instance := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) {
 		o.Texts.Title, o.Texts.Target = "Hub <tokens>", "the <Hub>"
 		o.Texts.Desc1 = `<p>Read <a href="/x">this</a>.</p>`
 		o.Texts.Misc = `<table><tr><td>row</td></tr></table><script>document.title = "run"</script>`
 	}})
 	b := openTab(t)
 	b.expect("Content Security Policy", "ContentSecurityPolicyIssue") // it stops the operator's script
-	b.front(house)
+	b.front(instance)
 	for _, test := range []struct{ script, want string }{
 		{`document.title`, "Hub <tokens>"},
 		{`document.querySelector("h1").textContent`, "Your access token for the <Hub>"},
@@ -427,24 +427,24 @@ func TestTheOperatorsHTMLIsShownAndRunsNothing(t *testing.T) {
 
 func TestSwaggerUIListsEveryOperation(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.carry(house, "")
-	b.Visit(house.Gateway + "/swagger-ui/")
+	b.carry(instance, "")
+	b.Visit(instance.Gateway + "/swagger-ui/")
 	want := len(t2gtest.NewContract(t).Operations())
 	b.Until(fmt.Sprintf("document.querySelectorAll('.opblock').length === %d", want))
-	b.stayed(house.Gateway)
+	b.stayed(instance.Gateway)
 }
 
 // front is a gateway that says just these headers of everybody.
-func front(t *testing.T, house *t2gtest.Server, headers map[string]string) string {
+func front(t *testing.T, instance *t2gtest.Server, headers map[string]string) string {
 	t.Helper()
 	return listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
 		for name, value := range headers {
 			r.Header.Set(name, value)
 		}
-		house.Handler.ServeHTTP(w, r)
+		instance.Handler.ServeHTTP(w, r)
 	}))
 }
 
@@ -453,13 +453,13 @@ func front(t *testing.T, house *t2gtest.Server, headers map[string]string) strin
 func TestThePageIsLight(t *testing.T) {
 	t.Parallel()
 	const most = 60_000 // bytes
-	house := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
+	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.state("ready")
 	b.Until("performance.getEntriesByType('resource').every((r) => r.responseEnd > 0)")
 	asked := b.requests()
-	for _, part := range []string{house.Gateway + "/", "/token", ".css", ".js"} {
+	for _, part := range []string{instance.Gateway + "/", "/token", ".css", ".js"} {
 		if !slices.ContainsFunc(asked, func(address string) bool { return strings.HasSuffix(address, part) }) {
 			t.Errorf("the browser asked for nothing that ends in %s: %v", part, asked)
 		}
@@ -474,13 +474,13 @@ func TestThePageIsLight(t *testing.T) {
 // BenchmarkFirstRender opens the page with nothing kept from before, and reports when
 // the browser first painted what is on it, counted from the beginning of the navigation.
 func BenchmarkFirstRender(b *testing.B) {
-	house := t2gtest.Start(b, t2gtest.Options{Server: withSignIn})
+	instance := t2gtest.Start(b, t2gtest.Options{Server: withSignIn})
 	window := openTab(b)
-	window.carry(house, "")
+	window.carry(instance, "")
 	var paints []float64
 	for b.Loop() {
 		call(window, network.ClearBrowserCache, cdp.Empty{})
-		window.Visit(house.Gateway + "/")
+		window.Visit(instance.Gateway + "/")
 		paints = append(paints, eval[float64](window, `new Promise((done) => new PerformanceObserver((seen) => {
 			for (const paint of seen.getEntriesByName("first-contentful-paint")) done(paint.startTime);
 		}).observe({type: "paint", buffered: true}))`))

@@ -1,4 +1,4 @@
-package gateway_test
+package browsertest
 
 import (
 	"context"
@@ -60,9 +60,9 @@ func TestTheExamplesRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(house)
+	b.front(instance)
 	b.state("ready")
 	eval[chromedp.Void](b, fmt.Sprintf(`{const field = document.getElementById("url"); field.value = %q; field.dispatchEvent(new Event("input"));}`, api+path))
 	secret := b.held()

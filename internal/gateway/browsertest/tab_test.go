@@ -1,8 +1,10 @@
-package gateway_test
+// Package browsertest tries the gateway's pages in real browsers.
+package browsertest
 
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -26,10 +28,15 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/browser"
 )
 
-// chromium is the one browser of this package's tests, started by the first that needs it.
+// chromium is the one browser of these tests, started by the first that needs it.
 var chromium browser.Chromium
 
+// TestMain leaves everything out under -short: each test needs a browser.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		return
+	}
 	code := m.Run()
 	chromium.Close()
 	os.Exit(code)
@@ -262,17 +269,17 @@ func (b *tab) trust() {
 }
 
 // carry gives the tab a gateway session, as if the person had signed in there.
-func (b *tab) carry(house *t2gtest.Server, username string) {
+func (b *tab) carry(instance *t2gtest.Server, username string) {
 	b.t.Helper()
-	cookie := house.Session(b.t, username)
-	call(b, network.SetCookie, network.SetCookieParams{Name: cookie.Name, Value: cookie.Value, URL: house.Gateway})
+	cookie := instance.Session(b.t, username)
+	call(b, network.SetCookie, network.SetCookieParams{Name: cookie.Name, Value: cookie.Value, URL: instance.Gateway})
 }
 
 // front opens the page that shows the token, signed in, and waits for the token.
-func (b *tab) front(house *t2gtest.Server) {
+func (b *tab) front(instance *t2gtest.Server) {
 	b.t.Helper()
-	b.carry(house, "")
-	b.Visit(house.Gateway + "/")
+	b.carry(instance, "")
+	b.Visit(instance.Gateway + "/")
 	b.Until("document.getElementById('app').dataset.state !== 'loading'")
 }
 
