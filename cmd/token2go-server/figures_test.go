@@ -22,7 +22,7 @@ import (
 
 // What the program as it is shipped may cost.
 const (
-	maxProgram = 28.0                  // MB on the disk, stripped
+	maxProgram = 30.0                  // MB on the disk, stripped
 	maxIdle    = 30.0                  // MB resident when idle
 	maxReady   = 50 * time.Millisecond // from its start until /ready answers 200
 	maxGrowth  = 1.1                   // resident after a million requests against after a quarter of them
