@@ -231,6 +231,14 @@ func TestExamineFindsRefreshTokens(t *testing.T) {
 	}
 }
 
+func TestExamineExplainsPlaceholders(t *testing.T) {
+	report := examine(plus(apached, "X-Forwarded-Access-Token: (null)")...)
+	got := verdict(t, report, "The token cannot be used")
+	if !strings.Contains(got.Text, "The gateway has no token for this session") || got.Fixes[0].Gateway != "Apache" {
+		t.Errorf("got %q and %+v, want the reason and what to change at Apache", got.Text, got.Fixes)
+	}
+}
+
 func TestExamineLeavesOutHeadersThatAreNoTokens(t *testing.T) {
 	for _, line := range []string{
 		"Cookie: a=" + accessToken(), "X-Csrf-Token: abc", "OIDC-access-token: abc", "X-Amzn-Oidc-Accesstoken: ",

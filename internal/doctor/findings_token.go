@@ -34,6 +34,10 @@ func unusable(e *examination) Verdict {
 		return Verdict{}
 	}
 	text := broken.Header + ": " + broken.Reason + ". "
+	if broken.Reason == token.Placeholder {
+		text += "The gateway has no token for this session, or its configuration names a variable that is not set. The request is refused."
+		return Verdict{Bad, "The token cannot be used", text, passTokenFixes()}
+	}
 	if e.joined(broken.Header) {
 		text += "This is what happens where a gateway adds its token to what the client sent under the same name, instead of replacing it. " +
 			"Someone may be trying to smuggle a token past it, so the request is refused."

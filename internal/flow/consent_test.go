@@ -268,10 +268,13 @@ func checkEdited(t testing.TB, outcome Outcome, err error) {
 func TestDecideAcceptsTheSameKeyInAnotherSpelling(t *testing.T) {
 	f := always()
 	first := ask(t, "format=triple", "responseMode=query")
-	second := ask(t, "format=triple", "responseMode=query", "publicKeyType=jwk", "publicKey="+jwkOf(t, &testRSA(t).PublicKey))
 	binding := question(t, f, first, "t0ken").Binding
-	if outcome, err := f.Decide(second, headers("t0ken"), Decision{Choice: Allow, Binding: binding}); err != nil || outcome.Answer == nil {
-		t.Errorf("got %v, want an answer: it is sealed to the key that was shown", err)
+	jwk := jwkOf(t, &testRSA(t).PublicKey)
+	for _, key := range []string{jwk, base64.RawURLEncoding.EncodeToString([]byte(jwk))} {
+		second := ask(t, "format=triple", "responseMode=query", "publicKeyType=jwk", "publicKey="+key)
+		if outcome, err := f.Decide(second, headers("t0ken"), Decision{Choice: Allow, Binding: binding}); err != nil || outcome.Answer == nil {
+			t.Errorf("got %v, want an answer: it is sealed to the key that was shown", err)
+		}
 	}
 }
 

@@ -167,6 +167,8 @@ func fault(text string) string {
 	switch {
 	case strings.IndexByte(text, ',') >= 0:
 		return "it holds a comma, so it is more than one value"
+	case isPlaceholder(text):
+		return Placeholder
 	case isVisible(text):
 		return ""
 	case !utf8.ValidString(text):
@@ -177,6 +179,28 @@ func fault(text string) string {
 		return "it holds a control character"
 	}
 	return ""
+}
+
+// Placeholder is the reason of an Unusable whose header holds what a proxy writes where it
+// has no token: Apache the text (null), programs null or undefined, a configuration a
+// variable that nothing replaced.
+const Placeholder = "it is a placeholder, so whatever sends it has no token"
+
+func isPlaceholder(text string) bool {
+	if len(text) > 64 { // as most tokens are
+		return false
+	}
+	switch strings.ToLower(text) {
+	case "(null)", "null", "undefined", "none", "nil", "<nil>", "%!s(<nil>)":
+		return true
+	}
+	for _, start := range []string{"${", "$(", "{{", "%{", "%("} {
+		if strings.HasPrefix(text, start) {
+			return true
+		}
+	}
+	name, isVariable := strings.CutPrefix(text, "$")
+	return isVariable && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }
 
 // isVisible reports whether text has nothing in it but visible characters of ASCII. It

@@ -81,6 +81,20 @@ func TestExtractFindsNoToken(t *testing.T) {
 	}
 }
 
+func TestExtractRefusesPlaceholders(t *testing.T) {
+	for value, want := range map[string]bool{
+		"(null)": true, "null": true, "Bearer undefined": true, "NONE": true, "<nil>": true,
+		"$access_token": true, "${pomerium.access_token}": true, "{{.AccessToken}}": true, "%{OIDC_access_token}e": true,
+		"nullable": false, "$2a$10$abc": false, "(null)x": false, "none-of-these": false, "$": true, "%41": false,
+	} {
+		_, err := token.NewExtractor([]string{"Token"}, secret.Value{}).Extract(header("Token: " + value))
+		var unusable *token.Unusable
+		if got := errors.As(err, &unusable) && unusable.Reason == token.Placeholder; got != want {
+			t.Errorf("%q: got %v, want a placeholder: %v", value, err, want)
+		}
+	}
+}
+
 func TestExtractRefusesWhatIsNotOneToken(t *testing.T) {
 	const marked = "s3cr3t-marked"
 	for _, test := range []struct {
