@@ -85,7 +85,7 @@ def running() -> Iterator[Running]:
 def test_listener_parses_hostile_requests_quickly(running: Running, name: str) -> None:
     exchange(running.listener.port, HOSTILE[name], finish=True)
     assert exchange(running.listener.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
-    assert running.longest < 0.2
+    assert running.longest < 0.1
 
 
 def test_get_ends_in_time_despite_a_hostile_client(demo: Demo) -> None:

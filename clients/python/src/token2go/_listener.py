@@ -23,6 +23,7 @@ from token2go._owner import is_other_user
 
 _MAX_HEAD = 128 << 10  # bytes; a triple of a 64 KB token fits into the query
 _MAX_LINES = 100  # of the head
+_PIECE = 16 << 10  # bytes that are read at a time, so that every client has its turn
 _MAX_BODY = 256 << 10  # bytes
 _MAX_CONNECTIONS = 128
 _HEAD_LIMIT = 5.0  # seconds for the head of a request
@@ -152,7 +153,7 @@ class Listener:
             self._drop(connection)
 
     def _read(self, connection: _Connection) -> None:
-        received = connection.socket.recv(64 << 10)
+        received = connection.socket.recv(_PIECE)
         if not received:
             self._drop(connection)
         elif connection.state == "reading":

@@ -139,6 +139,8 @@ class Wait:
         pause = min(_TICK, max(0.0, next_one - time.monotonic()))
         for key, _ in self._selector.select(pause):
             key.data()
+            if time.monotonic() >= until:  # many clients may be waiting
+                break
         if self._call_off and self._call_off.called:
             raise CancelledError
         for source in sources:
