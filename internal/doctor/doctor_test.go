@@ -377,6 +377,7 @@ func TestExamineSpellsLifetimes(t *testing.T) {
 		{"valid", jwt(4*time.Minute, ""), "A token arrives", "It expires in 4 minutes, at 2026-11-21T12:04:00Z.", doctor.Good},
 		{"long", jwt(240*time.Hour, ""), "The token lives long", "It expires in 10 days.", doctor.Note},
 		{"no expiry", jwtOf(`{"iss":"x"}`), "The token does not say when it ends", "without an exp claim", doctor.Note},
+		{"expiry in milliseconds", jwtOf(`{"exp":1795305600000}`), "The token does not say when it ends", "that is a time in seconds", doctor.Note},
 		{"opaque", "opaque", "The token cannot be read", "not a signed JWT", doctor.Note},
 		{"an odd claim", jwtOf(fmt.Sprintf(`{"exp":%d,"scope":["a"]}`, noon.Add(-time.Minute).Unix())), "The token has expired", "It ended 60 seconds ago", doctor.Bad},
 		{"an ID token with an odd claim", jwtOf(`{"at_hash":"x","scope":["openid"],"exp":1795305600}`), "An ID token is handed out", "X-Forwarded-Access-Token holds an ID token", doctor.Warn},

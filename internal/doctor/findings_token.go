@@ -180,7 +180,7 @@ func noExpiry(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Note, "The token does not say when it ends",
-		"It is a JWT without an exp claim, so it may be valid forever, for anyone who obtains it. Let the issuer put a lifetime into it.", nil}
+		"It is a JWT without an exp claim that is a time in seconds, so it may be valid forever, for anyone who obtains it. Let the issuer put a lifetime into it.", nil}
 }
 
 func longLived(e *examination) Verdict {

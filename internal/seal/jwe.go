@@ -141,8 +141,8 @@ func split(text string) (decoded [5][]byte, err error) {
 		return decoded, fmt.Errorf("it has %d parts, want the 5 of a compact JWE", len(parts))
 	}
 	for i, part := range parts {
-		content, fine := decode(base64.RawURLEncoding, part)
-		if !fine {
+		content, ok := decode(base64.RawURLEncoding, part)
+		if !ok {
 			return decoded, fmt.Errorf("its part %d is not base64url without padding", i+1)
 		}
 		decoded[i] = content

@@ -151,8 +151,8 @@ func (o object) bytes(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, fine := decode(base64.RawURLEncoding, text)
-	if !fine {
+	content, ok := decode(base64.RawURLEncoding, text)
+	if !ok {
 		return nil, fmt.Errorf("its member %s is not base64url without padding", name)
 	}
 	return content, nil

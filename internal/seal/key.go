@@ -48,8 +48,8 @@ type Key struct {
 }
 
 // ParseKey reads the public key in text, which must be of just the type that kind
-// names. PEM: one block of an RSA key of 2048 bits. JWK: RSA of 2048, 3072 or 4096
-// bits, or EC on P-256. The error wraps ErrKeyType or ErrKey.
+// names. PEM: one block of an RSA key of 2048 bits. JWK, as JSON or as base64url
+// of it: RSA of 2048, 3072 or 4096 bits, or EC on P-256. The error wraps ErrKeyType or ErrKey.
 func ParseKey(kind KeyType, text string) (*Key, error) {
 	if len(text) > maxKeyText {
 		return nil, fmt.Errorf("%w: its text has %d bytes, want at most %d", ErrKey, len(text), maxKeyText)

@@ -54,16 +54,16 @@ func SealTriple(key *Key, plaintext secret.Value) (Triple, error) {
 // OpenTriple opens t with the private half of the key that it was sealed to. The
 // error wraps ErrEnvelope.
 func OpenTriple(private *rsa.PrivateKey, t Triple) (secret.Value, error) {
-	wrapped, fine := decode(base64.StdEncoding, t.Key)
-	if !fine || len(wrapped) != private.Size() {
+	wrapped, ok := decode(base64.StdEncoding, t.Key)
+	if !ok || len(wrapped) != private.Size() {
 		return secret.Value{}, fmt.Errorf("%w: its key is not base64 of %d bytes", ErrEnvelope, private.Size())
 	}
-	nonce, fine := decode(base64.StdEncoding, t.Nonce)
-	if !fine || len(nonce) != nonceSize {
+	nonce, ok := decode(base64.StdEncoding, t.Nonce)
+	if !ok || len(nonce) != nonceSize {
 		return secret.Value{}, fmt.Errorf("%w: its nonce is not base64 of %d bytes", ErrEnvelope, nonceSize)
 	}
-	payload, fine := decode(base64.StdEncoding, t.Payload)
-	if !fine || len(payload) < tagSize {
+	payload, ok := decode(base64.StdEncoding, t.Payload)
+	if !ok || len(payload) < tagSize {
 		return secret.Value{}, fmt.Errorf("%w: its payload is not base64 of %d bytes or more", ErrEnvelope, tagSize)
 	}
 	contentKey, err := rsa.DecryptOAEP(sha256.New(), nil, private, wrapped, nil)

@@ -2,7 +2,7 @@
 //
 // A Value answers every printing, logging and encoding interface of the standard
 // library with a mask. The one way out is Reveal, so searching for that name lists
-// every place where a credential leaves the program's hands.
+// all code by which a credential leaves the program's hands.
 package secret
 
 import (
@@ -15,7 +15,7 @@ const mask = "[secret]"
 
 // Value is a credential. Its zero value is the absent credential.
 //
-// The text sits behind a pointer: fmt and slog print a plain string field when the
+// The text is behind a pointer: fmt and slog print a plain string field when the
 // Value is held in an unexported field, where they cannot call its methods.
 type Value struct{ text *string }
 
