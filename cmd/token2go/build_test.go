@@ -22,7 +22,7 @@ func built(tb testing.TB) string {
 	return path
 }
 
-func TestTheProgramIsSmall(t *testing.T) {
+func TestProgramIsBelow15MB(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
 	info, err := os.Stat(built(t))
@@ -34,12 +34,12 @@ func TestTheProgramIsSmall(t *testing.T) {
 
 // BenchmarkGetFromCache is the whole process, from start to end.
 func BenchmarkGetFromCache(b *testing.B) {
-	house := t2gtest.Start(b, t2gtest.Options{})
+	server := t2gtest.Start(b, t2gtest.Options{})
 	s := newSheller(b)
-	s.runs(b, "token2go get "+house.Gateway)
+	s.runs(b, "token2go get "+server.Gateway)
 	program := built(b)
 	for b.Loop() {
-		c := exec.Command(program, "get", house.Gateway)
+		c := exec.Command(program, "get", server.Gateway)
 		c.Env = s.environment
 		if out, err := c.Output(); err != nil || len(out) == 0 {
 			b.Fatalf("got %q and %v", out, err)

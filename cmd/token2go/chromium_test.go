@@ -20,17 +20,17 @@ import (
 
 // A person at a desktop, whole: the program opens a real browser, and the person signs
 // in there and is asked, since a form was filled in on the way.
-func TestGetOpensChromiumAndGetsWhatThePersonAllows(t *testing.T) {
+func TestGetOpensChromiumAndReceivesTheToken(t *testing.T) {
 	t.Parallel()
 	var chromium browser.Chromium
 	t.Cleanup(chromium.Close)
 	tab := chromium.Open(t, nil)
-	house := t2gtest.Start(t, t2gtest.Options{})
+	server := t2gtest.Start(t, t2gtest.Options{})
 	script := filepath.Join(t.TempDir(), "browser.sh")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$1\" > \"$0.new\" && mv \"$0.new\" \"$0.url\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := sit(t, house, []string{"get", house.Gateway}, "BROWSER="+script)
+	s := sit(t, server, []string{"get", server.Gateway}, "BROWSER="+script)
 	words := s.find(t, `these four words: ([a-z ]+)`)
 	var opened []byte
 	process.Until(t, "the browser is opened", func() bool {
@@ -55,7 +55,7 @@ func TestGetOpensChromiumAndGetsWhatThePersonAllows(t *testing.T) {
 	s.mustBeAsBefore(t)
 	// The end is shown at a clean address.
 	tab.Until(fmt.Sprintf(`location.hostname === "127.0.0.1" && location.origin !== %q && !location.search &&
-		document.readyState === "complete"`, house.Gateway))
+		document.readyState === "complete"`, server.Gateway))
 	if said := tab.Text("body"); !strings.Contains(squeezed(said), squeezed(words)) {
 		t.Errorf("got %q, want the same words there", said)
 	}

@@ -17,10 +17,10 @@ import (
 
 // A program that begins to wait after an answer shares none, and asks: the person takes
 // as long as all but one need to begin.
-func TestTwentyProgramsThatAskAtOnceOpenOneTab(t *testing.T) {
+func TestGetInTwentyProcessesOpensOneTab(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	server := t2gtest.Start(t, t2gtest.Options{})
 	for _, test := range []struct {
 		decision string
 		code     int
@@ -32,7 +32,7 @@ func TestTwentyProgramsThatAskAtOnceOpenOneTab(t *testing.T) {
 			var programs [20]*process.Process
 			var out, said [len(programs)]process.Output
 			for i := range programs {
-				c := exec.Command("token2go", "get", house.Gateway)
+				c := exec.Command("token2go", "get", server.Gateway)
 				c.Dir, c.Env, c.Stdout, c.Stderr = s.home, s.environment, &out[i], &said[i]
 				programs[i] = process.Start(t, c)
 			}
@@ -59,14 +59,14 @@ func TestTwentyProgramsThatAskAtOnceOpenOneTab(t *testing.T) {
 
 // Wherever a program is killed, nothing of a token lies about but in the cache and in
 // what the next call sweeps, and no lock stops that call.
-func TestAKilledProgramLeavesNothingAndStopsNobody(t *testing.T) {
+func TestKilledProgramsLeaveNoTokenAndNoLock(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	server := t2gtest.Start(t, t2gtest.Options{})
 	for _, arguments := range [][]string{
-		{"get", house.Gateway},
-		{"run", house.Gateway, "--", "sleep", "0.3"},
-		{"keep", "--file", "kept", house.Gateway},
+		{"get", server.Gateway},
+		{"run", server.Gateway, "--", "sleep", "0.3"},
+		{"keep", "--file", "kept", server.Gateway},
 	} {
 		t.Run(arguments[0], func(t *testing.T) {
 			t.Parallel()
@@ -92,8 +92,8 @@ func TestAKilledProgramLeavesNothingAndStopsNobody(t *testing.T) {
 				s.mustLieInPlaces(t, fmt.Sprint("after step ", step))
 			}
 			began := time.Now()
-			s.runs(t, "token2go get "+house.Gateway)
-			s.runs(t, "token2go run "+house.Gateway+" -- true")
+			s.runs(t, "token2go get "+server.Gateway)
+			s.runs(t, "token2go run "+server.Gateway+" -- true")
 			if took := time.Since(began); took > soon/2 {
 				t.Errorf("the next call took %s, want no lock in its way", took)
 			}
@@ -130,17 +130,17 @@ func (s *sheller) mustLieInPlaces(t *testing.T, when string) {
 	}
 }
 
-func TestManyThatRenewAtOnceOpenOneTab(t *testing.T) {
+func TestKeepInManyProcessesOpensOneTab(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Lifetime, o.Renew = 10*time.Second, 8*time.Second }})
+	server := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Lifetime, o.Renew = 10*time.Second, 8*time.Second }})
 	s := newSheller(t)
 	s.environment = append(s.environment, "SLOW=300ms")
 	const count = 8
 	kept := func(i int) string { return filepath.Join(s.home, fmt.Sprint("kept", i)) }
-	first := s.runs(t, "token2go get --min-ttl 1s "+house.Gateway+" 2>/dev/null")
+	first := s.runs(t, "token2go get --min-ttl 1s "+server.Gateway+" 2>/dev/null")
 	for i := range count {
-		c := exec.Command("token2go", "keep", "--min-ttl", "1s", "--renew", "open", "--file", kept(i), house.Gateway)
+		c := exec.Command("token2go", "keep", "--min-ttl", "1s", "--renew", "open", "--file", kept(i), server.Gateway)
 		c.Dir, c.Env = s.home, s.environment
 		process.Start(t, c)
 	}

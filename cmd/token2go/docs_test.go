@@ -19,7 +19,7 @@ var shellBlocks = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 // Every block of shell in the clients' docs is run as it stands, one after the other as
 // a reader would, but for the addresses.
-func TestEveryCommandOfTheDocsRuns(t *testing.T) {
+func TestCommandsOfTheDocsRun(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
 	pages, err := filepath.Glob("../../docs/clients-*.md")
@@ -47,7 +47,7 @@ func TestEveryCommandOfTheDocsRuns(t *testing.T) {
 	}
 }
 
-func TestTheCommandsOfTheReadmeRun(t *testing.T) {
+func TestCommandsOfTheReadmeRun(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
@@ -73,7 +73,7 @@ func newReader(t *testing.T) *reader {
 	for _, program := range []string{"curl", "git", "kubectl"} {
 		mustHave(t, program)
 	}
-	house := t2gtest.Start(t, t2gtest.Options{})
+	server := t2gtest.Start(t, t2gtest.Options{})
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "); strings.Count(token, ".") != 2 {
 			t.Errorf("%s got %q, want a token", r.URL, r.Header.Get("Authorization"))
@@ -82,7 +82,7 @@ func newReader(t *testing.T) *reader {
 	t.Cleanup(service.Close)
 	code, cluster := newRepository(t, false), newCluster(t)
 	r := &reader{sheller: newSheller(t), addresses: strings.NewReplacer(
-		"https://t2g.example.org", house.Gateway, "https://api.example.org", service.URL,
+		"https://t2g.example.org", server.Gateway, "https://api.example.org", service.URL,
 		"https://git.example.org", code.URL, "git.example.org", code.host(),
 		"https://k8s.example.org", cluster.URL, "client.authentication.k8s.io/v1", execVersion(t),
 	)}

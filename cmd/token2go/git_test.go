@@ -90,7 +90,7 @@ func gitUser(t *testing.T, house *t2gtest.Server, r *repository) *sheller {
 	return s
 }
 
-func TestGitClonesFromAHostThatTheProfileNames(t *testing.T) {
+func TestGitCredentialServesHostsOfTheProfile(t *testing.T) {
 	t.Parallel()
 	mustHave(t, "git")
 	house := t2gtest.Start(t, t2gtest.Options{})
@@ -114,7 +114,7 @@ func TestGitClonesFromAHostThatTheProfileNames(t *testing.T) {
 	s.mustHaveTabs(t, 1)
 }
 
-func TestGitGetsNothingForAnyOtherHost(t *testing.T) {
+func TestGitCredentialRefusesOtherHosts(t *testing.T) {
 	t.Parallel()
 	mustHave(t, "git")
 	house := t2gtest.Start(t, t2gtest.Options{})
@@ -130,7 +130,7 @@ func TestGitGetsNothingForAnyOtherHost(t *testing.T) {
 }
 
 // git says which credential was refused, and the next call asks for another.
-func TestGitForgetsATokenThatTheHostRefuses(t *testing.T) {
+func TestGitCredentialErasesARefusedToken(t *testing.T) {
 	t.Parallel()
 	mustHave(t, "git")
 	house := t2gtest.Start(t, t2gtest.Options{})
@@ -146,7 +146,7 @@ func TestGitForgetsATokenThatTheHostRefuses(t *testing.T) {
 }
 
 // A helper store that the system or the person has set up would write the token down.
-func TestTheDocumentedRecipeKeepsTheTokenFromOtherHelpers(t *testing.T) {
+func TestGitRecipeKeepsTheTokenFromOtherHelpers(t *testing.T) {
 	t.Parallel()
 	mustHave(t, "git")
 	house := t2gtest.Start(t, t2gtest.Options{})

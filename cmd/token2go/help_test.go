@@ -9,7 +9,7 @@ import (
 	"github.com/token2go/token2go/internal/cli"
 )
 
-func TestEveryCommandHasAHelpWithExamplesThatFitsATerminal(t *testing.T) {
+func TestHelpOfEveryCommandHasExamplesAndFitsATerminal(t *testing.T) {
 	t.Parallel()
 	const widest = 110
 	for _, c := range append(command(new(cli.Env)).Commands(), command(new(cli.Env))) {
@@ -28,7 +28,7 @@ func TestEveryCommandHasAHelpWithExamplesThatFitsATerminal(t *testing.T) {
 }
 
 // An example that does not parse would be worse than none.
-func TestTheExamplesOfTheHelpsParse(t *testing.T) {
+func TestHelpExamplesParse(t *testing.T) {
 	t.Parallel()
 	found := 0
 	for _, c := range command(new(cli.Env)).Commands() {
@@ -59,7 +59,7 @@ func TestTheExamplesOfTheHelpsParse(t *testing.T) {
 	}
 }
 
-func TestTheDocsHaveTheExitCodes(t *testing.T) {
+func TestDocsListTheExitCodes(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/clients-ci.md")
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest"
 )
 
-func TestKubectlGetsItsTokenFromThePlugin(t *testing.T) {
+func TestExecCredentialServesKubectl(t *testing.T) {
 	t.Parallel()
 	mustHave(t, "kubectl")
-	house := t2gtest.Start(t, t2gtest.Options{})
+	server := t2gtest.Start(t, t2gtest.Options{})
 	cluster := newCluster(t)
 	s := newSheller(t)
 	config := fmt.Sprintf(`apiVersion: v1
@@ -32,7 +32,7 @@ users:
 - name: me
   user:
     exec: {apiVersion: %s, interactiveMode: IfAvailable, command: token2go, args: [exec-credential, %q]}
-`, cluster.URL, cluster.authority(t, s.home), execVersion(t), house.Gateway)
+`, cluster.URL, cluster.authority(t, s.home), execVersion(t), server.Gateway)
 	if err := os.WriteFile(filepath.Join(s.home, "kubeconfig"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -87,7 +88,8 @@ func command(env *cli.Env) *cobra.Command {
 	root.AddCommand(manual.Command(manual.Section{Title: "EXIT STATUS", Text: cli.ExitCodes}))
 	root.PersistentFlags().BoolVar(&env.JSON, "json", false, "print events as lines of JSON on stderr, in place of text")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %w; try %s --help", cli.ErrUsage, err, c.CommandPath())
+		text, _, _ := strings.Cut(err.Error(), ": strconv.") // Go's words
+		return fmt.Errorf("%w: %s; try %s --help", cli.ErrUsage, text, c.CommandPath())
 	})
 	root.SetHelpFunc(help)
 	root.SetHelpCommand(helpCommand())

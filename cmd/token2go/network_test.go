@@ -22,7 +22,7 @@ import (
 
 // A server with a certificate of an authority that the system does not know, reached
 // through a proxy alone: what offices are like.
-func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
+func TestGetUsesCAFileAndProxy(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	gateway, err := url.Parse(house.Gateway)
@@ -67,7 +67,7 @@ func TestAnOfficeHasItsOwnAuthorityAndProxy(t *testing.T) {
 }
 
 // What answers at an address that was mistyped is not to be trusted with the terminal.
-func TestAServerCannotWriteToTheTerminalThroughTheDoctor(t *testing.T) {
+func TestDoctorPrintsNoEscapeSequences(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -116,7 +116,7 @@ func TestDoctorRecognisesTheOldServer(t *testing.T) {
 }
 
 // The flow seals the token, so plain http does not show it; neither may the doctor.
-func TestTheDoctorSendsNoTokenInTheClear(t *testing.T) {
+func TestDoctorSendsNoTokenUnencrypted(t *testing.T) {
 	t.Parallel()
 	asked, shown := new(process.Output), new(process.Output)
 	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

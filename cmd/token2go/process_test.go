@@ -70,7 +70,7 @@ func runScripts(t *testing.T, folder string, options t2gtest.Options) {
 
 // furnish gives a script a server behind a gateway, a browser that signs in, and
 // folders that nobody else has.
-func furnish(e *testscript.Env, house *t2gtest.Server) error {
+func furnish(e *testscript.Env, server *t2gtest.Server) error {
 	home := filepath.Join(e.WorkDir, "home")
 	runtime := filepath.Join(e.WorkDir, "runtime")
 	nothing := filepath.Join(e.WorkDir, "nothing")
@@ -84,7 +84,7 @@ func furnish(e *testscript.Env, house *t2gtest.Server) error {
 		}
 	}
 	e.Vars = append(e.Vars,
-		"SERVER="+house.Gateway, "DIRECT="+house.Direct, "HOST="+strings.TrimPrefix(house.Gateway, "http://"),
+		"SERVER="+server.Gateway, "DIRECT="+server.Direct, "HOST="+strings.TrimPrefix(server.Gateway, "http://"),
 		"HOME="+home, "XDG_RUNTIME_DIR="+runtime, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
 		"BROWSER=browser", "TABS="+filepath.Join(e.WorkDir, "tabs"), "NOTHING="+nothing, "TOKEN2GO="+program, "DISPLAY=:0",
 		"CACHE="+filepath.Join(runtime, "token2go"), "GORACE="+os.Getenv("GORACE"),

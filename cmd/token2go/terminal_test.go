@@ -27,7 +27,7 @@ import (
 // mode hands over.
 const longToken = 9000
 
-func TestATokenIsPastedIntoATerminal(t *testing.T) {
+func TestGetReadsAPastedTokenFromATerminal(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
@@ -55,7 +55,7 @@ func TestATokenIsPastedIntoATerminal(t *testing.T) {
 }
 
 // The usual case of a program on another computer that a person did not tell so.
-func TestAnAddressThatTheBrowserCouldNotReachIsPasted(t *testing.T) {
+func TestGetReadsAPastedLoopbackAddress(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{}) // an answer that is posted has no such address
 	s := sit(t, house, []string{"get", "--json", house.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
@@ -71,7 +71,7 @@ func TestAnAddressThatTheBrowserCouldNotReachIsPasted(t *testing.T) {
 	s.mustHaveToken(t, 0)
 }
 
-func TestAnInterruptPutsTheTerminalBack(t *testing.T) {
+func TestInterruptRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
 	for name, key := range map[string]string{"Ctrl-C": "\x03", `Ctrl-\`: "\x1c"} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestAnInterruptPutsTheTerminalBack(t *testing.T) {
 	}
 }
 
-func TestASuspendedProgramHandsTheTerminalBack(t *testing.T) {
+func TestSuspendRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
@@ -112,7 +112,7 @@ func TestASuspendedProgramHandsTheTerminalBack(t *testing.T) {
 }
 
 // A program that is not in the foreground would be stopped by its terminal.
-func TestNothingIsPromptedForWhereStdinIsNoTerminal(t *testing.T) {
+func TestGetDoesNotPromptWithoutATerminal(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	s := seat(t, house, []string{"get", "--timeout", "1s", house.Gateway}, "DECISION=never")
@@ -320,7 +320,7 @@ func mustLieNowhere(t *testing.T, folder string) {
 
 // The keys of a terminal reach all that a shell runs in the foreground: the command
 // gets its interrupt from there, and not a second one from this program.
-func TestKeysReachTheCommandOfRunOnce(t *testing.T) {
+func TestRunPassesTerminalSignalsOnce(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	const command = `n=0; trap 'n=$((n+1)); echo "interrupted $n"' INT; echo ready; until test $n -ge 2; do sleep 0.1; done; echo over; exit 9`
@@ -344,7 +344,7 @@ func TestKeysReachTheCommandOfRunOnce(t *testing.T) {
 }
 
 // A signal that is sent to the program alone is passed on, and the end by it, too.
-func TestASignalToRunReachesTheCommand(t *testing.T) {
+func TestRunForwardsSignals(t *testing.T) {
 	t.Parallel()
 	house := t2gtest.Start(t, t2gtest.Options{})
 	s := seat(t, house, []string{"run", house.Gateway, "--", "sh", "-c", `echo $BEARER_TOKEN_FILE; exec sleep 60`})

@@ -18,7 +18,7 @@ type browserAccess struct {
 	open   func(address string) error // nil: the person opens the address
 }
 
-// platform are what tells where the browser is.
+// platform is what the choice of a browser depends on.
 type platform struct {
 	system  string // runtime.GOOS
 	getenv  func(string) string
@@ -69,12 +69,13 @@ func (s platform) browse(named string) (browserAccess, error) {
 		return browserAccess{local: true, open: s.windowsBrowser()}, nil
 	}
 	return browserAccess{local: true, open: func(address string) error {
-		browser.Stdout, browser.Stderr = io.Discard, io.Discard // stdout is for the token alone
+		browser.Stdout, browser.Stderr = io.Discard, io.Discard // stdout is for the token only
 		return browser.OpenURL(address)
 	}}, nil
 }
 
-// remote says why no browser of this computer can be meant; nothing where one can.
+// remote says why a browser on this computer would not be in front of the person; empty
+// where it would.
 func (s platform) remote() string {
 	for _, name := range []string{"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"} {
 		if s.getenv(name) != "" {

@@ -23,7 +23,7 @@ func onComputer(system string, windows bool, programs []string, variables map[st
 	}
 }
 
-func TestABrowserIsOpenedOnlyWhereOneIsMeant(t *testing.T) {
+func TestBrowseOpensOnlyABrowserInFrontOfThePerson(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, system string
@@ -58,7 +58,7 @@ func TestABrowserIsOpenedOnlyWhereOneIsMeant(t *testing.T) {
 	}
 }
 
-func TestANamedBrowserThatIsNotThereIsAnError(t *testing.T) {
+func TestBrowseRejectsAMissingBrowser(t *testing.T) {
 	t.Parallel()
 	_, err := onComputer("linux", false, nil, map[string]string{"DISPLAY": ":0"}).browse("gone")
 	if code, _ := ExitCode(err); !errors.Is(err, ErrUsage) || code != ExitUsage {
@@ -66,7 +66,7 @@ func TestANamedBrowserThatIsNotThereIsAnError(t *testing.T) {
 	}
 }
 
-func TestACommandForTheBrowserIsWordsAndNoShell(t *testing.T) {
+func TestBrowserCommandRunsWithoutAShell(t *testing.T) {
 	const address = "http://127.0.0.1:1/$(id)?a=1&b='2'"
 	folder := t.TempDir()
 	program := filepath.Join(folder, "my browser")
@@ -107,7 +107,7 @@ func shellSafe(t *testing.T, program string) string {
 	return link
 }
 
-func TestWindowsOpensWithoutACommandProcessor(t *testing.T) {
+func TestBrowseOnWSLRunsNoCommandProcessor(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string

@@ -1,8 +1,8 @@
 // Package cli gets tokens for a person at a shell and hands them to the person's tools.
 //
-// It decides what a command does; cmd/token2go says how it is called. Stdout holds what
+// It decides what a command does; cmd/token2go reads the command line. Stdout gets what
 // was asked for and nothing else, stderr all the rest. A token reaches stdout, a file
-// that was named, the clipboard or a program's environment only where the person said so.
+// that was named, the clipboard or a program's environment only where the person asked for that.
 package cli
 
 import (
@@ -18,14 +18,14 @@ import (
 
 // Env is what a command sees of the computer that it runs on.
 type Env struct {
-	Stdin  *os.File // read from only where the command says so
+	Stdin  *os.File // read only where a command is documented to
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv func(string) string
-	JSON   bool // stderr gets events in place of sentences
+	JSON   bool // stderr gets events instead of text
 }
 
-// Exit codes. run passes on the code of its command, and says on stderr when a code is
+// Exit codes. run passes on the code of its command, and prints to stderr when a code is
 // its own.
 const (
 	ExitFailed      = 1
@@ -134,11 +134,11 @@ func ExitCodes() string {
 	return text.String()
 }
 
-// Report says an error on stderr, but for that of a command, which has said its own.
+// Report prints an error to stderr, except that of a command, which prints its own.
 func (e Env) Report(err error) {
 	code, name := ExitCode(err)
 	switch {
-	case err == nil || name == "command" || name == "findings": // which have said it
+	case err == nil || name == "command" || name == "findings": // already printed
 		return
 	case e.JSON:
 		e.emit(Event{Event: "error", Error: name, ExitCode: code, Text: oneLine(message(err))})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestOverSSHTheTerminalPutsTheTokenIntoTheClipboard(t *testing.T) {
+func TestCopyOverSSHUsesTheTerminal(t *testing.T) {
 	t.Parallel()
 	ssh := map[string]string{"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22", "DISPLAY": "localhost:10"}
 	s := onComputer("linux", false, []string{"xclip"}, ssh) // which would be the clipboard over there

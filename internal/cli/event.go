@@ -10,15 +10,15 @@ import (
 	"unicode"
 )
 
-// Event is a line of JSON on stderr, for a program in the person's place. Event says
+// Event is a line of JSON on stderr, for programs. Event says
 // which of the other members are there; none ever holds a token.
 //
-//   - open: somebody has to open URL (or ShortURL, on this computer; or PasteURL, which
+//   - open: URL has to be opened (or ShortURL, on this computer; or PasteURL, which
 //     ends in a text to paste) and to compare Words, before Until
 //   - waiting: another program asks for the same server already
-//   - warning: Text says what did not end the wait
+//   - warning: Text is what did not end the wait
 //   - token: the token with that Fingerprint is there
-//   - kept: File holds it
+//   - kept: File contains it
 //   - same: the gateway has handed out the token that is there already
 //   - removed: File is gone
 //   - note: Text is for a person
@@ -57,7 +57,7 @@ func (e Env) say(format string, values ...any) {
 	e.plain("token2go: %s\n", fmt.Sprintf(format, values...))
 }
 
-// note is a sentence, as which it also stands in the event.
+// note emits an event and, in text mode, prints its text.
 func (e Env) note(event Event, format string, values ...any) {
 	event.Text = fmt.Sprintf(format, values...)
 	e.emit(event)

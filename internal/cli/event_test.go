@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestNothingForeignReachesTheTerminalAsAnEscapeSequence(t *testing.T) {
+func TestPrintedTextHasNoEscapeSequences(t *testing.T) {
 	t.Parallel()
 	var screen bytes.Buffer
 	e := Env{Stderr: &screen}

@@ -14,11 +14,11 @@ import (
 	"github.com/token2go/token2go/internal/loopback"
 )
 
-// credential is what git says to a credential helper, and the helper to git
+// credential is what git and a credential helper tell each other
 // (gitcredentials(7), git-credential(1)).
 type credential struct {
 	protocol, host, username, secret string
-	bearer                           bool // git takes a scheme of our choice: 2.46 and newer
+	bearer                           bool // git accepts an authtype: 2.46 and newer
 	challenges                       []string
 }
 
@@ -76,7 +76,7 @@ func canonicalHost(protocol, host string) string {
 }
 
 // lower is a host in lower case. Letters beyond ASCII stay: İ would become i, and a host
-// of somebody else's the one that a profile names.
+// of another owner the one in a profile.
 func lower(host string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
@@ -95,8 +95,8 @@ func (c credential) encrypted() bool {
 	return c.protocol == "http" && loopback.Host(host)
 }
 
-// takesBearer reports whether the token can go as a bearer token: git must be able to,
-// and the host, where it says what it takes, must want it.
+// takesBearer reports whether the token can be sent as a bearer token: git must support
+// it, and the host must not ask for Basic only.
 func (c credential) takesBearer() bool {
 	wants := func(scheme string) bool {
 		return slices.ContainsFunc(c.challenges, func(challenge string) bool {
@@ -108,7 +108,7 @@ func (c credential) takesBearer() bool {
 }
 
 // GitCredential answers git. Without a profile of that name, or with the empty name, it
-// is the first profile that names the host. For any other host it says nothing, so that
+// is the first profile that names the host. For any other host it prints nothing, so that
 // no clone address is given the token.
 func (e Env) GitCredential(ctx context.Context, c Config, profile, operation string, change func(Profile) (Request, error)) error {
 	if operation != "get" && operation != "erase" {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestGitHelpersOfAHostAreThoseGitWouldCall(t *testing.T) {
+func TestGitHelpersMatchWhatGitCalls(t *testing.T) {
 	t.Parallel()
 	const ours = "!token2go git-credential"
 	for _, test := range []struct {

@@ -30,7 +30,7 @@ func DefaultFile(getenv func(string) string) (string, error) {
 		return path, nil
 	}
 	if runtime.GOOS == "windows" {
-		return "", usage("no place is agreed on for Windows; name one with --file")
+		return "", usage("there is no usual path on Windows; name one with --file")
 	}
 	name := "bt_u" + strconv.Itoa(os.Getuid())
 	if folder := getenv("XDG_RUNTIME_DIR"); folder != "" {
@@ -94,13 +94,13 @@ func (k *keeper) use(token token2go.Token) error {
 	if err := atomicfile.Write(k.path, text, 0o600); err != nil {
 		return fmt.Errorf("%w; name another file with --file", err)
 	}
-	k.wrote = text // and not before: what lies there otherwise is still the old one, to be removed
+	k.wrote = text // not before: until then the file contains the old one, to be removed
 	k.note(Event{Event: "kept", File: k.path, Fingerprint: token.Fingerprint, Expires: token.Expiry}, "%s holds the token, %s",
 		k.path, lifetime(token, time.Now()))
 	return nil
 }
 
-// remove removes the file, unless somebody else has put another in its place.
+// remove removes the file, unless another program has replaced it.
 func (k *keeper) remove() {
 	target, err := filepath.EvalSymlinks(k.path) // of a link, its file is removed
 	if err != nil {

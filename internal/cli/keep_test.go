@@ -10,7 +10,7 @@ import (
 )
 
 // As when the disk is full: the old token is in the file, and goes with it.
-func TestKeepRemovesItsFileThoughTheLastTokenWasNotWritten(t *testing.T) {
+func TestKeepRemovesItsFileAfterAFailedWrite(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "kept")
 	if err := os.Mkdir(folder, 0o700); err != nil {

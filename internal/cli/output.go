@@ -23,10 +23,10 @@ var variables = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // form is a way to write a token down. Exactly one of text and path is set.
 type form struct {
 	text func(token2go.Token) string // in whole lines
-	path string                      // the file that gets the token alone
+	path string                      // the file that gets the token and nothing else
 }
 
-// parseForm reads what was said to --output.
+// parseForm reads the value of --output.
 func parseForm(server, said string) (form, error) {
 	kind, detail, more := strings.Cut(said, ":")
 	switch {
@@ -82,7 +82,7 @@ func quoted(text string) string {
 // curlQuoted escapes what ends or changes a quoted text in a curl configuration.
 func curlQuoted(text string) string { return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) }
 
-// lifetime says until when a token is good, in local time.
+// lifetime describes until when a token is valid, in local time.
 func lifetime(t token2go.Token, now time.Time) string {
 	switch left := t.Expiry.Sub(now); {
 	case t.Expiry.IsZero():

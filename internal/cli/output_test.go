@@ -9,7 +9,7 @@ import (
 )
 
 // Tokens are letters and digits as a rule; these are what a gateway could send.
-func TestAnOddTokenComesThroughAShellAndCurlWhole(t *testing.T) {
+func TestOutputQuotesTokensForShellAndCurl(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`plain.token-_~+/=`, `it's`, `a"b\c`, `$(id)` + "`id`", `!history`, `ü`} {
 		f, err := parseForm("", "env:HELD")
@@ -30,7 +30,7 @@ func TestAnOddTokenComesThroughAShellAndCurlWhole(t *testing.T) {
 	}
 }
 
-func TestLifetimesAreSaidInTheUnitsThatMatter(t *testing.T) {
+func TestLifetimeUsesTwoUnits(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
 	for _, test := range []struct {

@@ -59,7 +59,7 @@ func fromKeys(s os.Signal) bool {
 	return foreground(terminal)
 }
 
-// commandError says how a command ended, as a shell does.
+// commandError describes how a command ended, as a shell does.
 func commandError(err error) error {
 	var failed *exec.ExitError
 	if !errors.As(err, &failed) {
@@ -87,7 +87,7 @@ func ExitLike(err error) {
 
 func isRunning(process int) bool { return !errors.Is(unix.Kill(process, 0), unix.ESRCH) }
 
-// startOf tells processes apart that had the same number, where the system says it.
+// startOf distinguishes processes that had the same number, where the system records it.
 func startOf(process int) string {
 	const startTime = 22 // proc_pid_stat(5)
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process))

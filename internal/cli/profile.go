@@ -186,6 +186,7 @@ func (c Config) Names() []string { return slices.Sorted(maps.Keys(c.Profiles)) }
 // Profiles with the same server each keep a token of their own. One that is the only one
 // for its server shares the token with calls that name the address, in Python too.
 func (c Config) Find(server, profile string, getenv func(string) string) (Profile, error) {
+	server = strings.TrimSpace(server) // a pasted address may end with a line
 	if profile != "" {
 		return c.byName(server, profile)
 	}

@@ -28,7 +28,7 @@ profiles:
     server: https://other.example.org/t2g/
 `
 
-func TestAServerIsFoundByWhateverThePersonSays(t *testing.T) {
+func TestFindAcceptsAddressesProfilesAndDefaults(t *testing.T) {
 	t.Parallel()
 	two, err := LoadConfig(written(t, twoProfiles))
 	if err != nil {
@@ -100,7 +100,7 @@ func TestFindKeepsProfilesOfOneServerApart(t *testing.T) {
 	}
 }
 
-func TestAWrongFileOfProfilesIsRefusedAndSaysWhy(t *testing.T) {
+func TestLoadConfigRejectsWrongFiles(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, text, want string }{
 		{"no YAML", "profiles: [", "did not find"},
@@ -127,7 +127,7 @@ func TestAWrongFileOfProfilesIsRefusedAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestAFileOfProfilesThatOthersCanWriteIsRefused(t *testing.T) {
+func TestLoadConfigRejectsFilesThatOthersCanWrite(t *testing.T) {
 	t.Parallel()
 	path := written(t, twoProfiles)
 	for mode, refused := range map[os.FileMode]bool{0o600: false, 0o644: false, 0o620: true, 0o602: true} {
@@ -141,7 +141,7 @@ func TestAFileOfProfilesThatOthersCanWriteIsRefused(t *testing.T) {
 	}
 }
 
-func TestSettingKeepsWhatElseIsInTheFile(t *testing.T) {
+func TestSetProfileKeepsTheRestOfTheFile(t *testing.T) {
 	t.Parallel()
 	path := written(t, twoProfiles)
 	for _, change := range []func() error{
@@ -179,7 +179,7 @@ profiles:
 	}
 }
 
-func TestASettingThatWouldBreakTheFileIsNotMade(t *testing.T) {
+func TestSetProfileRejectsWhatCannotBeLoaded(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(path string) error{
 		"a key that does not exist":        func(path string) error { return SetProfile(path, "work", "sever", "x") },
@@ -202,7 +202,7 @@ func TestASettingThatWouldBreakTheFileIsNotMade(t *testing.T) {
 	}
 }
 
-func TestTheFirstProfileMakesTheFile(t *testing.T) {
+func TestSetProfileCreatesTheFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "token2go", "config.yaml")
 	if err := SetProfile(path, "work", "server", "https://t2g.example.org"); err != nil {

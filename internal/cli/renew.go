@@ -8,17 +8,17 @@ import (
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-// pace says when a renewal asks.
+// pace is when a renewal asks.
 type pace struct {
-	lead   time.Duration // before the expiry, and at most a fifth of the lifetime
-	least  time.Duration // between two questions
-	most   time.Duration // likewise, when nobody answers for long
-	look   time.Duration // between two looks at what other programs have got
-	answer time.Duration // how long a question stays open
+	lead    time.Duration // before the expiry, and at most a fifth of the lifetime
+	minWait time.Duration // between two questions
+	maxWait time.Duration // between two questions, after many without an answer
+	poll    time.Duration // of the cache, for tokens that other programs get
+	answer  time.Duration // how long a question stays open
 }
 
 func usualPace() pace {
-	return pace{lead: 5 * time.Minute, least: 30 * time.Second, most: 15 * time.Minute, look: 2 * time.Second, answer: 24 * time.Hour}
+	return pace{lead: 5 * time.Minute, minWait: 30 * time.Second, maxWait: 15 * time.Minute, poll: 2 * time.Second, answer: 24 * time.Hour}
 }
 
 // renewal keeps a token fresh for as long as its context lasts.
@@ -27,17 +27,17 @@ type renewal struct {
 	mode   string
 	server string
 	token  token2go.Token
-	until  time.Time // when it is used up; for an unknown expiry, as told
+	until  time.Time // when it expires or, if that is unknown, is no longer used
 
-	// kept is what the cache holds, from whichever program.
+	// kept returns the token in the cache, from any program.
 	kept func() (token2go.Token, bool)
 	// ask asks the person once, and ends when its context does.
 	ask func(ctx context.Context, old token2go.Token, until time.Time) (token2go.Token, error)
-	// use takes over a new token.
+	// use replaces the token in use.
 	use func(token2go.Token) error
-	// told says what happened.
-	told func(e Event, format string, values ...any)
-	// ends says when a token that was got just now is used up.
+	// report prints what happened.
+	report func(e Event, format string, values ...any)
+	// ends returns until when a token that was just obtained is used.
 	ends func(token2go.Token) time.Time
 }
 
@@ -55,13 +55,13 @@ func (r *renewal) run(ctx context.Context) error {
 		if err != nil {
 			failures++
 			due = time.Now().Add(r.backoff(failures))
-			r.told(Event{Event: "warning"}, "no new token: %v", err)
+			r.report(Event{Event: "warning"}, "no new token: %v", err)
 			continue
 		}
 		if token.Fingerprint == r.token.Fingerprint {
 			failures++
 			due = r.again(failures)
-			r.told(Event{Event: "same", Expires: r.token.Expiry}, "the gateway has handed out the same token again, which is %s; next question at %s",
+			r.report(Event{Event: "same", Expires: r.token.Expiry}, "the gateway has handed out the same token again, which is %s; next question at %s",
 				lifetime(r.token, time.Now()), clock(due, time.Now()))
 			continue
 		}
@@ -71,7 +71,7 @@ func (r *renewal) run(ctx context.Context) error {
 		r.token, r.until, failures = token, r.ends(token), 0
 		due = r.due()
 	}
-	return nil //nolint:nilerr // what went wrong was told, and the end of the context is no error
+	return nil //nolint:nilerr // failures were reported, and the end of the context is no error
 }
 
 // due is when the token that is there should be renewed.
@@ -83,13 +83,13 @@ func (r *renewal) due() time.Time {
 // is over, and after the expiry ever more seldom.
 func (r *renewal) again(failures int) time.Time {
 	if left := time.Until(r.until); left > 0 {
-		return time.Now().Add(max(left/2, min(left, r.least)))
+		return time.Now().Add(max(left/2, min(left, r.minWait)))
 	}
 	return time.Now().Add(r.backoff(failures))
 }
 
 func (r *renewal) backoff(failures int) time.Duration {
-	return min(r.least<<min(failures, 10), r.most)
+	return min(r.minWait<<min(failures, 10), r.maxWait)
 }
 
 // wait waits for a time, or for a token that another program got. With the mode never
@@ -104,12 +104,12 @@ func (r *renewal) wait(ctx context.Context, due time.Time) (token2go.Token, erro
 		if r.mode == "never" {
 			if !expired && now.After(r.until) {
 				expired = true
-				r.told(Event{Event: "warning", Server: r.server}, "the token has expired; a new one is taken over when there is one: token2go get %s", r.server)
+				r.report(Event{Event: "warning", Server: r.server}, "the token has expired; a new one is taken over when there is one: token2go get %s", r.server)
 			}
 		} else if !now.Before(due) {
 			return token2go.Token{}, nil
 		}
-		if !pauseFor(ctx, r.look) {
+		if !pauseFor(ctx, r.poll) {
 			return token2go.Token{}, ctx.Err()
 		}
 	}
@@ -140,7 +140,7 @@ func (r *renewal) question(ctx context.Context) (token2go.Token, error) {
 		select {
 		case a := <-answers:
 			return a.token, a.err
-		case <-time.After(r.look):
+		case <-time.After(r.poll):
 			if token, found := r.newer(); found {
 				end()
 				<-answers

@@ -42,7 +42,7 @@ func begin(t *testing.T, mode string, answer func(d *drawer, ctx context.Context
 			return d.cached, true
 		},
 		ends: func(t token2go.Token) time.Time { return t.Expiry },
-		told: func(e Event, _ string, _ ...any) {
+		report: func(e Event, _ string, _ ...any) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.events = append(d.events, e.Event)
@@ -78,7 +78,7 @@ func (d *drawer) after(passed time.Duration, look func()) {
 	look()
 }
 
-func TestARenewalAsksBeforeTheEndAndTakesTheNewToken(t *testing.T) {
+func TestRenewalAsksBeforeTheExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := begin(t, "ask", func(*drawer, context.Context) (token2go.Token, error) { return fresh("second", 3*time.Hour), nil })
 		d.after(7*time.Minute, func() {
@@ -94,7 +94,7 @@ func TestARenewalAsksBeforeTheEndAndTakesTheNewToken(t *testing.T) {
 	})
 }
 
-func TestAQuestionThatNobodyAnswersIsTheOnlyOne(t *testing.T) {
+func TestRenewalAsksOnceUntilAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := begin(t, "ask", func(_ *drawer, ctx context.Context) (token2go.Token, error) {
 			<-ctx.Done()
@@ -114,7 +114,7 @@ func TestAQuestionThatNobodyAnswersIsTheOnlyOne(t *testing.T) {
 	})
 }
 
-func TestTheSameTokenAgainIsAskedForMoreSeldom(t *testing.T) {
+func TestRenewalWaitsLongerAfterTheSameToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := begin(t, "open", func(d *drawer, _ context.Context) (token2go.Token, error) { return d.token, nil })
 		d.after(90*time.Minute, func() {
@@ -133,7 +133,7 @@ func TestTheSameTokenAgainIsAskedForMoreSeldom(t *testing.T) {
 	})
 }
 
-func TestARefusalIsAskedAboutMoreSeldomToo(t *testing.T) {
+func TestRenewalWaitsLongerAfterARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := begin(t, "open", func(*drawer, context.Context) (token2go.Token, error) { return token2go.Token{}, token2go.ErrDenied })
 		d.after(90*time.Minute, func() {
@@ -144,7 +144,7 @@ func TestARefusalIsAskedAboutMoreSeldomToo(t *testing.T) {
 	})
 }
 
-func TestWithNeverNothingIsAsked(t *testing.T) {
+func TestRenewalNeverAsksWithNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := begin(t, "never", func(*drawer, context.Context) (token2go.Token, error) { return token2go.Token{}, errors.New("asked") })
 		d.after(time.Hour, func() {

@@ -19,10 +19,10 @@ import (
 // questionOpen is how long the address of a renewal is good.
 const questionOpen = 24 * time.Hour
 
-// question is how the person is asked for the token that comes after one that expires.
-// There is one at a time for a server, however many programs want it: whoever holds the
-// lock asks, the others show the same address and share what comes of it.
-type question struct {
+// renewPrompt asks the person for the token that follows one that expires. There is one at
+// a time for a server, however many programs want it: the holder of the lock asks, the
+// others show the same address and share its answer.
+type renewPrompt struct {
 	Env
 	request Request
 	mode    string // one of Renewals
@@ -30,9 +30,9 @@ type question struct {
 }
 
 // ask returns the new token, or the old one where the gateway hands that out again.
-func (q question) ask(ctx context.Context, old token2go.Token, until time.Time) (token2go.Token, error) {
+func (q renewPrompt) ask(ctx context.Context, old token2go.Token, until time.Time) (token2go.Token, error) {
 	if q.request.NoCache {
-		return q.put(ctx, until, "")
+		return q.open(ctx, until, "")
 	}
 	began := time.Now()
 	folder, end, err := q.runFolder(q.request)
@@ -56,7 +56,7 @@ func (q question) ask(ctx context.Context, old token2go.Token, until time.Time) 
 	case changedSince(path+".refused", began):
 		return token2go.Token{}, fmt.Errorf("%w: another token2go asked", token2go.ErrDenied)
 	}
-	token, err := q.put(ctx, until, path+".text")
+	token, err := q.open(ctx, until, path+".text")
 	_ = os.Remove(path + ".text")
 	switch {
 	case err == nil:
@@ -68,7 +68,7 @@ func (q question) ask(ctx context.Context, old token2go.Token, until time.Time) 
 }
 
 // turn waits for the lock, and meanwhile shows what its holder asks.
-func (q question) turn(ctx context.Context, path string) (unlock func(), err error) {
+func (q renewPrompt) turn(ctx context.Context, path string) (unlock func(), err error) {
 	const pause = 500 * time.Millisecond
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -98,8 +98,8 @@ func changedSince(path string, since time.Time) bool {
 	return err == nil && info.ModTime().After(since)
 }
 
-// put puts the question, and leaves its text in a file for others.
-func (q question) put(ctx context.Context, until time.Time, path string) (token2go.Token, error) {
+// open asks, and leaves the text in a file for the others.
+func (q renewPrompt) open(ctx context.Context, until time.Time, path string) (token2go.Token, error) {
 	r := q.request
 	r.Timeout, r.Paste = Duration(questionOpen), false
 	o, end, err := q.options(r)
@@ -131,8 +131,8 @@ func (q question) put(ctx context.Context, until time.Time, path string) (token2
 	return token2go.Get(ctx, o)
 }
 
-// text is the one line that a person is asked with.
-func (q question) text(p token2go.Prompt, where browserAccess, o token2go.Options, until time.Time) string {
+// text returns the line that asks.
+func (q renewPrompt) text(p token2go.Prompt, where browserAccess, o token2go.Options, until time.Time) string {
 	ends := "the token ends at " + clock(until, time.Now())
 	words := "(words: " + strings.Join(p.Words[:], " ") + ")"
 	switch {

@@ -115,7 +115,7 @@ func (o RunOptions) environment(given []string, path string, token token2go.Toke
 	return kept
 }
 
-// renewal is how a token of a request is kept fresh. A person who pastes can be asked
+// renewal keeps the token of a request fresh. A person who pastes can be asked
 // only where stdin is this program's own.
 func (e Env) renewal(r Request, mode string, token token2go.Token, use func(token2go.Token) error, pastes bool) *renewal {
 	ends := func(t token2go.Token) time.Time {
@@ -126,9 +126,9 @@ func (e Env) renewal(r Request, mode string, token token2go.Token, use func(toke
 	}
 	return &renewal{
 		pace: usualPace(), mode: mode, server: r.Server, token: token, until: ends(token), ends: ends,
-		use:  use,
-		told: e.note,
-		kept: r.kept,
-		ask:  question{Env: e, request: r, mode: mode, pastes: pastes}.ask,
+		use:    use,
+		report: e.note,
+		kept:   r.kept,
+		ask:    renewPrompt{Env: e, request: r, mode: mode, pastes: pastes}.ask,
 	}
 }

@@ -54,7 +54,7 @@ func (t *terminal) begin() error {
 	return t.enter()
 }
 
-// end puts the terminal back, for good.
+// end restores the terminal for good.
 func (t *terminal) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -90,8 +90,8 @@ const (
 	pasteEnd   = "\x1b[201~"
 )
 
-// read returns what the person pastes next: all of it, however many lines it has. It waits for Enter only where the terminal does not say when a
-// paste is over.
+// read returns the next paste, all lines of it. It waits for Enter only where the terminal
+// does not mark the end of a paste.
 func (t *terminal) read(ctx context.Context) (string, error) {
 	if err := t.begin(); err != nil {
 		return "", err
@@ -147,8 +147,8 @@ func (t *terminal) read(ctx context.Context) (string, error) {
 	}
 }
 
-// pasted is a text without its white space, a line for each of its own, and without
-// what terminals put around it.
+// pasted returns a text without white space, one line for each word, and without the marks
+// that terminals put around it.
 func pasted(raw []byte) string {
 	text := strings.NewReplacer(pasteBegin, "\n", pasteEnd, "\n").Replace(string(raw))
 	return strings.Join(strings.Fields(text), "\n")

@@ -13,8 +13,8 @@ import (
 	"github.com/token2go/token2go/internal/atomicfile"
 )
 
-// tokenFile is a token's file that lives as long as this process. The lock beside it tells
-// a live owner from one that was killed: the system drops it with the process.
+// tokenFile is a file with a token that is removed with this process. Its lock file shows
+// whether the owner is alive: the system releases the lock with the process.
 type tokenFile struct {
 	lock *flock.Flock
 	path string
@@ -39,7 +39,7 @@ func newTokenFile(folder string) (*tokenFile, error) {
 		if locked && isCurrent(lock) {
 			return &tokenFile{lock: lock, path: path + ".token"}, nil
 		}
-		_ = lock.Close() // somebody swept it before it was locked
+		_ = lock.Close() // it was swept before it was locked
 	}
 }
 
@@ -76,7 +76,7 @@ func sweepTokenFiles(folder string) {
 }
 
 // removeTokenFile removes all that belongs to a lock that this process holds. The lock goes
-// last, so that whoever is killed on the way leaves something that is swept.
+// last, so that a call that is killed meanwhile leaves something that is swept.
 func removeTokenFile(lock *flock.Flock) {
 	folder, name := filepath.Split(strings.TrimSuffix(lock.Path(), ".lock"))
 	entries, _ := os.ReadDir(folder)
@@ -90,7 +90,7 @@ func removeTokenFile(lock *flock.Flock) {
 	_ = os.Remove(lock.Path()) // where a file in use cannot be removed
 }
 
-// lockFile takes the right to keep a file, which one process has at a time.
+// lockFile makes this process the only one that keeps a file.
 func lockFile(folder, path string) (*flock.Flock, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
