@@ -47,9 +47,6 @@ func TestGetReadsAPastedTokenFromATerminal(t *testing.T) {
 			s.ends(t, 0)
 			s.mustHaveToken(t, longToken)
 			s.mustBeAsBefore(t)
-			if strings.Contains(test.name, "something else") && !strings.Contains(s.seen.String(), "answer not accepted") {
-				t.Errorf("got %s, want it said that what was pasted first is nothing", s.seen)
-			}
 		})
 	}
 }
