@@ -194,7 +194,7 @@ func TestKeyIsNotPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := strings.Trim(fmt.Sprint(private.Seed()), "[]")
+	seed := strings.Trim(fmt.Sprint(private.Seed()), "[]") //nolint:staticcheck // the numbers, as a slice is printed
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
 		if text := fmt.Sprintf(verb, []any{key, &key}); strings.Contains(text, seed) || strings.Contains(text, fmt.Sprintf("%x", private.Seed())) {
 			t.Errorf("%s prints the private key", verb)
