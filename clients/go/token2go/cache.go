@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -35,9 +36,10 @@ const (
 	jump = time.Minute
 )
 
-// Cache keeps tokens in a folder that nobody else can read, and lets one program at a
+// Cache keeps tokens in a folder that no other user can read, and lets one program at a
 // time ask for a server's. The program token2go and the Python package use the same
-// files. Its zero value is the usual folder.
+// files. Its zero value is the usual folder. Where that is no safe one, Get warns
+// (ErrNotKept) and goes on without.
 type Cache struct {
 	Dir      string        // an absolute path; empty: DefaultCacheDir
 	Profile  string        // which of the person's accounts at the server; empty: the only one
@@ -100,86 +102,119 @@ func (c Cache) get(ctx context.Context, options Options, rejected string) (Entry
 	if err != nil {
 		return Entry{}, err
 	}
-	if o.MinTTL == 0 {
-		o.MinTTL = DefaultMinTTL
+	o.MinTTL = cmp.Or(o.MinTTL, DefaultMinTTL)
+	warned := false
+	warn := func(kind, err error) { // once: a folder that is of no use is so for all its files
+		if err != nil && !warned {
+			warned = true
+			o.warn(cacheWarning(kind, err))
+		}
 	}
-	s, err := c.shelf(o.Server)
+	f, err := c.files(o.Server)
 	if err != nil {
-		return Entry{}, err
+		warn(ErrNotKept, err)
+		token, err := Get(ctx, o)
+		return c.entry(f.server, token, time.Now()), err
 	}
 	fits := func(e Entry) bool { // what was asked for since is what the gateway has
 		return e.Good(o.MinTTL) && (!e.Obtained.Before(began) || !o.Fresh && e.Token.Fingerprint != rejected)
 	}
-	if e, err := s.load(); err != nil || fits(e) {
-		return e, err
+	if e, err := f.load(); fits(e) {
+		return e, nil
+	} else if err != nil {
+		warn(ErrNotUsed, err)
 	}
-	unlock, err := s.lock(ctx, o.Timeout)
-	if err != nil {
+	unlock, err := f.lock(ctx, o.Timeout)
+	switch {
+	case errors.Is(err, ErrNotLocked):
+		warn(ErrNotLocked, err)
+	case err != nil:
 		return Entry{}, err
 	}
 	defer unlock()
-	s.sweep()
-	if e, err := s.load(); err != nil || fits(e) {
-		return e, err
+	f.sweep()
+	if e, _ := f.load(); fits(e) {
+		return e, nil
 	}
-	if refused := s.refusal(began); refused != nil {
+	if refused := f.refusal(began, o.Background); refused != nil {
 		return Entry{}, refused
 	}
 	token, err := Get(ctx, o)
 	if err != nil {
-		if outcome := s.storeRefusal(err); outcome != nil {
-			o.warn(outcome)
-		}
+		f.storeRefusal(err)
 		return Entry{}, err
 	}
-	e := c.entry(s.server, token, time.Now())
-	if err := s.store(e); err != nil {
-		o.warn(fmt.Errorf("the token was not kept: %w", err)) // the person has signed in: it is of use all the same
+	e := c.entry(f.server, token, time.Now())
+	if !token.doubtful {
+		warn(ErrNotKept, f.store(e))
 	}
+	_, _ = f.remove(".outcome")
 	return e, nil
+}
+
+// cacheWarning is a trouble with the cache as a warning, with its own advice.
+func cacheWarning(kind, err error) error {
+	if typed, is := errors.AsType[*Error](err); is {
+		return &Error{Kind: kind, Detail: typed.Detail, Cause: typed.Cause, advice: typed.advice}
+	}
+	return &Error{Kind: kind, Cause: err}
 }
 
 // Load returns what the cache holds of a server, good or not; the zero Entry when that
 // is nothing.
 func (c Cache) Load(server string) (Entry, error) {
-	s, err := c.shelf(server)
+	f, err := c.files(server)
 	if err != nil {
 		return Entry{}, err
 	}
-	return s.load()
+	return f.load()
 }
 
 // Store keeps a token that was just obtained.
 func (c Cache) Store(server string, token Token) error {
-	s, err := c.shelf(server)
+	f, err := c.files(server)
 	if err != nil {
 		return err
 	}
-	return s.store(c.entry(s.server, token, time.Now()))
+	return f.store(c.entry(f.server, token, time.Now()))
 }
 
 // Remove removes what is kept of a server, and reports whether there was a token. The
 // lock stays, since another program may hold it.
 func (c Cache) Remove(server string) (removed bool, err error) {
-	s, err := c.shelf(server)
+	address, err := parseServer(server, true)
 	if err != nil {
 		return false, err
 	}
-	err = os.Remove(s.path + ".json")
-	removed = err == nil
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	dir, err := c.dir()
+	if err != nil {
+		return false, nil //nolint:nilerr // without a folder, nothing was kept
 	}
-	if also := os.Remove(s.path + ".outcome"); !errors.Is(also, fs.ErrNotExist) {
-		err = errors.Join(err, also)
+	f := serverFiles{path: filepath.Join(dir, cacheName(canonical(address), c.Profile))}
+	removed, err = f.remove(".json")
+	_, also := f.remove(".outcome")
+	return removed, wrap(ErrCache, errors.Join(err, also))
+}
+
+// remove removes one of the files, and reports whether it was there.
+func (f serverFiles) remove(end string) (removed bool, err error) {
+	err = os.Remove(f.path + end)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil
 	}
-	return removed, wrap(ErrCache, err)
+	return err == nil, err
 }
 
 // Entries returns what the cache holds of all servers, good or not.
 func (c Cache) Entries() ([]Entry, error) {
-	dir, err := c.folder()
+	dir, err := c.dir()
 	if err != nil {
+		return nil, nil //nolint:nilerr // without a folder, nothing was kept
+	}
+	if _, err := os.Lstat(dir); err != nil {
+		return nil, nil //nolint:nilerr // the same
+	}
+	if dir, err = c.folder(); err != nil {
 		return nil, err
 	}
 	names, err := filepath.Glob(filepath.Join(literal(dir), "*.json"))
@@ -188,8 +223,8 @@ func (c Cache) Entries() ([]Entry, error) {
 	}
 	var entries []Entry
 	for _, name := range names {
-		s := shelf{cache: c, path: strings.TrimSuffix(name, ".json")}
-		if e, err := s.load(); err == nil && filepath.Base(s.path) == cacheName(e.Server, e.Profile) {
+		f := serverFiles{cache: c, path: strings.TrimSuffix(name, ".json")}
+		if e, err := f.load(); err == nil && filepath.Base(f.path) == cacheName(e.Server, e.Profile) {
 			entries = append(entries, e)
 		}
 	}
@@ -204,28 +239,27 @@ func literal(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
-// shelf is one server's place in the cache.
-type shelf struct {
+// serverFiles are the files of one server and profile.
+type serverFiles struct {
 	cache  Cache
-	server string // canonical; empty: whichever the file says
+	server string // canonical; empty: the one in the file
 	path   string // of all its files, without what they end with
 }
 
-func (c Cache) shelf(server string) (shelf, error) {
+// files makes and checks the folder. After an error of the kind ErrCache, server is set.
+func (c Cache) files(server string) (serverFiles, error) {
 	address, err := parseServer(server, true)
 	if err != nil {
-		return shelf{}, err
+		return serverFiles{}, err
 	}
+	f := serverFiles{cache: c, server: canonical(address)}
 	dir, err := c.folder()
-	if err != nil {
-		return shelf{}, err
-	}
-	name := canonical(address)
-	return shelf{cache: c, server: name, path: filepath.Join(dir, cacheName(name, c.Profile))}, nil
+	f.path = filepath.Join(dir, cacheName(f.server, c.Profile))
+	return f, err
 }
 
-// folder makes the folder where it is missing, and refuses one that others can enter.
-func (c Cache) folder() (string, error) {
+// dir is where the cache is, a link itself where it is one.
+func (c Cache) dir() (string, error) {
 	dir := c.Dir
 	if dir == "" {
 		var err error
@@ -236,14 +270,41 @@ func (c Cache) folder() (string, error) {
 	if !filepath.IsAbs(dir) {
 		return "", &Error{Kind: ErrCache, Detail: fmt.Sprintf("the folder %q is not an absolute path", dir)}
 	}
+	return filepath.Clean(dir), nil // a slash at its end would follow a link
+}
+
+// folder makes the folder where it is missing. One of our own that others can enter is
+// closed to them; any other is refused.
+func (c Cache) folder() (string, error) {
+	dir, err := c.dir()
+	if err != nil {
+		return "", err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", wrap(ErrCache, err)
 	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return "", wrap(ErrCache, err)
+	if err := checkPath(dir, fs.ModeDir); err == nil {
+		return dir, nil
 	}
-	return dir, checkOwn(dir, info, fs.ModeDir)
+	closeToOthers(dir, 0o700) // such as after chmod -R, or what Kubernetes does with fsGroup
+	return dir, checkPath(dir, fs.ModeDir)
+}
+
+// checkPath refuses what is a link, another user's or open to others.
+func checkPath(path string, kind fs.FileMode) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return wrap(ErrCache, err)
+	}
+	return checkOwn(path, info, kind)
+}
+
+// closeToOthers takes from others what a mode gives them, where that is possible.
+func closeToOthers(path string, mode fs.FileMode) {
+	if file, err := openOwn(path); err == nil {
+		_ = file.Chmod(mode)
+		_ = file.Close()
+	}
 }
 
 // canonical is the one way in which the cache writes a server's address.
@@ -285,18 +346,18 @@ type stored struct {
 
 // load returns the zero Entry for a file that is missing or says nothing that can be
 // used. The error is of a file that others could have written or read.
-func (s shelf) load() (Entry, error) {
-	text, err := readOwn(s.path + ".json")
+func (f serverFiles) load() (Entry, error) {
+	text, err := readOwn(f.path + ".json")
 	if err != nil {
 		return Entry{}, err
 	}
-	return s.read(text), nil
+	return f.read(text), nil
 }
 
-func (s shelf) read(text []byte) Entry {
+func (f serverFiles) read(text []byte) Entry {
 	var file stored
 	if json.Unmarshal(text, &file) != nil || file.Version != 1 || file.Obtained.IsZero() ||
-		s.server != "" && (file.Server != s.server || file.Profile != s.cache.Profile) || !isToken(file.Token) || !isName(file.TokenType) {
+		f.server != "" && (file.Server != f.server || file.Profile != f.cache.Profile) || !isToken(file.Token) || !isName(file.TokenType) {
 		return Entry{}
 	}
 	token := NewToken(file.Token)
@@ -311,12 +372,12 @@ func (s shelf) read(text []byte) Entry {
 		token.Header = file.Header
 	}
 	token.Issuer = printable(file.Issuer)
-	e := s.cache.entry(file.Server, token, file.Obtained)
+	e := f.cache.entry(file.Server, token, file.Obtained)
 	e.Profile = file.Profile
 	return e
 }
 
-func (s shelf) store(e Entry) error {
+func (f serverFiles) store(e Entry) error {
 	file := stored{
 		Version: 1, Server: e.Server, Profile: e.Profile, Token: e.Token.Reveal(), TokenType: e.Token.TokenType, Obtained: e.Obtained.UTC(),
 		Fingerprint: e.Token.Fingerprint, Header: e.Token.Header, Issuer: e.Token.Issuer,
@@ -325,23 +386,23 @@ func (s shelf) store(e Entry) error {
 		expires := e.Token.Expiry.UTC()
 		file.Expires = &expires
 	}
-	return s.write(".json", file)
+	return f.write(".json", file)
 }
 
 // write replaces a file whole: a reader sees the old one or the new one.
-func (s shelf) write(end string, content any) error {
+func (f serverFiles) write(end string, content any) error {
 	text, err := json.Marshal(content)
 	if err != nil {
 		return wrap(ErrCache, err)
 	}
-	file, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*.tmp") // mode 0600, and new
+	file, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*.tmp") // mode 0600, and new
 	if err != nil {
 		return wrap(ErrCache, err)
 	}
 	_, err = file.Write(append(text, '\n'))
 	err = errors.Join(err, file.Close())
 	if err == nil {
-		err = os.Rename(file.Name(), s.path+end)
+		err = os.Rename(file.Name(), f.path+end)
 	}
 	if err != nil {
 		_ = os.Remove(file.Name())
@@ -351,10 +412,10 @@ func (s shelf) write(end string, content any) error {
 
 // sweep removes what a program left that was killed while it wrote. Whoever holds the
 // lock does.
-func (s shelf) sweep() {
+func (f serverFiles) sweep() {
 	const old = time.Minute
-	dir := filepath.Dir(s.path)
-	names, _ := filepath.Glob(filepath.Join(literal(dir), filepath.Base(s.path)+".*.tmp"))
+	dir := filepath.Dir(f.path)
+	names, _ := filepath.Glob(filepath.Join(literal(dir), filepath.Base(f.path)+".*.tmp"))
 	for _, name := range names {
 		if info, err := os.Lstat(name); err == nil && time.Since(info.ModTime()) > old {
 			_ = os.Remove(name)
@@ -363,16 +424,25 @@ func (s shelf) sweep() {
 }
 
 // lock waits until no other program asks for this server's token. The lock is the
-// operating system's, so it ends with the process that holds it, however that ends.
-func (s shelf) lock(ctx context.Context, most time.Duration) (unlock func(), err error) {
+// operating system's, so it ends with the process that holds it, however that ends. An
+// error of the kind ErrNotLocked says that none can be had.
+func (f serverFiles) lock(ctx context.Context, limit time.Duration) (unlock func(), err error) {
 	const pause = 50 * time.Millisecond
-	lock := flock.New(s.path+".lock", flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	none := func() {}
+	path := f.path + ".lock"
+	if err := checkPath(path, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		closeToOthers(path, 0o600)
+		if err := checkPath(path, 0); err != nil {
+			return none, &Error{Kind: ErrNotLocked, Cause: err}
+		}
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow), flock.SetPermissions(0o600))
 	held, err := lock.TryLock()
 	if err == nil && !held {
-		if s.cache.Waiting != nil {
-			s.cache.Waiting()
+		if f.cache.Waiting != nil {
+			f.cache.Waiting()
 		}
-		limited, cancel := context.WithTimeout(ctx, most)
+		limited, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		held, err = lock.TryLockContext(limited, pause)
 		if !held && ctx.Err() == nil && limited.Err() != nil {
@@ -383,21 +453,22 @@ func (s shelf) lock(ctx context.Context, most time.Duration) (unlock func(), err
 		return func() { _ = lock.Close() }, nil
 	}
 	_ = lock.Close()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return none, context.Cause(ctx)
+	case errors.Is(err, ErrTimedOut):
+		return none, err
 	}
-	if errors.Is(err, ErrTimedOut) {
-		return nil, err
-	}
-	return nil, wrap(ErrCache, err)
+	return none, &Error{Kind: ErrNotLocked, Cause: err}
 }
 
 // outcome is what NAME.outcome holds: why the last ask gave no token.
 type outcome struct {
-	Version int       `json:"version"`
-	At      time.Time `json:"at"`
-	Error   string    `json:"error"`
-	Detail  string    `json:"detail"`
+	Version    int       `json:"version"`
+	At         time.Time `json:"at"`
+	Error      string    `json:"error"`
+	Detail     string    `json:"detail"`
+	Unanswered int       `json:"unanswered,omitempty"` // questions in a row that nobody answered
 }
 
 // shared are the names of the refusals that others share. An interrupt is none.
@@ -408,43 +479,64 @@ func shared() map[string]error {
 	}
 }
 
-// refusal returns the refusal of an ask that ended since this program began to wait.
-func (s shelf) refusal(began time.Time) error {
-	text, err := readOwn(s.path + ".outcome")
+// refusal returns why nothing is asked: another ask was refused since this program began
+// to wait, or this one runs in the background and nobody answered the last.
+func (f serverFiles) refusal(began time.Time, background bool) error {
+	text, err := readOwn(f.path + ".outcome")
 	if err != nil {
+		return nil //nolint:nilerr // what others could have written says nothing
+	}
+	if err := readRefusal(text, began, time.Now()); err != nil {
 		return err
 	}
-	return readRefusal(text, began, time.Now())
-}
-
-func readRefusal(text []byte, began, now time.Time) error {
-	var file outcome
-	var kind error
-	if json.Unmarshal(text, &file) == nil && file.Version == 1 && !file.At.Before(began) && file.At.Sub(now) <= jump {
-		kind = shared()[file.Error]
-	}
-	if kind == nil {
-		return nil
-	}
-	return &Error{Kind: kind, Detail: printable(file.Detail)}
-}
-
-func (s shelf) storeRefusal(err error) error {
-	typed, is := errors.AsType[*Error](err)
-	if !is {
-		return nil
-	}
-	for name, kind := range shared() {
-		if errors.Is(typed.Kind, kind) {
-			return s.write(".outcome", outcome{Version: 1, At: time.Now().UTC(), Error: name, Detail: typed.Detail})
-		}
+	if background {
+		return readUnanswered(text, time.Now()).refusal(time.Now())
 	}
 	return nil
 }
 
+func readOutcome(text []byte, now time.Time) (file outcome, usable bool) {
+	usable = json.Unmarshal(text, &file) == nil && file.Version == 1 && file.At.Sub(now) <= jump
+	return file, usable
+}
+
+func readRefusal(text []byte, began, now time.Time) error {
+	file, usable := readOutcome(text, now)
+	if kind := shared()[file.Error]; usable && kind != nil && !file.At.Before(began) {
+		return &Error{Kind: kind, Detail: printable(file.Detail)}
+	}
+	return nil
+}
+
+func readUnanswered(text []byte, now time.Time) unanswered {
+	file, usable := readOutcome(text, now)
+	if !usable || file.Error != "timed_out" {
+		return unanswered{}
+	}
+	return unanswered{count: max(file.Unanswered, 1), last: file.At}
+}
+
+// storeRefusal shares an error with those who wait. It is of use even where that fails.
+func (f serverFiles) storeRefusal(err error) {
+	typed, is := errors.AsType[*Error](err)
+	if !is {
+		return
+	}
+	for name, kind := range shared() {
+		if errors.Is(typed.Kind, kind) {
+			file := outcome{Version: 1, At: time.Now().UTC(), Error: name, Detail: typed.Detail}
+			if errors.Is(kind, ErrTimedOut) {
+				text, _ := readOwn(f.path + ".outcome")
+				file.Unanswered = readUnanswered(text, time.Now()).count + 1
+			}
+			_ = f.write(".outcome", file)
+		}
+	}
+}
+
 // readOwn reads a file of ours; a missing one is empty.
 func readOwn(path string) ([]byte, error) {
-	const most = 1 << 20 // bytes
+	const limit = 1 << 20 // bytes
 	file, err := openOwn(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -460,7 +552,7 @@ func readOwn(path string) ([]byte, error) {
 	if err := checkOwn(path, info, 0); err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, most))
+	text, err := io.ReadAll(io.LimitReader(file, limit))
 	return text, wrap(ErrCache, err)
 }
 

@@ -23,6 +23,11 @@ type sharedCache struct {
 		Asked      time.Time
 		Shared     string
 	}
+	Unanswered []struct {
+		Name, Text string
+		Now        time.Time
+		Until      *time.Time
+	}
 }
 
 func readSharedCache(t *testing.T) sharedCache {
@@ -35,13 +40,13 @@ func readSharedCache(t *testing.T) sharedCache {
 	if err := json.Unmarshal(text, &shared); err != nil {
 		t.Fatal(err)
 	}
-	if len(shared.Names) < 10 || len(shared.Entries) < 20 || len(shared.Outcomes) < 10 {
+	if len(shared.Names) < 10 || len(shared.Entries) < 20 || len(shared.Outcomes) < 10 || len(shared.Unanswered) < 10 {
 		t.Fatal("the vectors are not there")
 	}
 	return shared
 }
 
-func TestEveryWayToWriteAServerHasOneName(t *testing.T) {
+func TestCacheNameOfEverySpelling(t *testing.T) {
 	for _, test := range readSharedCache(t).Names {
 		server, err := parseServer(test.Server, true)
 		if err != nil {
@@ -54,12 +59,12 @@ func TestEveryWayToWriteAServerHasOneName(t *testing.T) {
 	}
 }
 
-func TestATokenFromTheCacheIsGoodOrAsIfAbsent(t *testing.T) {
+func TestEntryIsGoodOrAbsent(t *testing.T) {
 	shared := readSharedCache(t)
 	for _, test := range shared.Entries {
 		t.Run(test.Name, func(t *testing.T) {
-			s := shelf{cache: Cache{Lifetime: time.Duration(test.Lifetime) * time.Second}, server: shared.Server}
-			e := s.read([]byte(test.Text))
+			f := serverFiles{cache: Cache{Lifetime: time.Duration(test.Lifetime) * time.Second}, server: shared.Server}
+			e := f.read([]byte(test.Text))
 			if got := e.good(time.Duration(test.MinTTL)*time.Second, test.Now); got != test.Good {
 				t.Errorf("got good %t, want %t", got, test.Good)
 			}
@@ -70,7 +75,7 @@ func TestATokenFromTheCacheIsGoodOrAsIfAbsent(t *testing.T) {
 	}
 }
 
-func TestARefusalIsSharedWithWhoeverWaited(t *testing.T) {
+func TestRefusalIsSharedWithThoseWhoWaited(t *testing.T) {
 	for _, test := range readSharedCache(t).Outcomes {
 		t.Run(test.Name, func(t *testing.T) {
 			got := readRefusal([]byte(test.Text), test.Asked, test.Asked.Add(time.Minute))
@@ -82,9 +87,9 @@ func TestARefusalIsSharedWithWhoeverWaited(t *testing.T) {
 	}
 }
 
-// TestARefusalFromTheFutureIsNotShared is of a clock that was set back: until it had
-// caught up, nobody would have been asked.
-func TestARefusalFromTheFutureIsNotShared(t *testing.T) {
+// TestRefusalFromTheFutureIsNotShared is of a clock that was set back: until it had
+// caught up, no one would have been asked.
+func TestRefusalFromTheFutureIsNotShared(t *testing.T) {
 	now := time.Now()
 	for ahead, want := range map[time.Duration]error{time.Second: ErrDenied, time.Hour: nil} {
 		text, err := json.Marshal(outcome{Version: 1, At: now.Add(ahead), Error: "denied"})
@@ -94,5 +99,17 @@ func TestARefusalFromTheFutureIsNotShared(t *testing.T) {
 		if got := readRefusal(text, now, now); !errors.Is(got, want) {
 			t.Errorf("%s ahead: got %v, want %v", ahead, got, want)
 		}
+	}
+}
+
+func TestUnansweredSharedCases(t *testing.T) {
+	for _, test := range readSharedCache(t).Unanswered {
+		t.Run(test.Name, func(t *testing.T) {
+			u := readUnanswered([]byte(test.Text), test.Now)
+			waits := u.refusal(test.Now) != nil
+			if waits != (test.Until != nil) || waits && !u.next().Equal(*test.Until) {
+				t.Errorf("got a wait %t until %v, want %v", waits, u.next(), test.Until)
+			}
+		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 )
 
+const noFollow = 0
+
 // DefaultCacheDir is TOKEN2GO_CACHE_DIR, or a folder in the user's folder for caches.
 func DefaultCacheDir() (string, error) {
 	if dir := os.Getenv("TOKEN2GO_CACHE_DIR"); dir != "" {
@@ -25,7 +27,7 @@ func checkOwn(path string, info fs.FileInfo, kind fs.FileMode) error {
 	if info.Mode().Type() == kind {
 		return nil
 	}
-	return &Error{Kind: ErrCache, Detail: path + " is a link or of another kind than expected; look at it, and remove it"}
+	return &Error{Kind: ErrCache, Detail: path + " is a link or of another kind than expected", advice: "look at it, and remove it"}
 }
 
 func openOwn(path string) (*os.File, error) {

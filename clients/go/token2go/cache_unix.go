@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
 )
+
+const noFollow = syscall.O_NOFOLLOW
 
 // DefaultCacheDir is TOKEN2GO_CACHE_DIR; else, in the memory of the session, a folder in
 // XDG_RUNTIME_DIR or, on Linux, in /run/user/UID, since a kernel that a hub starts lacks
@@ -35,17 +38,21 @@ func DefaultCacheDir() (string, error) {
 }
 
 func inHome(parts ...string) (string, error) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", &Error{Kind: ErrCache, Detail: "no folder for it: set TOKEN2GO_CACHE_DIR or HOME", Cause: err}
+	home := os.Getenv("HOME")
+	if !filepath.IsAbs(home) {
+		found, err := user.Current()
+		if err != nil || !filepath.IsAbs(found.HomeDir) {
+			return "", &Error{Kind: ErrCache, Detail: "there is no home directory", Cause: err}
+		}
+		home = found.HomeDir
 	}
 	return filepath.Join(append([]string{home}, parts...)...), nil
 }
 
 // isOwn reports whether a path is a folder of ours with no bits of its mode beyond some.
-func isOwn(path string, most fs.FileMode) bool {
+func isOwn(path string, allowed fs.FileMode) bool {
 	info, err := os.Lstat(path) //nolint:gosec // G703: the user names the folder, in the environment
-	if err != nil || !info.IsDir() || info.Mode().Perm()&^most != 0 {
+	if err != nil || !info.IsDir() || info.Mode().Perm()&^allowed != 0 {
 		return false
 	}
 	owner, known := info.Sys().(*syscall.Stat_t)
@@ -53,28 +60,22 @@ func isOwn(path string, most fs.FileMode) bool {
 }
 
 // checkOwn refuses what is not of the kind that is wanted, is another user's, or can be
-// read or entered by others, and says what mends it.
+// read or entered by others. The error's advice is a command where there is one.
 func checkOwn(path string, info fs.FileInfo, kind fs.FileMode) error {
 	owner, known := info.Sys().(*syscall.Stat_t)
-	quoted, want := strconv.Quote(path), fs.FileMode(0o600)
-	if kind == fs.ModeDir {
-		want = 0o700
-	}
-	var fault string
+	const elsewhere = "set TOKEN2GO_CACHE_DIR to a folder that only you can enter"
 	switch mode := info.Mode(); {
 	case mode.Type() != kind:
-		fault = fmt.Sprintf("%s is a link or of another kind than expected; look at it, and remove it: rm %s", path, quoted)
+		return &Error{Kind: ErrCache, Detail: path + " is a link or of another kind than expected", advice: "look at it, and remove it: rm " + strconv.Quote(path)}
 	case !known || int(owner.Uid) != os.Getuid():
-		fault = fmt.Sprintf("%s belongs to another user; set TOKEN2GO_CACHE_DIR to a folder of your own", path)
+		return &Error{Kind: ErrCache, Detail: path + " belongs to another user", advice: elsewhere}
 	case mode.Perm()&0o077 != 0:
-		fault = fmt.Sprintf("%s has mode %04o, want %04o; others may have read it: chmod %o %s", path, mode.Perm(), want, want, quoted)
-	default:
-		return nil
+		return &Error{Kind: ErrCache, Detail: fmt.Sprintf("%s has mode %04o, so that others may have read it", path, mode.Perm()), advice: elsewhere}
 	}
-	return &Error{Kind: ErrCache, Detail: fault}
+	return nil
 }
 
-// openOwn follows no link, and does not wait for whoever writes into a pipe.
+// openOwn follows no link, and does not wait for the other end of a pipe.
 func openOwn(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 }

@@ -29,6 +29,7 @@ var (
 	ErrOtherUser    = errors.New("a connection of another user was refused")            // the wait goes on
 	ErrVisitedTwice = errors.New("the address was opened a second time")                // the token will not be kept
 	ErrNotKept      = errors.New("the token is not kept")                               // it is returned all the same
+	ErrNotUsed      = errors.New("the token in the cache is not used")                  // another one is asked for
 	ErrNotLocked    = errors.New("other programs may ask for the same token meanwhile") // no lock can be had
 )
 
@@ -40,6 +41,7 @@ type Error struct {
 	Cause  error  // may be nil
 
 	advice string // in place of the kind's
+	early  bool   // nothing was asked, because nobody answered before
 }
 
 func (e *Error) Error() string {
@@ -91,6 +93,7 @@ func advice(kind error) string {
 		{ErrOtherUser, "if it is your own browser that runs as another user, paste what the page shows"},
 		{ErrVisitedTwice, "if that was not you, press Ctrl-C; the token will not be kept"},
 		{ErrNotKept, "set TOKEN2GO_CACHE_DIR to a folder that only you can enter"},
+		{ErrNotUsed, "another one takes its place"},
 		{ErrNotLocked, "set TOKEN2GO_CACHE_DIR to a folder on a local disk"},
 	} {
 		if errors.Is(kind, row.kind) {

@@ -27,15 +27,16 @@ const DefaultTimeout = 5 * time.Minute
 // Options say which server is asked, and how the person is reached. Server is required;
 // the zero value of every other field is fine.
 type Options struct {
-	Server    string        // the address of Token2go behind its gateway, a path prefix included; https, or http on loopback
-	AllowHTTP bool          // take http beyond loopback as well; whoever is on the way can then ask in this program's place
-	Client    string        // the name that the person is shown; empty: token2go
-	Format    Format        // empty: JWE
-	Fresh     bool          // a Cache or a Source asks even where it holds a token, and replaces that
-	MinTTL    time.Duration // how long the token must still live, up to a day; rounded up to whole seconds
-	Timeout   time.Duration // how long to wait; 0: DefaultTimeout
-	Ports     []int         // to listen on, the first that is free, for a firewall or a tunnel; empty: any
-	PasteOnly bool          // no listener: the page shows a sealed text, which Paste reads
+	Server     string        // the address of Token2go behind its gateway, a path prefix included; https, or http on loopback
+	AllowHTTP  bool          // take http beyond loopback as well; whoever is on the way can then ask in this program's place
+	Client     string        // the name that the person is shown; empty: token2go
+	Format     Format        // empty: JWE
+	Fresh      bool          // a Cache or a Source asks even where it holds a token, and replaces that
+	MinTTL     time.Duration // how long the token must still live, up to a day; rounded up to whole seconds
+	Timeout    time.Duration // how long to wait; 0: DefaultTimeout
+	Ports      []int         // to listen on, the first that is free, for a firewall or a tunnel; empty: any
+	Background bool          // no person started this: after a question that nobody answered, a Cache waits before the next, longer each time
+	PasteOnly  bool          // no listener: the page shows a sealed text, which Paste reads
 
 	// Show tells the person where to go. It is called once, before anything else is.
 	Show func(Prompt)

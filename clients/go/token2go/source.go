@@ -1,7 +1,9 @@
 package token2go
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -10,17 +12,20 @@ import (
 
 // Source keeps a token and asks for another when less than MinTTL (or DefaultMinTTL) of
 // it is left. Any number of goroutines may use it: one of them asks, and all share its
-// token, or its refusal. It is an oauth2.TokenSource.
+// token, or its refusal. After a question that nobody answered it waits before the next,
+// longer each time, and meanwhile returns ErrTimedOut. It is an oauth2.TokenSource.
 type Source struct {
 	ctx     context.Context // of Token, which has none
 	options Options
 	cache   *Cache        // may be nil
-	turn    chan struct{} // holds one: whoever takes it may ask
+	turn    chan struct{} // holds one value; the goroutine that takes it may ask
 
 	mu        sync.Mutex
 	held      Entry
 	refused   error
 	refusedAt time.Time
+	unheard   unanswered
+	fresh     bool   // a token was obtained, so Options.Fresh is done
 	stuck     string // the fingerprint of a token that was rejected and came again
 }
 
@@ -30,16 +35,15 @@ var _ oauth2.TokenSource = (*Source)(nil)
 // the same folder; without one, nil, the token stays in memory. While ctx is done, Token
 // returns the cause.
 func NewSource(ctx context.Context, options Options, cache *Cache) *Source {
-	if options.MinTTL == 0 {
-		options.MinTTL = DefaultMinTTL
-	}
+	options.MinTTL = cmp.Or(options.MinTTL, DefaultMinTTL)
+	options.Background = true
 	s := &Source{ctx: ctx, options: options, cache: cache, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
 	return s
 }
 
-// Token is Get for whoever knows tokens of golang.org/x/oauth2. One whose expiry is
-// unknown expires there when it is no longer used here.
+// Token is Get for users of golang.org/x/oauth2. A token of unknown expiry has the moment
+// as its expiry at which it is no longer used here.
 func (s *Source) Token() (*oauth2.Token, error) {
 	e, err := s.get(s.ctx, "")
 	if err != nil {
@@ -54,9 +58,9 @@ func (s *Source) Get(ctx context.Context) (Token, error) {
 	return e.Token, err
 }
 
-// Renew returns another token than one that a server would not take. It asks once for
-// each: where the gateway hands out the same again, or the token is not older than a
-// minute, asking is of no use, and the result is the one that is held.
+// Renew returns another token than one that a server rejected. It asks once for each:
+// where the gateway hands out the same again, or the token is not older than a minute,
+// asking is of no use, and the result is the one that is held.
 func (s *Source) Renew(ctx context.Context, rejected Token) (Token, error) {
 	e, err := s.get(ctx, rejected.Fingerprint)
 	return e.Token, err
@@ -86,9 +90,12 @@ func (s *Source) get(ctx context.Context, rejected string) (Entry, error) {
 		if ctx.Err() == nil {
 			s.refused, s.refusedAt = err, time.Now()
 		}
+		if typed, is := errors.AsType[*Error](err); is && errors.Is(err, ErrTimedOut) && !typed.early {
+			s.unheard = unanswered{count: s.unheard.count + 1, last: time.Now()}
+		}
 		return Entry{}, err
 	}
-	s.held = e
+	s.held, s.fresh, s.unheard = e, true, unanswered{}
 	if e.Token.Fingerprint == rejected {
 		s.stuck = rejected
 	}
@@ -113,14 +120,18 @@ func (s *Source) refusal(began time.Time) error {
 	if s.refused != nil && !s.refusedAt.Before(began) {
 		return s.refused
 	}
-	return nil
+	return s.unheard.refusal(time.Now())
 }
 
 func (s *Source) ask(ctx context.Context, rejected string) (Entry, error) {
+	o := s.options
+	s.mu.Lock()
+	o.Fresh = o.Fresh && !s.fresh
+	s.mu.Unlock()
 	if s.cache != nil {
-		return s.cache.get(ctx, s.options, rejected)
+		return s.cache.get(ctx, o, rejected)
 	}
-	token, err := Get(ctx, s.options)
+	token, err := Get(ctx, o)
 	if err != nil {
 		return Entry{}, err
 	}

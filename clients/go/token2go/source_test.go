@@ -100,7 +100,7 @@ func TestTwentyThatUseASourceAtOnceShareOneAnswer(t *testing.T) {
 				return refusal, `{"secret":"x"}`
 			}
 			source := token2go.NewSource(t.Context(), p.options(), cache)
-			_, all := crowd(t, func(ctx context.Context, _ token2go.Options) (token2go.Token, error) { return source.Get(ctx) }, "")
+			_, all := concurrentCallers(t, func(ctx context.Context, _ token2go.Options) (token2go.Token, error) { return source.Get(ctx) }, "")
 			if p.asked.Load() != 1 {
 				t.Errorf("asked %d times, want once", p.asked.Load())
 			}
@@ -182,4 +182,21 @@ func TestASourceEndsWithItsContext(t *testing.T) {
 	if _, err := source.Token(); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the interrupt", err)
 	}
+}
+
+func TestSourceWaitsAfterAnUnansweredQuestion(t *testing.T) {
+	sources(t, func(t *testing.T, cache *token2go.Cache) {
+		var asked atomic.Int32
+		source := token2go.NewSource(t.Context(), token2go.Options{
+			Server: server, Timeout: 50 * time.Millisecond, Show: func(token2go.Prompt) { asked.Add(1) },
+		}, cache)
+		for range 3 {
+			if _, err := source.Get(t.Context()); !errors.Is(err, token2go.ErrTimedOut) {
+				t.Errorf("got %v, want the end of the time", err)
+			}
+		}
+		if got := asked.Load(); got != 1 {
+			t.Errorf("asked %d times, want once", got)
+		}
+	})
 }
