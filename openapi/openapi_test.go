@@ -87,18 +87,18 @@ func TestDocumentedKindsEqualProblemKinds(t *testing.T) {
 	}
 }
 
-// A response tells its kinds by the enum in its schema, and shows them by examples.
+// A response lists its kinds by the enum in its schema, and shows them by examples.
 func TestEveryKindHasExample(t *testing.T) {
-	told, shown := map[problem.Kind]bool{}, map[problem.Kind]bool{}
+	listed, shown := map[problem.Kind]bool{}, map[problem.Kind]bool{}
 	for where, response := range responses(load(t)) {
 		media := response.Content.Get(problem.MediaType)
 		if media == nil {
 			continue
 		}
 		for _, kind := range kindsOf(media.Schema.Value) {
-			told[kind] = true
+			listed[kind] = true
 			if !strings.HasSuffix(where, strconv.Itoa(kind.Status())) {
-				t.Errorf("%s tells of %s, which has status %d", where, kind, kind.Status())
+				t.Errorf("%s lists %s, which has status %d", where, kind, kind.Status())
 			}
 		}
 		for _, example := range examplesOf(media) {
@@ -106,8 +106,8 @@ func TestEveryKindHasExample(t *testing.T) {
 		}
 	}
 	for _, kind := range problem.Kinds() {
-		if !told[kind] || !shown[kind] {
-			t.Errorf("%s: told %t, shown %t, want both", kind, told[kind], shown[kind])
+		if !listed[kind] || !shown[kind] {
+			t.Errorf("%s: listed %t, shown %t, want both", kind, listed[kind], shown[kind])
 		}
 	}
 }

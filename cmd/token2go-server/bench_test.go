@@ -60,7 +60,7 @@ func BenchmarkRatio(b *testing.B) {
 // side is a server and those who ask it.
 type side struct {
 	contender
-	callers *t2gtest.Crowd
+	callers *t2gtest.Load
 }
 
 // each is the processor time of a request in microseconds, since work was taken.

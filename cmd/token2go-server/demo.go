@@ -21,7 +21,7 @@ import (
 	"github.com/token2go/token2go/internal/serve"
 )
 
-// banner stands on every page of a demo.
+// banner is on every page of a demo.
 const banner = "Pretend people, pretend tokens. Nothing here is protected."
 
 // demoPlan holds the demo command's flags.

@@ -67,7 +67,7 @@ func BenchmarkProgram(b *testing.B) {
 	b.Run("requests", func(b *testing.B) { serveShipped(b, path).exhaust(b, manyOfThem) })
 }
 
-// only reports one metric in place of the time that the measuring took.
+// only reports one metric instead of the time.
 func only(b *testing.B, value float64, unit string) {
 	b.Helper()
 	b.ReportMetric(0, "ns/op")
@@ -205,13 +205,13 @@ func (s *running) exhaust(b *testing.B, count int) {
 		{http.StatusSeeOther, numbered(flowRequest(b))},
 		{http.StatusNotFound, numbered(forwarded("/no/" + numeral(0)))},
 	}
-	crowd := s.dial(b, nil, 0)
+	load := s.dial(b, nil, 0)
 	var sizes []float64
 	const samples = 20
 	for sample := range samples {
 		errs := make([]error, callers)
 		var group sync.WaitGroup
-		for i, one := range crowd.Callers {
+		for i, one := range load.Callers {
 			group.Go(func() {
 				for n := range count / samples / callers {
 					kind := kinds[n%len(kinds)]

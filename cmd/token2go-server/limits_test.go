@@ -40,7 +40,7 @@ func TestLargeHeadersAreExplained(t *testing.T) {
 	}
 }
 
-// Each of these clients says less than a request. All wait at once, so that the test
+// Each of these clients sends less than a request. All wait at once, so that the test
 // takes as long as the longest limit.
 func TestSlowClientIsDisconnected(t *testing.T) {
 	t.Parallel()
@@ -168,7 +168,7 @@ func TestGatewayListenerAnswersOnlyPeers(t *testing.T) {
 	}
 }
 
-// net/http answers this one before any handler, unless it is told not to.
+// net/http answers this one before any handler, unless that is disabled.
 func TestOptionsAsteriskIsChecked(t *testing.T) {
 	t.Parallel()
 	h := openInstance(t, "T2G_GATEWAY_CIDRS=192.0.2.1")

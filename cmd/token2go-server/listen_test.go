@@ -62,16 +62,16 @@ func TestHealthcheckAsksEveryKindOfListener(t *testing.T) {
 	}
 }
 
-// What answers in the server's place is not the server.
+// Another server on the port is not healthy.
 func TestHealthcheckRejectsOtherServers(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger := &http.Server{Handler: http.NotFoundHandler()}
-	go func() { _ = stranger.Serve(listener) }()
-	defer stranger.Close()
+	other := &http.Server{Handler: http.NotFoundHandler()}
+	go func() { _ = other.Serve(listener) }()
+	defer other.Close()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	p := launch(t, []string{"healthcheck"}, "T2G_OPS_PORT="+port)
 	if code := p.Code(t); code != 1 || !strings.Contains(p.stderr.String(), "got status 404") {
@@ -122,7 +122,7 @@ func TestLeftOverSocketIsReplaced(t *testing.T) {
 	}
 }
 
-// Each of these finds that nobody listens, and that the file may be removed.
+// Each of these finds no listener, and that the file may be removed.
 func TestOneServerTakesLeftOverSocket(t *testing.T) {
 	t.Parallel()
 	for range 5 {

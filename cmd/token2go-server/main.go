@@ -2,7 +2,7 @@
 // who is signed in, and to that person's programs.
 //
 // Nothing is decided here: the environment becomes a configuration, that becomes a
-// server, and the server runs until it is told to stop.
+// server, and the server runs until it is stopped.
 package main
 
 import (

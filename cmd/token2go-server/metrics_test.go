@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What docs/operations.md says of the metrics is what a running server has.
+// The metrics in docs/operations.md are those of a running server.
 func TestDocumentedMetricsEqualServed(t *testing.T) {
 	t.Parallel()
 	h := openInstance(t)

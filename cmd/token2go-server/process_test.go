@@ -43,7 +43,7 @@ func launch(t testing.TB, arguments []string, environment ...string) *program {
 }
 
 // started is launch for a command that leads to the program, its standard output
-// collected where it has no other place for it.
+// collected where it has nowhere else to put it.
 func started(t testing.TB, c *exec.Cmd, environment ...string) *program {
 	t.Helper()
 	p := &program{stdout: new(process.Output), stderr: new(process.Output)}
@@ -67,7 +67,7 @@ type instance struct {
 	gateway, ops string
 }
 
-// open starts a server on ports that nobody has, and waits until it serves.
+// open starts a server on free ports, and waits until it serves.
 func openInstance(t testing.TB, environment ...string) *instance {
 	t.Helper()
 	h := &instance{program: launch(t, nil, append([]string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + process.Port(t)}, environment...)...)}
@@ -143,7 +143,7 @@ func mustGet(t testing.TB, address string, headers ...string) (status int, body 
 
 const tokenHeader = "X-Forwarded-Access-Token"
 
-// dial opens a connection that the test closes, and fails a read that nobody answers.
+// dial opens a connection that the test closes, and fails a read without an answer.
 func dial(t testing.TB, address string) net.Conn {
 	t.Helper()
 	connection, err := net.Dial("tcp", address)

@@ -83,7 +83,7 @@ func TestServerEndsWhenStdoutIsClosed(t *testing.T) {
 	}
 }
 
-// A reader that stands still, such as a terminal that is held, fills the pipe.
+// A reader that blocks, such as a terminal that is held, fills the pipe.
 func TestBlockedStdoutDoesNotPreventShutdown(t *testing.T) {
 	t.Parallel()
 	reader, writer, err := os.Pipe()

@@ -130,7 +130,7 @@ func flowRules(s settings) flow.Rules {
 	return rules
 }
 
-// logHandler writes text to a terminal and JSON elsewhere, unless told.
+// logHandler writes text to a terminal and JSON elsewhere, unless the format is set.
 func logHandler(format string, level slog.Level, stdout, lines io.Writer) slog.Handler {
 	if format == "text" || format == "" && isTerminal(stdout) {
 		return slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level})

@@ -25,7 +25,7 @@ type contender struct {
 	process int
 }
 
-func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Crowd {
+func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Load {
 	b.Helper()
 	called, err := c.call(request, status)
 	if err != nil {
@@ -35,9 +35,9 @@ func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Crowd
 	return called
 }
 
-func (c contender) call(request []byte, status int) (*t2gtest.Crowd, error) {
+func (c contender) call(request []byte, status int) (*t2gtest.Load, error) {
 	dial := func() (net.Conn, error) { return net.Dial("tcp", c.address) }
-	return t2gtest.NewCrowd(callers, dial, request, status)
+	return t2gtest.NewLoad(callers, dial, request, status)
 }
 
 // first waits for the server to listen, and returns its answer.
@@ -60,7 +60,7 @@ func (c contender) first(b *testing.B, request []byte, status int) []byte {
 	return bytes.Clone(answer)
 }
 
-func turn(b *testing.B, c *t2gtest.Crowd, length time.Duration) float64 {
+func turn(b *testing.B, c *t2gtest.Load, length time.Duration) float64 {
 	b.Helper()
 	rate, err := c.Run(length)
 	if err != nil {

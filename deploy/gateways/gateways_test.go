@@ -96,7 +96,7 @@ func (s *stand) complete(t testing.TB, environment ...string) {
 const (
 	handedOver = `"decision":"handed_over"`
 	failure    = `"level":"ERROR"`
-	lack       = `"msg":"connections are not taken"`
+	lack       = `"msg":"connections are not accepted"`
 )
 
 // prepared is a stand of which nothing runs but the authority.

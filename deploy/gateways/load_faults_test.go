@@ -54,14 +54,14 @@ func (s *stand) forwarded(b *testing.B) []byte {
 }
 
 // hold opens connections, some at a time, asks once on each and leaves them open.
-func hold(dial func() (net.Conn, error), request []byte) (*t2gtest.Crowd, error) {
+func hold(dial func() (net.Conn, error), request []byte) (*t2gtest.Load, error) {
 	var mu sync.Mutex
-	all, failed := &t2gtest.Crowd{}, error(nil)
+	all, failed := &t2gtest.Load{}, error(nil)
 	var some sync.WaitGroup
 	for range members {
 		some.Go(func() {
 			for range idlers / members {
-				c, err := t2gtest.NewCrowd(1, dial, request, http.StatusOK)
+				c, err := t2gtest.NewLoad(1, dial, request, http.StatusOK)
 				if err == nil {
 					_, err = c.Callers[0].Call()
 				}
@@ -197,6 +197,6 @@ func runsOut(b *testing.B, g gateway) {
 	s.settles(b, before)
 	s.checkRecord(b, handed, got[http.StatusOK]+1)
 	row(fmt.Sprintf("`ulimit -n %d` for the server, %d people at a time", limit, people),
-		"%d lines `connections are not taken`; %d answers 200, none else; when the crowd had gone, the next one within %v",
+		"%d lines `connections are not accepted`; %d answers 200, none else; when the crowd had gone, the next one within %v",
 		s.lines.Count(lack), got[http.StatusOK], back.Round(time.Millisecond))
 }

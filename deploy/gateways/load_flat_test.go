@@ -74,7 +74,7 @@ func (s *stand) kinds(b *testing.B) []kind {
 }
 
 // askEach has every caller ask so many requests, one kind after another.
-func askEach(crowd *t2gtest.Crowd, kinds []kind, from, each int) error {
+func askEach(crowd *t2gtest.Load, kinds []kind, from, each int) error {
 	errs := make([]error, len(crowd.Callers))
 	var callers sync.WaitGroup
 	for i, one := range crowd.Callers {

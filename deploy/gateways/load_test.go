@@ -98,9 +98,9 @@ func (s *stand) dial() (net.Conn, error) {
 }
 
 // calls connects a crowd that asks one thing.
-func calls(b *testing.B, callers int, dial func() (net.Conn, error), request []byte, status int) *t2gtest.Crowd {
+func calls(b *testing.B, callers int, dial func() (net.Conn, error), request []byte, status int) *t2gtest.Load {
 	b.Helper()
-	c, err := t2gtest.NewCrowd(callers, dial, request, status)
+	c, err := t2gtest.NewLoad(callers, dial, request, status)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func (s *stand) settles(b *testing.B, before usage) usage {
 }
 
 // delays asks one after another, and sorts how long each answer took.
-func delays(b *testing.B, c *t2gtest.Crowd, length time.Duration) (sorted []time.Duration) {
+func delays(b *testing.B, c *t2gtest.Load, length time.Duration) (sorted []time.Duration) {
 	b.Helper()
 	for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		begin := time.Now()
@@ -210,9 +210,9 @@ const (
 	turns = 60                     // is how often
 )
 
-func compare(b *testing.B, name string, s, other *stand, ours, theirs *t2gtest.Crowd) {
+func compare(b *testing.B, name string, s, other *stand, ours, theirs *t2gtest.Load) {
 	b.Helper()
-	turn := func(c *t2gtest.Crowd, length time.Duration) float64 {
+	turn := func(c *t2gtest.Load, length time.Duration) float64 {
 		rate, err := c.Run(length)
 		if err != nil {
 			b.Fatal(err)

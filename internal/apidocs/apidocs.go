@@ -2,7 +2,7 @@
 //
 // The index page is ours and holds no inline script or style, so that it runs under CSP.
 // All its addresses are relative: it reads the document at ../openapi.json and the icon at
-// ../favicon.ico, whatever prefix stands in front of Root.
+// ../favicon.ico, whatever prefix precedes Root.
 package apidocs
 
 import (

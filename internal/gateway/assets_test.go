@@ -166,7 +166,7 @@ func unpacked(t *testing.T, body string) string {
 	return text.String()
 }
 
-// TestFilesIgnoreRange: nobody loads styles in pieces, and a piece of a packed
+// TestFilesIgnoreRange: no one loads styles in parts, and a piece of a packed
 // file would be of no use.
 func TestFilesIgnoreRange(t *testing.T) {
 	t.Parallel()

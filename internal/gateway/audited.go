@@ -38,7 +38,7 @@ func (h *handOver) attributes() []slog.Attr {
 type reply func(http.ResponseWriter) error
 
 // decision decides on a hand-over and sends nothing. A reply beside an error takes the
-// place of the problem: the client is told of the refusal.
+// place of the problem: the refusal is reported to the client.
 type decision func(*http.Request, *handOver) (reply, error)
 
 // audited makes a Handler of a decision. Each decision is recorded and counted before its

@@ -74,7 +74,7 @@ func TestCheckHostAnswersOnlyListedNames(t *testing.T) {
 }
 
 // TestCheckHostRejectsReboundNames: its name leads to our address, so for the browser our
-// answers are its own. Only /health, which tells nothing, is for everyone.
+// answers are its own. Only /health, which contains nothing, is for everyone.
 func TestCheckHostRejectsReboundNames(t *testing.T) {
 	t.Parallel()
 	server := open(t, answering("localhost", "127.0.0.1", "::1"))
@@ -181,7 +181,7 @@ func TestCheckSizeExemptsStyles(t *testing.T) {
 }
 
 // TestEveryAnswerHasSecurityHeaders: the contract looks at each answer of each
-// test; this one says which policies there are.
+// test; this one lists the policies.
 func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	server := open(t)

@@ -132,7 +132,7 @@ func TestEchoRendersPage(t *testing.T) {
 	_, body = get(t, server.Visitor(), server.Direct+"/echo", person, "ada", "Accept", "text/html")
 	shown = pageIn(t, body)
 	if !strings.Contains(shown.text("chosen"), "Not found") || !strings.Contains(shown.text("verdicts"), "--pass-access-token") {
-		t.Errorf("got %q and %q, want to be told what to switch on", shown.text("chosen"), shown.text("verdicts"))
+		t.Errorf("got %q and %q, want the setting named", shown.text("chosen"), shown.text("verdicts"))
 	}
 	for _, gateway := range []string{"oauth2-proxy", "nginx", "Traefik", "Caddy", "Apache"} {
 		if !strings.Contains(shown.text("verdicts"), gateway) {
@@ -147,7 +147,7 @@ func TestEchoReportsFaults(t *testing.T) {
 	t.Parallel()
 	idToken := `{"iss":"https://id.example.org","typ":"ID","at_hash":"x","exp":` + "4102444800}"
 	for _, test := range []struct {
-		name, level, says string
+		name, level, text string
 		change            func(*gateway.Options)
 		lines             []string
 	}{
@@ -167,11 +167,11 @@ func TestEchoReportsFaults(t *testing.T) {
 			server := open(t, changes...)
 			_, body := get(t, server.Visitor(), server.Direct+"/echo", test.lines...)
 			for _, verdict := range read[echoed](t, body).Verdicts {
-				if verdict.Level == test.level && strings.Contains(verdict.Title+verdict.Text, test.says) {
+				if verdict.Level == test.level && strings.Contains(verdict.Title+verdict.Text, test.text) {
 					return
 				}
 			}
-			t.Errorf("got %s, want a finding of level %s that says %q", body, test.level, test.says)
+			t.Errorf("got %s, want a finding of level %s with %q", body, test.level, test.text)
 		})
 	}
 }

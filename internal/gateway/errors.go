@@ -72,7 +72,7 @@ func (s *Server) explain(r *http.Request, err error) *problem.Problem {
 }
 
 func unusable(err error) *problem.Problem {
-	detail := "a header holds something else in the token's place"
+	detail := "a header holds something that is no token"
 	if reason, found := errors.AsType[*token.Unusable](err); found {
 		detail = reason.Error()
 	}

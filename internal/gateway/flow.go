@@ -86,11 +86,11 @@ func (h *handOver) describe(outcome flow.Outcome) {
 	}
 }
 
-// refuse tells the client by redirect where that is possible.
+// refuse reports an error to the client by redirect where that is possible.
 func refuse(request flow.Request, err error) (reply, error) {
 	refusal, found := errors.AsType[*flow.Refusal](err)
 	if !found {
-		refusal = request.Refuse(flow.ServerError, "something went wrong inside the server; the operator's log says more")
+		refusal = request.Refuse(flow.ServerError, "something went wrong inside the server; the operator's log has the cause")
 		err = fmt.Errorf("%w: %w", refusal, err)
 	}
 	location, found := refusal.Location()

@@ -118,7 +118,7 @@ func TestFlowModeFollowsFormat(t *testing.T) {
 func posted(t testing.TB, answer reply, body, target, source string) url.Values {
 	t.Helper()
 	if answer.status != http.StatusOK || answer.header.Get("Cache-Control") != "no-store" || answer.header.Get("Referrer-Policy") != "no-referrer" {
-		t.Fatalf("got %d, %q, %q, want a page that nobody keeps: %s", answer.status, answer.header.Get("Cache-Control"), answer.header.Get("Referrer-Policy"), body)
+		t.Fatalf("got %d, %q, %q, want a page that is not stored: %s", answer.status, answer.header.Get("Cache-Control"), answer.header.Get("Referrer-Policy"), body)
 	}
 	if policy := answer.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "; form-action "+source) {
 		t.Errorf("got the policy %q, want its form to lead to %s alone", policy, source)
@@ -170,14 +170,14 @@ func decide(t testing.TB, client *http.Client, origin, body, decision string, li
 func TestFlowReportsErrorsToClient(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	for _, test := range []struct{ name, change, says string }{
+	for _, test := range []struct{ name, change, detail string }{
 		{"no key", "publicKey=", "publicKey is missing"},
 		{"no type", "publicKeyType=", "publicKeyType is missing"},
 		{"a key that is none", "publicKey=x", "publicKey: "},
-		{"a type that nobody knows", "publicKeyType=pem", "publicKeyType: "},
+		{"an unknown type", "publicKeyType=pem", "publicKeyType: "},
 		{"a key of another type", "publicKeyType=rsa2048-rfc8017-pksc1-pem", "publicKey: "},
-		{"a format that nobody knows", "format=jws", "format must be triple or jwe"},
-		{"a mode that nobody knows", "responseMode=fragment", "responseMode must be"},
+		{"an unknown format", "format=jws", "format must be triple or jwe"},
+		{"an unknown mode", "responseMode=fragment", "responseMode must be"},
 		{"a name with a line end", "client=a\nb", "client holds a character"},
 		{"a lifetime in words", "minTTL=soon", "minTTL must be"},
 		{"a lifetime of more than a day", "minTTL=86401", "86400"},
@@ -186,8 +186,8 @@ func TestFlowReportsErrorsToClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			answer, body := get(t, server.Visitor(), server.Direct+classic(t).path(test.change), with(ofAda)...)
-			if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.says) {
-				t.Errorf("got %q, want it to say %q", why, test.says)
+			if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
+				t.Errorf("got %q, want it to say %q", why, test.detail)
 			}
 		})
 	}
@@ -404,14 +404,14 @@ func TestFlowReturnsStateUnchanged(t *testing.T) {
 	}
 }
 
-// TestFlowAnswersBadTargetsWithoutRedirect: the target may belong to whoever made the link.
+// TestFlowAnswersBadTargetsWithoutRedirect: the target may belong to the author of the link.
 func TestFlowAnswersBadTargetsWithoutRedirect(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	for _, test := range []struct {
-		name, query string
-		status      int
-		kind, says  string
+		name, query  string
+		status       int
+		kind, detail string
 	}{
 		{"no target", classic(t).query("target="), 400, "invalid_request", "target is missing"},
 		{"another's name for it", classic(t).query("target=", "redirect_uri="+loopback), 400, "invalid_request", "redirect_uri"},
@@ -439,8 +439,8 @@ func TestFlowAnswersBadTargetsWithoutRedirect(t *testing.T) {
 			t.Parallel()
 			address := server.Direct + flowPath + "?" + test.query
 			answer, body := get(t, server.Visitor(), address, with(ofAda)...)
-			if got := refused(t, answer, body, test.status, test.kind); !strings.Contains(got.Detail, test.says) {
-				t.Errorf("got %q, want it to say %q", got.Detail, test.says)
+			if got := refused(t, answer, body, test.status, test.kind); !strings.Contains(got.Detail, test.detail) {
+				t.Errorf("got %q, want it to say %q", got.Detail, test.detail)
 			}
 			answer, body = get(t, server.Visitor(), address, with(ofAda, byProgram()...)...)
 			if answer.status != test.status || answer.header.Get("Location") != "" || len(pageIn(t, body).with("form")) > 0 {
@@ -454,7 +454,7 @@ func TestFlowNamesDoubledAndUnknownParameters(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	k := classic(t)
-	for _, test := range []struct{ query, says string }{
+	for _, test := range []struct{ query, detail string }{
 		{k.query() + "&state=x", "state is given more than once"},
 		{k.query() + "&publicKey=x", "publicKey is given more than once"},
 		{k.query() + "&publicKeyType=jwk", "publicKeyType is given more than once"},
@@ -468,8 +468,8 @@ func TestFlowNamesDoubledAndUnknownParameters(t *testing.T) {
 		{k.query("state=", "State=x"), "State was given, was that meant?"},
 	} {
 		answer, body := get(t, server.Visitor(), server.Direct+flowPath+"?"+test.query, with(ofAda)...)
-		if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.says) {
-			t.Errorf("got %q, want it to say %q", why, test.says)
+		if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
+			t.Errorf("got %q, want it to say %q", why, test.detail)
 		}
 	}
 }
@@ -479,8 +479,8 @@ func TestFlowReportsMissingTokenToClient(t *testing.T) {
 	server := open(t)
 	k := modern(t)
 	for _, test := range []struct {
-		name, says, kind string
-		lines            []string
+		name, detail, kind string
+		lines              []string
 	}{
 		{"none", "X-Forwarded-Access-Token", "token_not_found", nil},
 		{"a password", "the gateway sent no token", "token_not_found", []string{"Authorization", "Basic dXNlcjpwYXNz"}},
@@ -491,8 +491,8 @@ func TestFlowReportsMissingTokenToClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			answer, body := get(t, server.Visitor(), server.Direct+k.path(), test.lines...)
-			if why := turnedAway(t, answer, body, loopback, "token_not_found"); !strings.Contains(why, test.says) || strings.Contains(why, "dXNlcjpwYXNz") {
-				t.Errorf("got %q, want it to say %q", why, test.says)
+			if why := turnedAway(t, answer, body, loopback, "token_not_found"); !strings.Contains(why, test.detail) || strings.Contains(why, "dXNlcjpwYXNz") {
+				t.Errorf("got %q, want it to say %q", why, test.detail)
 			}
 			answer, body = get(t, server.Visitor(), server.Direct+k.path("target=", "responseMode=page"), test.lines...)
 			refused(t, answer, body, http.StatusUnauthorized, test.kind)
@@ -565,7 +565,7 @@ func TestFlowRejectsRequestsThatAreNoNavigation(t *testing.T) {
 				answer, body := send(t, server.Visitor(), method, server.Direct+modern(t).path(), "decision=allow", lines...)
 				refused(t, answer, body, test.status, test.kind)
 				if answer.status == 503 && answer.header.Get("Retry-After") == "" {
-					t.Error("the browser is not told to come again")
+					t.Error("the answer has no Retry-After")
 				}
 			}
 		})
@@ -588,11 +588,11 @@ func TestFlowHandsNothingOverWithoutRecord(t *testing.T) {
 		answer, body := get(t, server.Visitor(), server.Direct+address, with(ofAda)...)
 		refused(t, answer, body, http.StatusInternalServerError, "internal_error")
 		if strings.Contains(body, ofAda) || strings.Contains(body, "space left") {
-			t.Errorf("%s: the answer says too much: %s", address, body)
+			t.Errorf("%s: the answer contains too much: %s", address, body)
 		}
 	}
 	if !strings.Contains(server.Output.String(), "no space left on device") {
-		t.Error("the operator is not told why")
+		t.Error("the log has no cause")
 	}
 }
 

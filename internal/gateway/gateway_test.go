@@ -81,7 +81,7 @@ func with(accessToken string, lines ...string) []string {
 	return append([]string{"X-Forwarded-Access-Token", accessToken}, lines...)
 }
 
-// inBrowser are the headers of a page that somebody's browser opened by a link on
+// inBrowser are the headers of a page that a browser opened by a link on
 // another site, and byProgram of one that a program had it open.
 func inBrowser() []string {
 	return fetched("cross-site", "navigate", "document", "Sec-Fetch-User", "?1")
@@ -255,7 +255,7 @@ func redirected(t testing.TB, answer reply, body, target string) url.Values {
 	t.Helper()
 	location := answer.header.Get("Location")
 	if answer.status != http.StatusSeeOther || body != "" || answer.header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("got %d, %q and body %q, want a 303 that nobody keeps", answer.status, answer.header.Get("Cache-Control"), body)
+		t.Fatalf("got %d, %q and body %q, want a 303 that is not stored", answer.status, answer.header.Get("Cache-Control"), body)
 	}
 	separator := "?"
 	if strings.Contains(target, "?") {
@@ -280,7 +280,7 @@ func turnedAway(t testing.TB, answer reply, body, target, code string) string {
 		t.Errorf("got error %q (%s), want %s", got, fields.Get("error_description"), code)
 	}
 	if fields.Get("error_description") == "" {
-		t.Error("the client is not told why")
+		t.Error("the client gets no reason")
 	}
 	return fields.Get("error_description")
 }

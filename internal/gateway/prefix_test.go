@@ -73,7 +73,7 @@ func TestPrefixPrecedesEveryAddress(t *testing.T) {
 		{"the base path", []func(*gateway.Options){below("/a/t2g")}, site{prefix: "/a/t2g"}},
 		{"the gateway's header", nil, site{prefix: "/a/t2g", strips: true, lines: []string{"X-Forwarded-Prefix", "/a/t2g"}}},
 		{"the gateway's header with a slash", nil, site{prefix: "/t2g", strips: true, lines: []string{"X-Forwarded-Prefix", "/t2g/"}}},
-		{"the operator knows better than the header", []func(*gateway.Options){below("/t2g")}, site{prefix: "/t2g", lines: []string{"X-Forwarded-Prefix", "/other"}}},
+		{"the operator's prefix precedes the header's", []func(*gateway.Options){below("/t2g")}, site{prefix: "/t2g", lines: []string{"X-Forwarded-Prefix", "/other"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -230,7 +230,7 @@ func TestStripAcceptsAnotherPublicPath(t *testing.T) {
 
 var strangePrefix = regexp.MustCompile(`evil|\.\.|javascript|"/other`)
 
-// TestPrefixIgnoresMalformedHeader: it comes from whoever sent the request.
+// TestPrefixIgnoresMalformedHeader: the caller can forge it.
 func TestPrefixIgnoresMalformedHeader(t *testing.T) {
 	t.Parallel()
 	server := open(t)

@@ -11,7 +11,7 @@ func TestRefusalByRedirectIsCounted(t *testing.T) {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, body := get(t, client, server.Direct+modern(t).path())
 	if answer.status != http.StatusSeeOther {
-		t.Fatalf("got %d, want the client to be told by redirect: %s", answer.status, body)
+		t.Fatalf("got %d, want a redirect to the client: %s", answer.status, body)
 	}
 	_, metrics := get(t, client, server.Ops+"/metrics")
 	if want := `token2go_refusals_total{listener="gateway",reason="token_not_found"} 1`; !strings.Contains(metrics, want+"\n") {

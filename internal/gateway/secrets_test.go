@@ -22,35 +22,35 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-// marks are secrets by the place where they are sent: texts that occur nowhere else.
+// marks are secrets by the location where they are sent: texts that occur nowhere else.
 type marks map[string]string
 
 func newMarks() marks {
 	m := marks{}
-	for _, place := range []string{
+	for _, location := range []string{
 		"token", "second token", "claim", "password", "cookie", "query", "parameter", "target",
 		"path", "body", "header", "referrer", "method", "host", "fallback", "panic",
 	} {
-		m[place] = rand.Text() + rand.Text()
+		m[location] = rand.Text() + rand.Text()
 	}
 	return m
 }
 
 // pieces are what a text is searched for: ten characters of a mark, as it is, in small
-// letters, in hexadecimal and in base64, each with the place of the mark.
+// letters, in hexadecimal and in base64, each with the location of the mark.
 type pieces map[string]string
 
 const piece = 10
 
 func (m marks) pieces() pieces {
 	all := pieces{}
-	for place, mark := range m {
+	for location, mark := range m {
 		for i := range len(mark) - piece + 1 {
 			part := mark[i : i+piece]
 			for _, text := range []string{
 				part, strings.ToLower(part), fmt.Sprintf("%x", part), base64.RawStdEncoding.EncodeToString([]byte(part)),
 			} {
-				all[text[:piece]] = place
+				all[text[:piece]] = location
 			}
 		}
 	}
@@ -61,8 +61,8 @@ func (m marks) pieces() pieces {
 func (p pieces) in(text string) []string {
 	found := map[string]bool{}
 	for i := range len(text) - piece + 1 {
-		if place, known := p[text[i:i+piece]]; known {
-			found[place] = true
+		if location, known := p[text[i:i+piece]]; known {
+			found[location] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
@@ -101,7 +101,7 @@ func (m marks) everywhere(method, path, name string, lines ...string) marked {
 	}
 }
 
-// tokens are the ways in which a token comes, or something in its place.
+// tokens are the ways in which a token comes, or something in its location.
 func (m marks) tokens() map[string][]string {
 	return map[string][]string{
 		"a token":                {"X-Forwarded-Access-Token", m["token"]},
@@ -112,7 +112,7 @@ func (m marks) tokens() map[string][]string {
 		"a space inside":         {"Authorization", "Bearer " + m["token"] + " " + m["second token"]},
 		"not UTF-8":              {"Token", m["token"] + "\xff"},
 		"a password":             {"Authorization", "Basic " + m["password"]},
-		"a scheme nobody knows":  {"Authorization", m["password"] + " " + m["token"]},
+		"an unknown scheme":      {"Authorization", m["password"] + " " + m["token"]},
 		"a value without scheme": {"Authorization", m["token"]},
 		"a JWT":                  {"X-Access-Token", m.jwt(time.Now().Add(time.Hour))},
 		"a JWT that expired":     {"X-Access-Token", m.jwt(time.Now().Add(-time.Hour))},
@@ -187,10 +187,10 @@ func mayHold(method, path string) []string {
 	return nil
 }
 
-// TestNoSecretLeaks sends marked secrets in every place of a request to
+// TestNoSecretLeaks sends marked secrets in every location of a request to
 // every route and every refusal, and looks for them wherever the server writes: its log,
 // the record of hand-overs, the access lines, the metrics, and the answers but for the
-// one place where each belongs.
+// one location where each belongs.
 func TestNoSecretLeaks(t *testing.T) {
 	t.Parallel()
 	fallback := newMarks()
@@ -216,9 +216,9 @@ func TestNoSecretLeaks(t *testing.T) {
 			for _, one := range m.requests(t) {
 				answer, body := send(t, client, one.method, server.Direct+one.address, one.body, one.lines...)
 				statuses[answer.status]++
-				for _, place := range find.in(fmt.Sprint(answer.header) + body) {
-					if !slices.Contains(one.allowed, place) {
-						t.Fatalf("%s %s: the answer (%d) holds the secret of the %s: %v %s", one.method, one.name, answer.status, place, answer.header, body)
+				for _, location := range find.in(fmt.Sprint(answer.header) + body) {
+					if !slices.Contains(one.allowed, location) {
+						t.Fatalf("%s %s: the answer (%d) holds the secret of the %s: %v %s", one.method, one.name, answer.status, location, answer.header, body)
 					}
 				}
 			}
@@ -247,7 +247,7 @@ func searchOutput(t *testing.T, server *t2gtest.Server, find pieces) {
 	for _, path := range []string{"/metrics", "/ready", "/health"} {
 		_, body := get(t, http.DefaultClient, server.Ops+path)
 		if found := find.in(body); len(found) > 0 || body == "" {
-			t.Errorf("%s tells the secrets of %v: %s", path, found, body)
+			t.Errorf("%s contains the secrets of %v: %s", path, found, body)
 		}
 	}
 }
@@ -304,7 +304,7 @@ func TestPanicLogsNoValue(t *testing.T) {
 	}
 }
 
-// TestAbortedHandlerDropsConnection: this is how net/http wants to be told.
+// TestAbortedHandlerDropsConnection: net/http expects this panic.
 func TestAbortedHandlerDropsConnection(t *testing.T) {
 	t.Parallel()
 	server := open(t, clock(func() time.Time { panic(http.ErrAbortHandler) }))

@@ -93,16 +93,16 @@ func TestTokenRejectsUnusableValues(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	for _, test := range []struct {
-		name  string
-		lines []string
-		kind  string
-		says  string
+		name   string
+		lines  []string
+		kind   string
+		detail string
 	}{
 		{"nothing", nil, "token_not_found", "None of the headers"},
 		{"a password", []string{"Authorization", "Basic dXNlcjpwYXNz"}, "token_not_found", "Basic"},
 		{"a ticket", []string{"Authorization", "Negotiate YII="}, "token_not_found", "Negotiate"},
 		{"a digest", []string{"Authorization", `Digest username="u"`}, "token_not_found", "Digest"},
-		{"a scheme that nobody knows", []string{"Authorization", "Fancy a"}, "token_not_found", ""},
+		{"an unknown scheme", []string{"Authorization", "Fancy a"}, "token_not_found", ""},
 		{"a value without a scheme", []string{"Authorization", "a"}, "token_not_found", ""},
 		{"a scheme without a value", []string{"Authorization", "Bearer"}, "token_not_found", ""},
 		{"a hyphen for an underscore", []string{"OIDC-Access-Token", "a"}, "token_not_found", "OIDC_access_token"},
@@ -119,8 +119,8 @@ func TestTokenRejectsUnusableValues(t *testing.T) {
 			t.Parallel()
 			answer, body := get(t, server.Visitor(), server.Direct+"/token", test.lines...)
 			got := refused(t, answer, body, http.StatusUnauthorized, test.kind)
-			if !strings.Contains(got.Detail, test.says) {
-				t.Errorf("got %q, want it to say %q", got.Detail, test.says)
+			if !strings.Contains(got.Detail, test.detail) {
+				t.Errorf("got %q, want it to say %q", got.Detail, test.detail)
 			}
 			if got.Fix == "" {
 				t.Error("nothing is said of what to do about it")

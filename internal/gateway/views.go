@@ -95,7 +95,7 @@ type problemPart struct {
 	Arrived []string
 }
 
-// echoView is the doctor: what arrived, which header was taken, and what to mend.
+// echoView is the doctor: what arrived, which header was taken, and what to fix.
 type echoView struct {
 	chrome
 	Headers    []echoHeader
@@ -112,7 +112,7 @@ type echoHeader struct {
 	Values   []string
 	Note     string // what is known of it; may be empty
 	Chosen   bool   // the token was taken from it
-	Identity bool   // it says who is signed in
+	Identity bool   // it names who is signed in
 }
 
 // echoParameter is one parameter of the query, its values masked likewise.

@@ -13,7 +13,7 @@ import (
 const tick = 10 * time.Millisecond
 
 // Work is how long processors have been at work for a process, itself and the system on
-// its behalf, as Linux's /proc says.
+// its behalf, as Linux's /proc reports.
 func Work(process int) (time.Duration, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process))
 	if err != nil {

@@ -24,7 +24,7 @@ type Row struct {
 	Problem problem.Problem
 }
 
-// Find returns what the caller reads of an error. A Problem stands for itself; what no row
+// Find returns what the caller reads of an error. A Problem is returned as it is; what no row
 // explains is a failure inside, whose cause the caller does not read.
 func (e Errors) Find(r *http.Request, err error) *problem.Problem {
 	if p, found := errors.AsType[*problem.Problem](err); found {
@@ -44,7 +44,7 @@ func (e Errors) Find(r *http.Request, err error) *problem.Problem {
 	if tooLarge, found := errors.AsType[*http.MaxBytesError](err); found {
 		return &problem.Problem{Kind: problem.BodyTooLarge, Detail: "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"}
 	}
-	return &problem.Problem{Kind: problem.InternalError, Detail: "the operator's log says more"}
+	return &problem.Problem{Kind: problem.InternalError, Detail: "the operator's log has the cause"}
 }
 
 // Refusal is an error that was explained.

@@ -55,7 +55,7 @@ func Missing(t testing.TB, what string) {
 	t.Skipf("NOT TESTED: %s", what)
 }
 
-// Port finds a port that nobody has, below those that the system gives to listeners and
+// Port finds a free port, below those that the system gives to listeners and
 // connections by itself: none of them gets it before it is used.
 func Port(t testing.TB) string {
 	t.Helper()

@@ -1,6 +1,6 @@
 // Package process runs programs beside a test, and waits for what they do.
 //
-// It knows nothing of this repository, so that modules of their own share it.
+// It contains nothing of this repository, so that modules of their own share it.
 package process
 
 import (
@@ -22,7 +22,7 @@ const Soon = 90 * time.Second
 type Process struct {
 	*exec.Cmd
 
-	// Ended is closed when the process has ended, and ProcessState says how.
+	// Ended is closed when the process has ended, and ProcessState holds how.
 	Ended <-chan struct{}
 }
 
@@ -52,7 +52,7 @@ func Launch(c *exec.Cmd) (*Process, error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = c.Wait() // ProcessState says the same
+		_ = c.Wait() // ProcessState has the same
 		release()
 	}()
 	return &Process{Cmd: c, Ended: ended}, nil

@@ -23,7 +23,7 @@ func TestKillEndsProcessGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	p.Kill() // returns once nobody holds the pipe any more
+	p.Kill() // returns once the pipe is closed
 	if took := time.Since(began); took > process.Soon || p.Code(t) != -1 {
 		t.Errorf("took %v to an end with exit code %d, want all ended by a signal at once", took, p.Code(t))
 	}
@@ -45,7 +45,7 @@ func TestProcessGroupEndsWithParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	p.Kill() // returns once nobody holds the pipe any more
+	p.Kill() // returns once the pipe is closed
 	if took := time.Since(began); took > process.Soon {
 		t.Errorf("the group lived on for %v", took)
 	}

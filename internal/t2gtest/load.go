@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// Crowd asks one server over and over. It speaks HTTP/1.1 over connections of its own and
+// Load sends one server requests in a loop. It uses HTTP/1.1 over connections of its own and
 // reads no more of an answer than where it ends, so that what is measured is the server.
-type Crowd struct {
+type Load struct {
 	Callers  []*Caller
 	Answered int // requests in all
 }
 
-// NewCrowd connects as many callers as are wanted. Each will send the request and take no
+// NewLoad connects as many callers as are wanted. Each will send the request and take no
 // answer with another status.
-func NewCrowd(callers int, dial func() (net.Conn, error), request []byte, status int) (*Crowd, error) {
-	c := &Crowd{}
+func NewLoad(callers int, dial func() (net.Conn, error), request []byte, status int) (*Load, error) {
+	c := &Load{}
 	for range callers {
 		connection, err := dial()
 		if err != nil {
@@ -36,7 +36,7 @@ func NewCrowd(callers int, dial func() (net.Conn, error), request []byte, status
 }
 
 // Close closes all connections.
-func (c *Crowd) Close() {
+func (c *Load) Close() {
 	for _, one := range c.Callers {
 		_ = one.connection.Close()
 	}
@@ -44,7 +44,7 @@ func (c *Crowd) Close() {
 
 // Run asks for a slice of time and returns how many requests per second were answered.
 // Every request that was sent has its answer when Run returns.
-func (c *Crowd) Run(slice time.Duration) (float64, error) {
+func (c *Load) Run(slice time.Duration) (float64, error) {
 	counts, errs := make([]int, len(c.Callers)), make([]error, len(c.Callers))
 	var callers sync.WaitGroup
 	begin := time.Now()
@@ -102,7 +102,7 @@ func (c *Caller) Call() ([]byte, error) {
 	}
 }
 
-// isWhole reports whether a body has come to its end. Token2go tells a length; another
+// isWhole reports whether a body has come to its end. Token2go sends a length; another
 // server may send chunks.
 func isWhole(head, body []byte) (bool, error) {
 	if bytes.Contains(head, []byte("\r\nTransfer-Encoding: chunked")) {
