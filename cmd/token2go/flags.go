@@ -32,9 +32,6 @@ func (a *requestFlags) add(c *cobra.Command) {
 	f.BoolVar(&a.noCache, "no-cache", false, "ask for a new token, and keep nothing in the cache")
 	f.StringVar(&a.format, "format", "", "`FORMAT`: jwe, or triple for a token2go-server 1.0.3 (default jwe)")
 	f.StringVar(&a.client, "client", "", "`NAME` that the page shows for this program (default token2go)")
-	for _, duration := range []string{"timeout", "min-ttl", "unknown-ttl"} {
-		f.Lookup(duration).DefValue = "" // the text says it
-	}
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"jwe", "triple"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
