@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -439,4 +440,79 @@ func TestAnAnswerIsASmallForm(t *testing.T) {
 	}
 	answer, body := send(t, server.Visitor(), http.MethodPost, address+"&"+good, "", with(ofAda, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusBadRequest, "invalid_request") // an answer in the query is a link
+}
+
+// choices are the words that the second step offers.
+func (p page) choices() []string {
+	var words []string
+	for _, one := range p.with("input") {
+		if one.attributes["name"] == "word" {
+			words = append(words, one.attributes["value"])
+		}
+	}
+	return words
+}
+
+// TestWithoutScriptAllowNeedsOneOfTheWords: what the page sends without its script never
+// hands over by itself.
+func TestWithoutScriptAllowNeedsOneOfTheWords(t *testing.T) {
+	t.Parallel()
+	instance := open(t, always)
+	k := modern(t)
+	words := k.public(t).Words(someState)
+	lines := with(ofAda, fromOurPage()...)
+	_, question := get(t, instance.Visitor(), instance.Direct+k.path(), with(ofAda, byProgram()...)...)
+	for _, button := range pageIn(t, question).with("button") {
+		if got := button.attributes["value"]; got != "deny" && got != "review" {
+			t.Errorf("a button sends %q, want deny or review", got)
+		}
+	}
+	answer, step := decide(t, instance.Visitor(), instance.Direct, question, "review", lines...)
+	offered := pageIn(t, step).choices()
+	if answer.status != http.StatusOK || len(offered) != 12 {
+		t.Fatalf("got %d and the words %q, want twelve", answer.status, offered)
+	}
+	right := 0
+	for _, word := range offered {
+		send := func(v url.Values) { v.Set("decision", "word"); v.Set("word", word) }
+		answer, body := altered(t, instance, step, "", send, lines...)
+		if !slices.Contains(words[:], word) {
+			turnedAway(t, answer, body, loopback, "access_denied")
+			continue
+		}
+		right++
+		k.opens(t, redirected(t, answer, body, loopback))
+	}
+	if right != 1 || strings.Contains(step, `class="words"`) {
+		t.Errorf("got %d of the client's words to choose from, want one, and no list of all four", right)
+	}
+	answer, again := decide(t, instance.Visitor(), instance.Direct, step, "word", lines...)
+	if got := pageIn(t, again); answer.status != http.StatusOK || len(got.choices()) != 12 || got.text("notice") == "" {
+		t.Errorf("without a word: got %d and %q, want the same step and a notice", answer.status, got.text("notice"))
+	}
+}
+
+// TestQuestionHasNoAnchor: a fragment in a link finds nothing to move the focus to.
+func TestQuestionHasNoAnchor(t *testing.T) {
+	t.Parallel()
+	instance := open(t, always)
+	k := modern(t)
+	lines := with(ofAda, fromOurPage()...)
+	answer, question := get(t, instance.Visitor(), instance.Direct+k.path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
+	if got := answer.header.Get("Document-Policy"); got != "force-load-at-top" {
+		t.Errorf("got the document policy %q", got)
+	}
+	_, step := decide(t, instance.Visitor(), instance.Direct, question, "review", lines...)
+	_, paste := decide(t, instance.Visitor(), instance.Direct, question, "allow", lines...)
+	for name, body := range map[string]string{"question": question, "second step": step, "paste": paste} {
+		shown := pageIn(t, body)
+		for _, one := range shown {
+			if one.attributes["id"] != "" || one.tag == "a" && one.attributes["name"] != "" {
+				t.Errorf("%s: %s has the id %q", name, one.tag, one.attributes["id"])
+			}
+		}
+		if len(shown.with("form"))+len(shown.with("textarea")) != 1 {
+			t.Errorf("%s: got another page:\n%s", name, body)
+		}
+	}
 }

@@ -175,3 +175,33 @@ func TestEchoReportsFaults(t *testing.T) {
 		})
 	}
 }
+
+func TestAcceptChoosesPageOrJSON(t *testing.T) {
+	t.Parallel()
+	instance := open(t)
+	for _, test := range []struct {
+		accept string
+		page   bool
+	}{
+		{"text/html", true},
+		{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true},
+		{"TEXT/HTML; charset=utf-8", true},
+		{"application/json;q=0.5, text/html;q=0.5", true},
+		{"application/json;q=0.1, */*, text/html;q=0.5", true},
+		{"text/html;q=0.1, application/json", false},
+		{"text/html;q=0.1, */*", false},
+		{"text/html;q=0.9, application/problem+json", false},
+		{"text/html;q=0", false},
+		{"text/html;q=x", false},
+		{"application/json, text/html;q=0.999", false},
+		{"text/html+x", false},
+		{"*/*", false},
+		{"text/*", false},
+		{"", false},
+	} {
+		answer, _ := get(t, instance.Visitor(), instance.Direct+"/echo", with(ofAda, "Accept", test.accept)...)
+		if got := strings.HasPrefix(answer.header.Get("Content-Type"), "text/html"); got != test.page {
+			t.Errorf("%s: got a page: %t, want %t", test.accept, got, test.page)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/token2go/token2go/internal/doctor"
@@ -99,14 +100,41 @@ func refusedHere(refusal *flow.Refusal) *problem.Problem {
 	return p
 }
 
-// wantsPage reports whether the caller is a browser. Our own scripts ask for JSON.
+// wantsPage reports whether the caller names HTML and prefers it to JSON (RFC 9110,
+// section 12.5.1), as browsers do. Our own scripts ask for JSON.
 func wantsPage(r *http.Request) bool {
-	for _, accept := range r.Header["Accept"] {
-		if strings.Contains(accept, "text/html") {
-			return true
+	accept := strings.Join(r.Header["Accept"], ",")
+	html := quality(accept, "text/html")
+	json := max(quality(accept, "application/json", "application/*", "*/*"), quality(accept, problem.MediaType))
+	return html > 0 && html >= json
+}
+
+// quality returns the weight of the first of the media ranges that is listed, from 0 to 1;
+// 0 if none is.
+func quality(accept string, ranges ...string) float64 {
+	for _, wanted := range ranges {
+		for listed := range strings.SplitSeq(accept, ",") {
+			name, parameters, _ := strings.Cut(listed, ";")
+			if strings.EqualFold(strings.TrimSpace(name), wanted) {
+				return weight(parameters)
+			}
 		}
 	}
-	return false
+	return 0
+}
+
+func weight(parameters string) float64 {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil || !(q >= 0 && q <= 1) {
+				return 0
+			}
+			return q
+		}
+	}
+	return 1
 }
 
 // renderProblem answers a browser with a page and a program with JSON.

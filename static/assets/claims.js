@@ -30,7 +30,7 @@ export function drawMoments(now) {
 /** @param {import("./token.js").Held | null} held */
 function note(held) {
   if (!held?.jwt) return "This token is opaque: only the service that issued it can read it.";
-  return "Read in this browser and not verified: believe it as far as you believe your gateway.";
+  return "Read in this browser, not verified. Trust it as far as you trust your gateway.";
 }
 
 /** @param {Record<string, unknown>} claims @param {number} now */
@@ -41,7 +41,7 @@ function rows(claims, now) {
   if (rest.length > 0) {
     const items = rest.map((name) => element("code", { class: "chip" }, name));
     const list = element("dd", {}, ...apart(items));
-    made.push(element("div", { class: "wide" }, element("dt", {}, "Besides"), list));
+    made.push(element("div", { class: "wide" }, element("dt", {}, "Other claims"), list));
   }
   return made;
 }

@@ -1,8 +1,8 @@
-// Copying, with an honest word about how it went.
+// Copies text, and reports whether that worked.
 
 /**
- * What became of an attempt to copy: "copied"; "fallback", copied the old way because
- * the page is not a secure context; "refused", the browser wants a click first;
+ * What became of an attempt to copy: "copied"; "fallback", copied by selection because
+ * the page is not a secure context; "refused", the browser requires a click first;
  * "impossible".
  * @typedef {"copied" | "fallback" | "refused" | "impossible"} Outcome
  */
@@ -55,9 +55,9 @@ export function inWords(outcome, what) {
     case "copied":
       return `${what} copied.`;
     case "fallback":
-      return `${what} copied, the old way: this page is not served over https.`;
+      return `${what} copied. This page is not served over https, so an older method was used.`;
     case "refused":
-      return "Not copied: the browser wants a click on this page first. Press Copy.";
+      return "Not copied: the browser requires a click on this page first. Press Copy.";
     default:
       return "Not copied: this browser does not let the page copy. Select the text and press Ctrl+C or ⌘C.";
   }

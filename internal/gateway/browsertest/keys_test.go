@@ -68,7 +68,7 @@ func TestAKeyboardReachesAllOfThePageInOrder(t *testing.T) {
 			b.state("ready")
 			want := []string{
 				"Skip to content", "brand", "sign-out", "system", "token", "copy", "show", "reload", "delete", "auto-copy", "auto-delete",
-				"copy-fingerprint", "with-token", "url", "tab-curl", "example", "copy-snippet", "All of it", "Token", "API", "Header doctor",
+				"copy-fingerprint", "with-token", "url", "tab-curl", "example", "copy-snippet", "Header and claims as JSON", "Token", "API", "Header doctor",
 			}
 			if got := b.walk(); !slices.Equal(got, want) {
 				t.Errorf("Tab stops at %q, want %q", got, want)

@@ -173,7 +173,7 @@ func TestAutoCopySaysThatTheBrowserWantsAClick(t *testing.T) {
 	b.front(instance)
 	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
 	b.Do(chromedp.Reload())
-	b.says("#status", "Not copied: the browser wants a click on this page first.")
+	b.says("#status", "Not copied: the browser requires a click on this page first.")
 	if eval[bool](b, `"done" in document.getElementById("copy").dataset`) {
 		t.Error("the button says that it has copied")
 	}
@@ -365,7 +365,7 @@ func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Click("#copy")
-	b.says("#status", "Token copied, the old way: this page is not served over https.")
+	b.says("#status", "Token copied. This page is not served over https")
 	b.Visit(instance.Direct + "/health") // a secure context, which may read the clipboard
 	if got := b.pasted(); got != "a.token-to.copy" {
 		t.Errorf("the clipboard holds %q, want the token", got)
