@@ -60,6 +60,28 @@ func TestApache(t *testing.T) {
 	t.Run("nobody hands a token in from outside", s.believesNoClient)
 }
 
+// A triple comes in the address of a redirect, and Apache refuses response headers of more
+// than 8 KB unless responsefieldsize is raised.
+func TestApachePassesTripleOfLongToken(t *testing.T) {
+	triple := client{"token2go get --format triple", false, func(t testing.TB) *exec.Cmd {
+		return exec.Command(built(t, "token2go"), "get", "--format", "triple", address)
+	}}
+	t.Run("as the recipe has it", func(t *testing.T) {
+		stands(t, apache(), read(t, apacheRecipe))
+		b, p := signedIn(t, grace), triple.start(t)
+		b.visit(p.address())
+		if token := p.token(); len(token) <= 8<<10 || accepts(t, token) != grace.name {
+			t.Errorf("the program got a token of %d bytes, want more than 8 KB of %s", len(token), grace.name)
+		}
+	})
+	t.Run("not without responsefieldsize", func(t *testing.T) {
+		stands(t, apache(" responsefieldsize=32768", ""), read(t, apacheRecipe))
+		b, p := signedIn(t, grace), triple.start(t)
+		b.visit(p.address())
+		b.until("document.title.startsWith('502')")
+	})
+}
+
 func TestApacheRenewsTheToken(t *testing.T) {
 	stands(t, apache("OIDCClientID            token2go", "OIDCClientID            hasty"), read(t, apacheRecipe)).renewal(t)
 }
