@@ -25,7 +25,7 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /out/token2go-server /usr/bin/token2go-server
 COPY LICENSE /usr/share/doc/token2go-server/LICENSE
 # In a container the gateway is never on the same loopback, unless it is a side-car: that
-# deployment takes the gateway door back to 127.0.0.1. The ops door stays there.
+# deployment sets the gateway listener back to 127.0.0.1. The ops listener stays there.
 ENV T2G_SERVER_HOST=0.0.0.0
 EXPOSE 8080
 USER 65532:65532

@@ -21,7 +21,7 @@ import (
 // series are the metrics of a server: name, label, and the values that were seen.
 type series map[string]map[string][]string
 
-// observe runs a server, brings about what the alerts are for, and reads its ops door.
+// observe runs a server, causes what the alerts are for, and reads its ops listener.
 func observe(t testing.TB) series {
 	t.Helper()
 	gateway, ops := process.Port(t), process.Port(t)
@@ -45,7 +45,7 @@ func observe(t testing.TB) series {
 	ask(header, "a-token-for-the-metrics") // handed over
 	ask(header, "two,tokens")              // cannot be used
 	ask("X-Nothing", "here")               // no token
-	ask("Host", "stranger.example.org")    // not for us
+	ask("Host", "other.example.org")       // not for us
 	seen := scrape(t, ops)
 	stop()
 
@@ -61,7 +61,7 @@ func observe(t testing.TB) series {
 	stop()
 
 	stop = serve(t, gateway, ops, "T2G_GATEWAY_CIDRS=192.0.2.0/24")
-	ask("X-Nothing", "here") // from nobody's gateway
+	ask("X-Nothing", "here") // without a gateway
 	for _, value := range scrape(t, ops)["token2go_refusals_total"]["reason"] {
 		seen.add("token2go_refusals_total", "reason", value)
 	}

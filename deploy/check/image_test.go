@@ -102,7 +102,7 @@ func unpack(t testing.TB) *image {
 	return i
 }
 
-// build runs what the first stage runs and returns a folder that stands for its root.
+// build runs what the first stage runs and returns a folder that is its root.
 func build(t testing.TB, stage instructions.Stage) string {
 	t.Helper()
 	root := t.TempDir()
@@ -353,7 +353,7 @@ func ask(t testing.TB, address, path string) int {
 	return answer.StatusCode
 }
 
-// Variables by which this program, run again, is told to enter the image.
+// Variables that make this program, run again, enter the image.
 const (
 	inImage = "TOKEN2GO_TEST_IMAGE_ROOT"
 	asUser  = "TOKEN2GO_TEST_IMAGE_USER"
@@ -391,7 +391,7 @@ func enter() {
 	must("root", unix.Chroot(root))
 	must("folder", unix.Chdir("/"))
 	for power := uintptr(0); unix.Prctl(unix.PR_CAPBSET_DROP, power, 0, 0, 0) == nil; power++ {
-		continue // until the kernel knows no such power
+		continue // until the kernel has no such capability
 	}
 	must("no new powers", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	must("groups", unix.Setgroups(nil))

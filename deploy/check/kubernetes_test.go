@@ -28,7 +28,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// The server's port that nobody but the gateway may reach, and the one for operators.
+// The server's port that only the gateway may reach, and the one for operators.
 const (
 	gatewayPort = 8080
 	opsPort     = 8082
@@ -119,7 +119,7 @@ func container(t testing.TB, pod core.PodTemplateSpec, name string) core.Contain
 	return core.Container{}
 }
 
-// environment is that of a container, as far as it stands in the manifest.
+// environment is that of a container, as far as the manifest gives it.
 func environment(c core.Container) (pairs []string) {
 	for _, variable := range c.Env {
 		if variable.ValueFrom == nil {
@@ -167,10 +167,10 @@ func (c *cluster) checkPod(t *testing.T, sidecar bool) {
 		want = "127.0.0.1"
 	}
 	if got := config["T2G_SERVER_HOST"]; got != want {
-		t.Errorf("the gateway door listens on %s, want %s", got, want)
+		t.Errorf("the gateway listener is on %s, want %s", got, want)
 	}
 	if got := config["T2G_OPS_HOST"]; got != "0.0.0.0" {
-		t.Errorf("the ops door listens on %s, where neither the kubelet nor Prometheus comes", got)
+		t.Errorf("the ops listener is on %s, where neither the kubelet nor Prometheus can reach it", got)
 	}
 	if got := config["T2G_TOKEN_HEADER_NAMES"]; strings.Contains(got, ",") || got == "" {
 		t.Errorf("tokens are taken from %s, want one header that the gateway sets", got)
@@ -233,7 +233,7 @@ func checkPowers(t *testing.T, pod core.PodTemplateSpec) {
 	}
 }
 
-// checkEnd holds that nobody is killed before having drained, and that the server
+// checkEnd checks that no container is killed before it has drained, and that the server
 // outlives the gateway in front of it.
 func checkEnd(t *testing.T, pod core.PodTemplateSpec, config map[string]string, sidecar bool) {
 	drain, shutdown := duration(t, config["T2G_DRAIN_DELAY"]), duration(t, config["T2G_SHUTDOWN_TIMEOUT"])
@@ -266,7 +266,7 @@ func duration(t testing.TB, text string) time.Duration {
 }
 
 // checkWays holds that everything which selects the pod selects it by labels that it has,
-// that nothing but the gateway leads to the gateway door, and that the named ports exist.
+// that nothing but the gateway leads to the gateway listener, and that the named ports exist.
 func (c *cluster) checkWays(t *testing.T, sidecar bool) {
 	pod := c.pod(t)
 	labels := pod.Labels
@@ -315,7 +315,7 @@ func (c *cluster) checkWays(t *testing.T, sidecar bool) {
 		fits("pod monitor", monitor.Spec.Selector.MatchLabels)
 		for _, end := range monitor.Spec.PodMetricsEndpoints {
 			if end.Port == nil || ports[*end.Port] != opsPort || end.Path != "/metrics" {
-				t.Errorf("the pod monitor reads %+v, want /metrics at the ops door", end)
+				t.Errorf("the pod monitor reads %+v, want /metrics at the ops listener", end)
 			}
 		}
 	}
@@ -339,7 +339,7 @@ func checkPolicy(t *testing.T, p networking.NetworkPolicy, ports map[string]int3
 		}
 	}
 	if !reached[opsPort] || len(reached) < 2 {
-		t.Errorf("got ports %v let in, want the gateway's and the ops door's", reached)
+		t.Errorf("got ports %v let in, want the gateway's and the ops listener's", reached)
 	}
 }
 

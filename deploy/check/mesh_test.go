@@ -82,7 +82,7 @@ func TestTheRecipeForIstioIsWhatItTakes(t *testing.T) {
 		t.Error(err)
 	}
 	if !bytes.Contains(found[1], []byte(`hosts: [token.example.org, "token.example.org:*"]`)) {
-		t.Error("whoever adds a port to the host's name is not asked for a session")
+		t.Error("with a port after the host's name, no session is asked for")
 	}
 	kinds := map[string]int{}
 	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(found[1])))

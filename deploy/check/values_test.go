@@ -60,8 +60,8 @@ func TestTheChartLeadsNobodyPastTheGateway(t *testing.T) {
 	const elsewhere = "publicURL: https://token.example.org\ngateway: {enabled: false}\n" +
 		"networkPolicy: {gatewayFrom: [{podSelector: {matchLabels: {app: gateway}}}]}\n"
 	for _, test := range []struct{ name, values, want string }{
-		{"an ingress that asks nobody", elsewhere + "ingress: {enabled: true}", "ingress.annotations"},
-		{"a door on every interface", needed + "env: {T2G_SERVER_HOST: 0.0.0.0}", "T2G_SERVER_HOST"},
+		{"an ingress without authentication", elsewhere + "ingress: {enabled: true}", "ingress.annotations"},
+		{"a listener on every interface", needed + "env: {T2G_SERVER_HOST: 0.0.0.0}", "T2G_SERVER_HOST"},
 		{"other headers beside the value for them", needed + "env: {T2G_TOKEN_HEADER_NAMES: Token}", "T2G_TOKEN_HEADER_NAMES"},
 		{"a name from any header", needed + "identityHeaders: []", "identityHeaders"},
 		{"a path, which oauth2-proxy would not know", strings.Replace(needed, "token.example.org", "example.org/token", 1), "publicURL"},

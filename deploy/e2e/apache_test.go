@@ -57,7 +57,7 @@ func TestApache(t *testing.T) {
 	recipe := read(t, apacheRecipe)
 	stands(t, apache(), recipe).suite(t)
 	s := stands(t, apache(), recipe, everyHeader())
-	t.Run("nobody hands a token in from outside", s.believesNoClient)
+	t.Run("no client hands in a token of its own", s.believesNoClient)
 }
 
 // A triple comes in the address of a redirect, and Apache refuses response headers of more
@@ -86,7 +86,7 @@ func TestApacheRenewsTheToken(t *testing.T) {
 	stands(t, apache("OIDCClientID            token2go", "OIDCClientID            hasty"), read(t, apacheRecipe)).renewal(t)
 }
 
-// A server that looks at a header which nobody guards hands out what a client made up.
+// A server that reads a header which the gateway does not guard hands out a forged token.
 func TestApacheUnguardedIsFoundByTheDoctor(t *testing.T) {
 	recipe := read(t, apacheRecipe)
 	stands(t, apache("RequestHeader unset X-Forwarded-Access-Token early\n", ""), recipe,

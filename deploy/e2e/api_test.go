@@ -77,7 +77,7 @@ func TestAnAPIChecksTheTokenItself(t *testing.T) {
 			}
 		})
 	}
-	t.Run("nobody is told more without a token", func(t *testing.T) {
+	t.Run("no more is answered without a token", func(t *testing.T) {
 		if got := curl(t, "https://api.example.org/things"); got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") != "Bearer" {
 			t.Errorf("got %d, %q", got.status, got.header)
 		}

@@ -96,7 +96,7 @@ func TestGatewaysThatAskOAuth2Proxy(t *testing.T) {
 			recipe := read(t, a.recipe)
 			stands(t, a.with(), recipe).suite(t)
 			s := stands(t, a.with(), recipe, everyHeader())
-			t.Run("nobody hands a token in from outside", s.believesNoClient)
+			t.Run("no client hands in a token of its own", s.believesNoClient)
 			t.Run("the sign-in's answers hold no token", s.hidesTheToken)
 		})
 	}

@@ -22,7 +22,7 @@ func open(t testing.TB) *tab {
 	t.Helper()
 	return &tab{t: t, Tab: chromium.Open(t, map[string]any{
 		"proxy-server": world(t).proxy,
-		// The certificate of the names is nobody's whom a browser trusts.
+		// A browser does not trust the certificate of the names.
 		"ignore-certificate-errors": true,
 	})}
 }

@@ -44,8 +44,7 @@ func clients() []client {
 	}
 }
 
-// start starts the program in a home of its own. Its browser writes down what it is told
-// to open, for a tab of the test to go there.
+// start starts the program in a home of its own. Its browser writes down what it is to open, for a tab of the test to go there.
 func (c client) start(t testing.TB) *program {
 	t.Helper()
 	home := t.TempDir()
@@ -87,7 +86,7 @@ func (p *program) address() string {
 
 var links = regexp.MustCompile(regexp.QuoteMeta(address) + `/flow/redirect/token\?\S+\s`)
 
-// link is the same address as it stands at the gateway, which another site can know.
+// link is the same address at the gateway, which another site can know.
 func (p *program) link() string {
 	p.t.Helper()
 	found := p.address()

@@ -1,7 +1,7 @@
 // Package e2e_test uses Token2go as people do: behind a real gateway, with Keycloak as the
 // identity provider, a Chromium that signs in at Keycloak's form, and the client programs.
 //
-// Everything goes by the names that the recipes speak of. A proxy on this computer leads
+// Everything uses the names in the recipes. A proxy on this computer leads
 // the browser and the client programs from those names to the processes that are tested.
 //
 // It is a module of its own, so that neither the server nor `go test ./...` needs any of it.
@@ -94,7 +94,7 @@ func listen() (net.Listener, error) {
 	return new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 }
 
-// free is an address that nobody listens at.
+// free is an address at which nothing listens.
 func free(t testing.TB) string {
 	t.Helper()
 	return "127.0.0.1:" + process.Port(t)

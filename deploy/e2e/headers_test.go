@@ -34,7 +34,7 @@ func TestOAuth2ProxyWithTheAlphaConfiguration(t *testing.T) {
 	recipe := read(t, oauth2ProxyRecipe)
 	s := stands(t, alpha(), recipe)
 	s.suite(t)
-	t.Run("nobody hands in what the recipe names", func(t *testing.T) {
+	t.Run("no client hands in what the recipe names", func(t *testing.T) {
 		b := signedIn(t, ada)
 		want := b.token()
 		for _, name := range []string{"X-Forwarded-Access-Token", "X_Forwarded_Access_Token"} {
@@ -132,12 +132,12 @@ func TestOAuth2ProxyThatSkipsARoute(t *testing.T) {
 	stands(t, direct("--pass-access-token", "--pass-access-token --skip-auth-route=^/(token|echo)"), read(t, oauth2ProxyRecipe),
 		"T2G_TOKEN_HEADER_NAMES=X-Access-Token,X-Forwarded-Access-Token")
 	if status, body := ask(t, "/token", "X-Forwarded-Access-Token", "spoof"); strings.Contains(body, "spoof") {
-		t.Errorf("got %d with what anybody sent: %.300s", status, body)
+		t.Errorf("got %d with what a client sent: %.300s", status, body)
 	}
 	if status, body := ask(t, "/token", "X-Access-Token", "spoof"); status != http.StatusOK || !strings.Contains(body, "spoof") {
 		t.Fatalf("got %d: this gateway does not let the header through: %.300s", status, body)
 	}
-	// Without a session nothing tells the doctor which gateway it is; with one it knows.
+	// Without a session the doctor cannot recognise the gateway; with one it does.
 	if got := signedIn(t, ada).echo("X-Access-Token", "spoof"); !got.says("warn", madeUp) {
 		t.Errorf("the doctor does not warn: %+v", got.Verdicts)
 	}

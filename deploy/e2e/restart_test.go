@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A program waits, and its person stands before Keycloak's form, when oauth2-proxy goes
+// A program waits, and its person sees Keycloak's form, when oauth2-proxy goes
 // down. It forgets nothing: what it has to know is in the browser's cookies.
 func TestOAuth2ProxyIsKilledWhileAProgramWaits(t *testing.T) {
 	oauth2Proxy(t)

@@ -14,18 +14,18 @@ func (s *stand) suite(t *testing.T) {
 	if !t.Run("a person signs in at Keycloak and sees the page", s.showsThePage) {
 		return // everything else would wait in vain
 	}
-	t.Run("a script without a session is told so", s.tellsScripts)
+	t.Run("a script without a session gets 401", s.refusesScripts)
 	t.Run("Keycloak accepts the token of the page", s.handsOver)
 	t.Run("an access token of more than 8 KB is handed over", s.handsOverALongOne)
 	t.Run("the doctor names the header", s.namesTheHeader)
 	t.Run("the gateway names the person, once in each header", s.namesThePerson)
-	t.Run("nobody chooses the name that is put on record", s.namesNobodyElse)
+	t.Run("no client chooses the name that is logged", s.namesNobodyElse)
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Run("gets the token through a browser that signs in on the way", func(t *testing.T) { s.fresh(t, c) })
 			t.Run("gets the token through a browser that is signed in", func(t *testing.T) { s.known(t, c) })
 			t.Run("gets it through a link on another site once the person allows it", func(t *testing.T) { s.linked(t, c) })
-			t.Run("is told when the person denies it", func(t *testing.T) { s.denied(t, c) })
+			t.Run("ends with a refusal when the person denies it", func(t *testing.T) { s.denied(t, c) })
 		})
 	}
 	t.Run("two programs that start at once both get a token", s.twoAtOnce)
@@ -47,7 +47,7 @@ func (s *stand) showsThePage(t *testing.T) {
 	}
 }
 
-func (s *stand) tellsScripts(t *testing.T) {
+func (s *stand) refusesScripts(t *testing.T) {
 	if status, body := ask(t, "/token", "Accept", "application/json"); status != http.StatusUnauthorized {
 		t.Errorf("got %d, want 401: %.300s", status, body)
 	}
@@ -66,7 +66,7 @@ func (s *stand) handsOver(t *testing.T) {
 		t.Errorf("the token came in %s, want %s", got.Header, s.header)
 	}
 	if got.Expires == "" {
-		t.Error("nobody is told when the token expires")
+		t.Error("got a token without an expiry")
 	}
 }
 
@@ -114,7 +114,7 @@ func (s *stand) namesThePerson(t *testing.T) {
 	}
 }
 
-// nameHeaders are the headers in which a server looks for a person's name unless told.
+// nameHeaders are the headers in which a server looks for a person's name by default.
 func nameHeaders() []string {
 	return []string{
 		"X-Forwarded-Preferred-Username", "X-Forwarded-Email", "X-Forwarded-User",
@@ -133,7 +133,7 @@ func (s *stand) namesNobodyElse(t *testing.T) {
 			b.token(sent, made)
 			page := b.fetch("/", "accept", "text/html", sent, made)
 			if page.Status != http.StatusOK || !strings.Contains(page.Body, `<b id="person">`+ada.name) || strings.Contains(page.Body, made) {
-				t.Errorf("%s: got %d, want a page that knows %s and nobody else", sent, page.Status, ada.name)
+				t.Errorf("%s: got %d, want a page that names %s alone", sent, page.Status, ada.name)
 			}
 		}
 	}
@@ -154,7 +154,7 @@ func spellings(name string) []string {
 	return slices.Compact(list)
 }
 
-// tokenHeaders are the headers in which a server looks for a token unless told.
+// tokenHeaders are the headers in which a server looks for a token by default.
 func tokenHeaders() []string {
 	return []string{
 		"X-Forwarded-Access-Token", "X-Auth-Request-Access-Token", "X-Access-Token", "OIDC_access_token",
@@ -194,7 +194,7 @@ func (s *stand) fresh(t *testing.T, c client) {
 	s.got(t, b, p)
 }
 
-// known is the everyday way: nobody is asked anything.
+// known is the usual way: no question is asked.
 func (s *stand) known(t *testing.T, c client) {
 	b := signedIn(t, ada)
 	p := c.start(t)

@@ -63,7 +63,7 @@ func deviceFlow(t *testing.T) {
 	b.until("location.pathname.endsWith('/device/status')")
 	token := granted(t, "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", "desk", "device_code", begun.Code).Access
 	if got := sees(t, curl(t, append(bearer(token), things)...).body).Get("OIDC_CLAIM_preferred_username"); got != ada.name {
-		t.Errorf("the app is told that it is %q", got)
+		t.Errorf("the app gets the name %q", got)
 	}
 }
 
@@ -88,7 +88,7 @@ func apacheCookie(t *testing.T) {
 	}
 }
 
-// Apache tells a page's script by what the browser says of it, and curl by nothing.
+// Apache recognises a page's script by the headers that the browser adds; curl sends none.
 func TestApacheTellsScriptsOfAPage(t *testing.T) {
 	stands(t, apache(), read(t, apacheRecipe))
 	b := open(t)
@@ -109,7 +109,7 @@ func TestApacheTakesTokensAtOnePathAlone(t *testing.T) {
 	good := granted(t, ofAda("token2go")...).Access
 	const there = "https://app.example.org/api/things"
 	if got := sees(t, curl(t, append(bearer(good), there)...).body).Get("OIDC_CLAIM_preferred_username"); got != ada.name {
-		t.Errorf("the app is told that it is %q", got)
+		t.Errorf("the app gets the name %q", got)
 	}
 	for _, refused := range [][]string{append(bearer(ended(t)), there), {there}, slices.Concat(bearer(good), asScript(), []string{things})} {
 		if got := curl(t, refused...); got.status != http.StatusUnauthorized {

@@ -42,7 +42,7 @@ func (a asking) withApp(authority func(t testing.TB, s *stand, at string)) gatew
 	}}
 }
 
-// entrance is what the app is told behind that gateway.
+// entrance is what the app gets behind that gateway.
 func (a asking) entrance() entrance {
 	if a.name == "nginx" {
 		return entrance{name: "X-User", mail: "X-Email", token: "Authorization", refuses: http.StatusUnauthorized, tells: true, idTokens: true}
@@ -68,7 +68,7 @@ func TestGatewaysThatAskOAuth2ProxyLetTokensIn(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			stands(t, a.withApp(a.asked()), read(t, a.recipe))
 			a.entrance().suite(t)
-			t.Run("Token2go hands whoever brings a token that one and no other", func(t *testing.T) {
+			t.Run("Token2go returns the token that a caller brings and no other", func(t *testing.T) {
 				var got handed
 				token := granted(t, ofAda("token2go")...).Access
 				decode(t, curl(t, append(bearer(token), address+"/token")...).body, &got)
@@ -81,7 +81,7 @@ func TestGatewaysThatAskOAuth2ProxyLetTokensIn(t *testing.T) {
 }
 
 // takesTokens is an authority in oauth2-proxy's place where that is not to be had: it
-// answers to tokens at the same path with the same headers, and knows no sessions.
+// answers to tokens at the same path with the same headers, and has no sessions.
 func takesTokens(t testing.TB, _ *stand, at string) {
 	t.Helper()
 	client := world(t).script()
@@ -194,7 +194,7 @@ func (b *tab) leavesKeycloak() {
 }
 
 // oauth2-proxy keeps a session nowhere but in the cookie, so that signing out
-// takes it from the browser and from nobody who has a copy.
+// takes it from the browser and from no one with a copy.
 func TestACopiedCookieOfOAuth2ProxyOutlivesSigningOut(t *testing.T) {
 	oauth2Proxy(t)
 	a := askings()[0]

@@ -216,7 +216,7 @@ func sees(t testing.TB, body string) (header http.Header) {
 	return header
 }
 
-// entrance is how an app behind a gateway is told of somebody who brings a token.
+// entrance is what an app behind a gateway gets when a caller brings a token.
 type entrance struct {
 	name     string // header that says who it is
 	mail     string // header that says their address, where there is one
@@ -258,7 +258,7 @@ func (e entrance) suite(t *testing.T) {
 
 // tokens is what can be asked without a session.
 func (e entrance) tokens(t *testing.T, good string) {
-	t.Run("nobody makes up who they are", func(t *testing.T) {
+	t.Run("no client forges a name", func(t *testing.T) {
 		made := []string{"-H", e.name + ": eve", "-H", e.mail + ": eve@example.org", things}
 		if e.token != "Authorization" {
 			made = append(made, "-H", e.token+": made-up")
@@ -284,7 +284,7 @@ func (e entrance) tokens(t *testing.T, good string) {
 	t.Run("a program gets in with an account of its own", func(t *testing.T) {
 		got := sees(t, curl(t, append(bearer(ofNightly(t, "profile")), things)...).body)
 		if who := got.Get(e.name); who != "service-account-nightly" {
-			t.Errorf("the app is told that it is %q: %v", who, got)
+			t.Errorf("the app gets the name %q: %v", who, got)
 		}
 	})
 	t.Run("who has neither is led to the sign-in", func(t *testing.T) {
@@ -296,7 +296,7 @@ func (e entrance) tokens(t *testing.T, good string) {
 	})
 }
 
-// refusesIt sends a token as curl does by itself, and as a script that wants to be told.
+// refusesIt sends a token as curl does by itself, and as a script that asks for 401.
 func (e entrance) refusesIt(t *testing.T, token string) {
 	t.Helper()
 	got := curl(t, append(bearer(token), things)...)
@@ -315,10 +315,10 @@ func (e entrance) refusesIt(t *testing.T, token string) {
 func (e entrance) knows(t *testing.T, who person, header http.Header) {
 	t.Helper()
 	if got := header.Values(e.name); len(got) != 1 || got[0] != who.name {
-		t.Errorf("the app is told that it is %q: %v", got, header)
+		t.Errorf("the app gets the name %q: %v", got, header)
 	}
 	if got := header.Get(e.mail); e.mail != "" && got != who.email {
-		t.Errorf("the app is told that their address is %q", got)
+		t.Errorf("the app gets the address %q", got)
 	}
 	token := strings.TrimPrefix(header.Get(e.token), "Bearer ")
 	if token == "" || accepts(t, token) != who.name {
@@ -326,7 +326,7 @@ func (e entrance) knows(t *testing.T, who person, header http.Header) {
 	}
 }
 
-// asScript are curl's arguments for being told of an error rather than led to a page.
+// asScript are curl's arguments for an error rather than a page.
 func asScript() []string { return []string{"-H", "Accept: application/json"} }
 
 // cookies are curl's arguments for sending the cookies that the browser would send.

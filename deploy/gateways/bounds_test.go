@@ -14,14 +14,14 @@ func TestEveryRecipeKeepsTokenAndNameInBounds(t *testing.T) {
 	for _, g := range gateways() {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t, g)
-			t.Run("nobody chooses the name that is put on record", s.namesNobodyElse)
+			t.Run("no client chooses the name that is logged", s.namesNobodyElse)
 			t.Run("the sign-in's answers hold no token", s.hidesTheToken)
 		})
 	}
 }
 
 // A recipe that names the header of the token names those of the person, too: of the
-// default ones, most can be sent by anybody.
+// default ones, most can be sent by any client.
 func TestEveryRecipeSaysWhoNamesThePerson(t *testing.T) {
 	recipes := 0
 	for _, pattern := range []string{"*/*.md", "*/*.conf", "*/*.yaml", "*/Caddyfile"} {
@@ -49,7 +49,7 @@ func TestEveryRecipeSaysWhoNamesThePerson(t *testing.T) {
 }
 
 // namesNobodyElse sends a made-up name in every header in which the server looks for one
-// unless told, in every spelling that some program takes for the same.
+// by default, in every spelling that some program takes for the same.
 func (s *stand) namesNobodyElse(t *testing.T) {
 	client := s.signedIn(t)
 	for _, name := range identityHeaders(t) {
@@ -67,7 +67,7 @@ func (s *stand) namesNobodyElse(t *testing.T) {
 	}
 }
 
-// identityHeaders are those that a server looks at unless told.
+// identityHeaders are those that a server looks at by default.
 func identityHeaders(t *testing.T) []string {
 	t.Helper()
 	config := exec.Command(server(t), "config")
@@ -84,8 +84,8 @@ func identityHeaders(t *testing.T) []string {
 	return strings.Split(names, ",")
 }
 
-// hidesTheToken asks the authority's own addresses, as whoever has the session can: what
-// it tells the gateway of the token is not for them.
+// hidesTheToken asks the authority's own addresses, as anyone with the session can: what
+// they tell the gateway of the token is not for them.
 func (s *stand) hidesTheToken(t *testing.T) {
 	client := s.signedIn(t)
 	token := s.token(t, client).Secret

@@ -65,7 +65,7 @@ func jumping(b *testing.B) (path string) {
 	return path
 }
 
-// jumps lets a crowd ask while the server's clock jumps. All get their answers, on
+// jumps makes callers ask while the server's clock jumps. All get their answers, on
 // connections that none closes; only tokens look older or newer than they are.
 func jumps(b *testing.B, g gateway) {
 	if g.name == "oauth2-proxy" {
@@ -74,7 +74,7 @@ func jumps(b *testing.B, g gateway) {
 	variant := jumping(b)
 	s := open(b, g)
 	client, flow := s.signedIn(b), sealedFor(b)
-	crowd := calls(b, members, s.dial, tokenAsked("/token", s.session(b)), http.StatusOK)
+	callers := calls(b, members, s.dial, tokenAsked("/token", s.session(b)), http.StatusOK)
 	forwarded := s.forwarded(b)
 	s.variant = variant
 	_ = s.running.server.Process.Kill()
@@ -87,7 +87,7 @@ func jumps(b *testing.B, g gateway) {
 	}
 	handed := 1
 	for i, says := range []string{"payload=", "error=token_expiring", "payload=", "payload="} {
-		if _, err := crowd.Run(time.Until(begin.Add(time.Duration(i)*phase + phase/2))); err != nil {
+		if _, err := callers.Run(time.Until(begin.Add(time.Duration(i)*phase + phase/2))); err != nil {
 			b.Fatalf("phase %d: %v", i, err)
 		}
 		answer, content := get(b, client, flow)
@@ -102,9 +102,9 @@ func jumps(b *testing.B, g gateway) {
 	if _, err := still.Callers[0].Call(); err != nil {
 		b.Errorf("a connection that was there before: %v", err)
 	}
-	s.checkRecord(b, before, crowd.Answered+handed+1)
+	s.checkRecord(b, before, callers.Answered+handed+1)
 	s.complains(b)
 	row("the server's clock jumps an hour ahead, two hours back and an hour ahead, under load",
 		"%d answers of `/token`, all 200 and on record, on connections kept throughout; the flow says `token_expiring` while it is ahead, and goes on otherwise",
-		crowd.Answered)
+		callers.Answered)
 }

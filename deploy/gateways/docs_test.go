@@ -84,7 +84,7 @@ func TestTheFlagsOfThePageAreInTheRecipes(t *testing.T) {
 		}
 		for _, flag := range found {
 			if !strings.Contains(string(recipe), flag) {
-				t.Errorf("%s does not speak of %s", path, flag)
+				t.Errorf("%s does not mention %s", path, flag)
 			}
 		}
 	}

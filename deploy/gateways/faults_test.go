@@ -19,14 +19,14 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// TestFaultsOfTheChainLoseNothing stands behind nginx, and prints with -v what it has seen.
+// TestFaultsOfTheChainLoseNothing runs behind nginx, and prints with -v what it has seen.
 // Clients, gateway, authority and server share one computer, so its rates are those of the
 // whole chain.
 func TestFaultsOfTheChainLoseNothing(t *testing.T) {
 	s := open(t, gateways()[0], "T2G_DRAIN_DELAY=3s")
 	client, flow := kept(s.signedIn(t), members), sealedFor(t)
-	t.Run("a crowd is served at /token", func(t *testing.T) { s.servesACrowd(t, client, "/token", http.StatusOK) })
-	t.Run("a crowd is served by the flow", func(t *testing.T) { s.servesACrowd(t, client, flow, http.StatusSeeOther) })
+	t.Run("concurrent callers are served at /token", func(t *testing.T) { s.servesConcurrentCallers(t, client, "/token", http.StatusOK) })
+	t.Run("concurrent callers are served by the flow", func(t *testing.T) { s.servesConcurrentCallers(t, client, flow, http.StatusSeeOther) })
 	again := func() { s.begin(t) } // until the end of all
 	t.Run("the gateway is killed and comes back", func(t *testing.T) { t.Log(s.outlivesTheGateway(t, client, again)) })
 	t.Run("the clocks of gateway and server part", func(t *testing.T) { s.standsAWrongClock(t, client, flow) })
@@ -40,23 +40,24 @@ func kept(client *http.Client, connections int) *http.Client {
 	return client
 }
 
-// members is how many of a crowd ask at a time, each anew when it was answered.
+// members is how many callers ask at a time, each again once it was answered.
 const members = 16
 
-// answers counts what a crowd got, by status; 0 is no answer.
+// answers counts what the callers got, by status; 0 is no answer.
 type answers map[int]int
 
-type crowd struct {
+// callers ask for one address again and again.
+type callers struct {
 	mu   sync.Mutex
 	got  answers
 	stop chan struct{}
 	gone sync.WaitGroup
 }
 
-// gather lets so many ask for an address until they are sent away, for ten seconds at most.
-func gather(client *http.Client, where string, members int) *crowd {
-	c := &crowd{got: answers{}, stop: make(chan struct{})}
-	end := time.Now().Add(10 * time.Second)
+// gather starts callers that ask until stopped, for process.Soon at most.
+func gather(client *http.Client, where string, members int) *callers {
+	c := &callers{got: answers{}, stop: make(chan struct{})}
+	end := time.Now().Add(process.Soon)
 	for range members {
 		c.gone.Go(func() {
 			for time.Now().Before(end) {
@@ -72,22 +73,29 @@ func gather(client *http.Client, where string, members int) *crowd {
 	return c
 }
 
-func (c *crowd) count(status int) {
+func (c *callers) count(status int) {
 	if status == 0 {
-		time.Sleep(5 * time.Millisecond) // nobody is there: no need to knock without a pause
+		time.Sleep(5 * time.Millisecond) // nothing listens: no need to retry without a pause
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.got[status]++
 }
 
-func (c *crowd) soFar(status int) int {
+func (c *callers) soFar(status int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.got[status]
 }
 
-func (c *crowd) sendAway() answers {
+// await waits until the callers got count more answers of a status.
+func (c *callers) await(t testing.TB, status, count int) {
+	t.Helper()
+	enough := c.soFar(status) + count
+	process.Until(t, fmt.Sprintf("%d more answers of status %d", count, status), func() bool { return c.soFar(status) >= enough })
+}
+
+func (c *callers) end() answers {
 	close(c.stop)
 	c.gone.Wait()
 	return c.got
@@ -123,7 +131,7 @@ func sealedFor(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return "/flow/redirect/token?" + url.Values{
-		"target": {"http://127.0.0.1:41234/callback"}, "state": {"of-a-crowd"},
+		"target": {"http://127.0.0.1:41234/callback"}, "state": {"of-many-calls"},
 		"publicKeyType": {"rsa2048-rfc5280-x509-pem"},
 		"publicKey":     {string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))},
 	}.Encode()
@@ -145,11 +153,11 @@ func (s *stand) checkRecord(t testing.TB, before, answers int) {
 	}
 }
 
-func (s *stand) servesACrowd(t testing.TB, client *http.Client, where string, want int) {
+func (s *stand) servesConcurrentCallers(t testing.TB, client *http.Client, where string, want int) {
 	before, begin := s.handedOver(), time.Now()
 	c := gather(client, where, members)
-	time.Sleep(2 * time.Second)
-	got := c.sendAway()
+	c.await(t, want, 50*members)
+	got := c.end()
 	rate := float64(got[want]) / time.Since(begin).Seconds()
 	if len(got) != 1 || got[want] == 0 {
 		t.Errorf("got the statuses %v, want %d alone", got, want)
@@ -160,28 +168,21 @@ func (s *stand) servesACrowd(t testing.TB, client *http.Client, where string, wa
 
 func (s *stand) outlivesTheGateway(t testing.TB, client *http.Client, again func()) (seen string) {
 	c := gather(client, "/token", members)
-	time.Sleep(time.Second)
+	c.await(t, http.StatusOK, 10*members)
 	if err := s.running.gateway.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
+	c.await(t, 0, members)
 	begin, before := time.Now(), c.soFar(http.StatusOK)
 	again()
-	for deadline := time.Now().Add(soon); c.soFar(http.StatusOK) == before; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody was answered any more")
-		}
-	}
+	process.Until(t, "a request is answered again", func() bool { return c.soFar(http.StatusOK) > before })
 	back := time.Since(begin)
-	time.Sleep(500 * time.Millisecond)
-	got := c.sendAway()
+	c.await(t, http.StatusOK, 10*members)
+	got := c.end()
 	for code := range got {
 		if code != http.StatusOK && code != 0 {
 			t.Errorf("got %v: a killed gateway answers nothing, and the server nothing but 200", got)
 		}
-	}
-	if got[0] == 0 {
-		t.Error("nobody missed the gateway, so it was not killed under load")
 	}
 	if s.lines.Count(failure) != 0 {
 		t.Error("the server logged errors")
@@ -221,23 +222,23 @@ func (s *stand) standsAWrongClock(t testing.TB, client *http.Client, flow string
 func (s *stand) endsUnderLoad(t testing.TB, client *http.Client) (seen string) {
 	before := s.handedOver()
 	c := gather(client, "/token", members)
-	time.Sleep(time.Second)
+	c.await(t, http.StatusOK, 10*members)
 	if err := s.running.server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second) // of three in which requests are still taken
+	c.await(t, http.StatusOK, 10*members) // requests are still taken for three seconds
 	if early := c.soFar(http.StatusBadGateway) + c.soFar(0); early != 0 {
 		t.Errorf("%d requests were refused while the server drained", early)
 	}
-	process.Until(t, "the door closes", func() bool { return !s.serves() })
-	time.Sleep(200 * time.Millisecond)
-	got := c.sendAway()
+	process.Until(t, "the listener closes", func() bool { return !s.serves() })
+	c.await(t, http.StatusBadGateway, 1)
+	got := c.end()
 	s.checkRecord(t, before, got[http.StatusOK])
 	for code := range got {
 		if code != http.StatusOK && code != http.StatusBadGateway {
 			t.Errorf("got %v: no answer may be cut off or be another than the server's 200 and the gateway's 502", got)
 		}
 	}
-	return fmt.Sprintf("%d handed over, each of them arrived; after the door had closed the gateway answered 502 to %d",
+	return fmt.Sprintf("%d handed over, each of them arrived; after the listener had closed the gateway answered 502 to %d",
 		got[http.StatusOK], got[http.StatusBadGateway])
 }

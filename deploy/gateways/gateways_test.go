@@ -29,7 +29,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// The names that the recipes speak of, and the identity provider's.
+// The names in the recipes, and the identity provider's.
 const (
 	address  = "https://token.example.org"
 	provider = "http://id.example.org"

@@ -31,7 +31,7 @@ func (s *stand) holdsIdlers(b *testing.B) {
 		{"the server", func() (net.Conn, error) { return net.Dial("tcp", s.server) }, s.forwarded(b)},
 	} {
 		server, gateway := s.used(b)
-		crowd, err := hold(test.dial, test.request)
+		callers, err := hold(test.dial, test.request)
 		if err != nil {
 			b.Fatalf("%d connections to %s (`ulimit -n` is to be above that): %v", idlers, test.name, err)
 		}
@@ -40,7 +40,7 @@ func (s *stand) holdsIdlers(b *testing.B) {
 		row(fmt.Sprintf("%d idle connections to %s, which have asked once", idlers, test.name),
 			"server %s, gateway %s, where before it was %.0f and %.0f MB; answers meanwhile took %s",
 			full, gatewayFull, server.memory, gateway.memory, spread(answered))
-		crowd.Close()
+		callers.Close()
 		s.settles(b, server)
 	}
 	s.complains(b)
@@ -185,9 +185,9 @@ func runsOut(b *testing.B, g gateway) {
 	process.Until(b, "the lack of descriptors is logged", func() bool { return s.lines.Count(lack) > 0 })
 	time.Sleep(3 * time.Second)
 	begin := time.Now()
-	got := c.sendAway()
+	got := c.end()
 	if answer := status(client, "/token"); answer != http.StatusOK {
-		b.Errorf("got %d when the crowd had gone, want 200", answer)
+		b.Errorf("got %d when they had gone, want 200", answer)
 	}
 	back := time.Since(begin)
 	if len(got) != 1 {
@@ -197,6 +197,6 @@ func runsOut(b *testing.B, g gateway) {
 	s.settles(b, before)
 	s.checkRecord(b, handed, got[http.StatusOK]+1)
 	row(fmt.Sprintf("`ulimit -n %d` for the server, %d people at a time", limit, people),
-		"%d lines `connections are not accepted`; %d answers 200, none else; when the crowd had gone, the next one within %v",
+		"%d lines `connections are not accepted`; %d answers 200, none else; when they had gone, the next one within %v",
 		s.lines.Count(lack), got[http.StatusOK], back.Round(time.Millisecond))
 }

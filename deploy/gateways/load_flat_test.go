@@ -62,7 +62,7 @@ type kind struct {
 // kinds are the token, the flow and an address that leads nowhere.
 func (s *stand) kinds(b *testing.B) []kind {
 	b.Helper()
-	flow := strings.Replace(sealedFor(b), "of-a-crowd", numeral(0), 1)
+	flow := strings.Replace(sealedFor(b), "of-many-calls", numeral(0), 1)
 	kinds := []kind{{begins: []byte("HTTP/1.1 200 ")}, {begins: []byte("HTTP/1.1 303 ")}, {begins: []byte("HTTP/1.1 404 ")}}
 	for i := range members {
 		session := s.session(b)

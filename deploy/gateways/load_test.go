@@ -97,7 +97,7 @@ func (s *stand) dial() (net.Conn, error) {
 	return tls.Dial("tcp", s.front, &tls.Config{RootCAs: s.roots, ServerName: "token.example.org"})
 }
 
-// calls connects a crowd that asks one thing.
+// calls connects callers that ask one thing.
 func calls(b *testing.B, callers int, dial func() (net.Conn, error), request []byte, status int) *t2gtest.Load {
 	b.Helper()
 	c, err := t2gtest.NewLoad(callers, dial, request, status)

@@ -16,7 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// idp is an identity provider that knows everybody: whoever comes is signed in at once, as
+// idp is an identity provider that signs everyone in at once, as
 // the next person. Its access tokens are as long as Keycloak's of people with few roles.
 type idp struct {
 	signer jose.Signer

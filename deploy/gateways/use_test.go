@@ -145,16 +145,16 @@ func TestEveryRecipeWorks(t *testing.T) {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t, g)
 			t.Run("a person signs in and is back where they were", s.signsIn)
-			t.Run("a script without a session is told so", s.tellsScripts)
+			t.Run("a script without a session gets 401", s.refusesScripts)
 			t.Run("the token is the person's", s.handsOver)
 			t.Run("a program gets it sealed, sign-in on the way", s.seals)
 			t.Run("echo names the header", s.namesTheHeader)
 			t.Run("after signing out nothing is left", s.signsOut)
 
-			// All the names that the server looks for unless told, so that it is the
+			// All the names that the server looks for by default, so that it is the
 			// gateway which removes them.
 			s = open(t, g, "T2G_TOKEN_HEADER_NAMES="+strings.Join(t2gtest.Names(), ","))
-			t.Run("nobody hands a token in from outside", s.believesNoClient)
+			t.Run("no client hands in a token of its own", s.believesNoClient)
 		})
 	}
 }
@@ -174,7 +174,7 @@ func (s *stand) signsIn(t *testing.T) {
 	}
 }
 
-func (s *stand) tellsScripts(t *testing.T) {
+func (s *stand) refusesScripts(t *testing.T) {
 	if answer, _ := get(t, s.browser(), "/token", "Accept", "application/json"); answer.StatusCode != http.StatusUnauthorized {
 		t.Errorf("got %d, want 401", answer.StatusCode)
 	}

@@ -17,7 +17,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end }}
 
-{{- /* The name of the port that leads to the gateway door, straight or through oauth2-proxy. */ -}}
+{{- /* The name of the port that leads to the gateway listener, directly or through oauth2-proxy. */ -}}
 {{- define "token2go.port" -}}
 {{ if .Values.gateway.enabled }}http{{ else }}gateway{{ end }}
 {{- end }}
