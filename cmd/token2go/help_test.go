@@ -20,6 +20,9 @@ func TestHelpOfEveryCommandHasExamplesAndFitsATerminal(t *testing.T) {
 			t.Errorf("%s has no help with an example", c.CommandPath())
 		}
 		for line := range strings.Lines(c.Long + "\n" + c.UsageString()) {
+			if strings.Contains(line, "(default )") {
+				t.Errorf("%s: no default in %s", c.CommandPath(), line)
+			}
 			if width := len([]rune(strings.TrimRight(line, "\n"))); width > widest {
 				t.Errorf("%s: %d columns, want at most %d: %s", c.CommandPath(), width, widest, line)
 			}

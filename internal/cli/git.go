@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/net/idna"
+
 	"github.com/token2go/token2go/clients/go/token2go"
 	"github.com/token2go/token2go/internal/loopback"
 )
@@ -70,9 +72,18 @@ func readCredential(r io.Reader) (credential, error) {
 	return c, nil
 }
 
-// canonicalHost is a host in lower case, with its port where that is not the protocol's.
+// canonicalHost is a host in lower case and ASCII, with its port where that is not the
+// protocol's.
 func canonicalHost(protocol, host string) string {
-	return strings.TrimSuffix(lower(host), map[string]string{"https": ":443", "http": ":80"}[protocol])
+	host = strings.TrimSuffix(lower(host), map[string]string{"https": ":443", "http": ":80"}[protocol])
+	name, port, found := strings.Cut(host, ":")
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil && ascii != "" {
+		name = ascii
+	}
+	if !found {
+		return name
+	}
+	return name + ":" + port
 }
 
 // lower is a host in lower case. Letters beyond ASCII stay: İ would become i, and a host
