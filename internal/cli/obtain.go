@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,11 +20,6 @@ func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 		}
 		if err == nil && entry.Good(r.minTTL()) {
 			return entry.Token, nil
-		}
-	}
-	if r.Program {
-		if err := r.mayAsk(time.Now()); err != nil {
-			return token2go.Token{}, err
 		}
 	}
 	o, end, err := e.options(r)
@@ -47,9 +41,6 @@ func (e Env) obtain(ctx context.Context, r Request) (token2go.Token, error) {
 			e.note(Event{Event: "waiting", Server: r.Server}, "another program is asking for this token; waiting for its answer")
 		}
 		token, err = cache.Get(ctx, o)
-		if timedOut := errors.Is(err, token2go.ErrTimedOut); !timedOut || r.Program {
-			r.noteUnanswered(timedOut)
-		}
 	}
 	if err != nil {
 		return token2go.Token{}, err

@@ -31,6 +31,7 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 		AllowHTTP:  r.AllowHTTP,
 		Client:     r.Client,
 		Fresh:      r.Fresh,
+		Background: r.Program,
 		Format:     token2go.Format(r.Format),
 		MinTTL:     r.minTTL(),
 		Timeout:    time.Duration(r.Timeout),

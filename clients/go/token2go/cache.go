@@ -141,7 +141,7 @@ func (c Cache) get(ctx context.Context, options Options, rejected string) (Entry
 	}
 	token, err := Get(ctx, o)
 	if err != nil {
-		f.storeRefusal(err)
+		f.storeRefusal(err, o.Background)
 		return Entry{}, err
 	}
 	e := c.entry(f.server, token, time.Now())
@@ -468,7 +468,7 @@ type outcome struct {
 	At         time.Time `json:"at"`
 	Error      string    `json:"error"`
 	Detail     string    `json:"detail"`
-	Unanswered int       `json:"unanswered,omitempty"` // questions in a row that nobody answered
+	Unanswered int       `json:"unanswered,omitempty"` // questions in a row of background calls that nobody answered
 }
 
 // shared are the names of the refusals that others share. An interrupt is none.
@@ -513,11 +513,11 @@ func readUnanswered(text []byte, now time.Time) unanswered {
 	if !usable || file.Error != "timed_out" {
 		return unanswered{}
 	}
-	return unanswered{count: max(file.Unanswered, 1), last: file.At}
+	return unanswered{count: max(file.Unanswered, 0), last: file.At}
 }
 
 // storeRefusal shares an error with those who wait. It is of use even where that fails.
-func (f serverFiles) storeRefusal(err error) {
+func (f serverFiles) storeRefusal(err error, background bool) {
 	typed, is := errors.AsType[*Error](err)
 	if !is {
 		return
@@ -527,7 +527,10 @@ func (f serverFiles) storeRefusal(err error) {
 			file := outcome{Version: 1, At: time.Now().UTC(), Error: name, Detail: typed.Detail}
 			if errors.Is(kind, ErrTimedOut) {
 				text, _ := readOwn(f.path + ".outcome")
-				file.Unanswered = readUnanswered(text, time.Now()).count + 1
+				file.Unanswered = readUnanswered(text, time.Now()).count
+				if background {
+					file.Unanswered++
+				}
 			}
 			_ = f.write(".outcome", file)
 		}
