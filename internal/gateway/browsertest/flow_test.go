@@ -539,6 +539,34 @@ func TestHoldRefusesEarlyPress(t *testing.T) {
 	}
 }
 
+// TestTokenPageIgnoresFragmentAndEarlySpace: a link to a box that copies the token, and a
+// press of Space, would leave the token in the clipboard and the preference in the browser.
+func TestTokenPageIgnoresFragmentAndEarlySpace(t *testing.T) {
+	t.Parallel()
+	for _, fragment := range []string{"#auto-copy", "#copy"} {
+		t.Run(fragment, func(t *testing.T) {
+			t.Parallel()
+			instance := t2gtest.Start(t, t2gtest.Options{})
+			b := openTab(t)
+			b.carry(instance, "")
+			b.Visit(others()[0].serve(t, fmt.Sprintf(`<a id=go href="%s/%s">Go</a>`, instance.Gateway, fragment)))
+			b.Click("#go")
+			b.at(instance.Gateway)
+			b.state("ready")
+			if got := "#" + b.focused(); got == fragment {
+				t.Errorf("the fragment moved the focus to %s", got)
+			}
+			b.Do(chromedp.Focus(chromedp.CSS(fragment)))
+			eval[chromedp.Void](b, restart)
+			b.Do(chromedp.KeyEvent(" "))
+			b.says("#status", "Press again")
+			if eval[bool](b, `localStorage.getItem("autoCopy") !== null || document.getElementById("auto-copy").checked`) {
+				t.Error("the preference is kept")
+			}
+		})
+	}
+}
+
 // TestHoldRefusesRepeatedPresses: each press too early begins the wait anew.
 func TestHoldRefusesRepeatedPresses(t *testing.T) {
 	t.Parallel()

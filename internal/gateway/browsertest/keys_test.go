@@ -67,7 +67,7 @@ func TestAKeyboardReachesAllOfThePageInOrder(t *testing.T) {
 			b.front(instance)
 			b.state("ready")
 			want := []string{
-				"Skip to content", "brand", "sign-out", "system", "token", "copy", "show", "reload", "delete", "auto-copy", "auto-delete",
+				"Skip to content", "brand", "sign-out", "system", "token", "copy", "show", "reload", "delete", "Sign out", "auto-copy", "auto-delete",
 				"copy-fingerprint", "with-token", "url", "tab-curl", "example", "copy-snippet", "Header and claims as JSON", "Token", "API", "Header doctor",
 			}
 			if got := b.walk(); !slices.Equal(got, want) {

@@ -60,6 +60,12 @@ func scenes() []scene {
 		{name: "question of another server", web: hubTargets, stage: asked("client", strings.Repeat("Wörkbench", 7), "target",
 			"https://hub.example.org/user/somebody-with-a-rather-long-name/token2go/back?room="+strings.Repeat("0123456789", 12))},
 		{name: "question of a page", stage: asked("client", "Notebook", "responseMode", "page")},
+		{name: "question for a word", web: always, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			b.scripts(false)
+			asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")(t, b, instance)
+			b.Click("[data-id=allow]")
+			b.Until("document.querySelector('[data-id=choices]')")
+		}},
 		{name: "paste", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
 			asked("client", "Notebook", "responseMode", "page")(t, b, instance)
 			b.Decide("[data-id=allow]")
