@@ -128,7 +128,7 @@ func (d *doctor) proxy(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	if through, err := http.ProxyFromEnvironment(r); err == nil && through != nil {
+	if through, err := token2go.Proxy(r); err == nil && through != nil {
 		address := url.URL{Scheme: through.Scheme, Host: through.Host} // the rest may be a credential
 		d.find(finding{verdictNote, "proxy", "goes through " + address.String(), "hosts in NO_PROXY are reached without"})
 	}

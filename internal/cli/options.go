@@ -61,6 +61,7 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 // goes through the proxy that the environment names.
 func httpClient(ca string) (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+	transport.Proxy, transport.OnProxyConnectResponse = token2go.Proxy, token2go.ProxyConnectResponse
 	if ca != "" {
 		text, err := os.ReadFile(ca)
 		if err != nil {

@@ -58,7 +58,7 @@ type Options struct {
 	Warn func(error)
 
 	// HTTPClient is what Probe asks with, for a certificate authority or a proxy of your
-	// own. Nil: one like http.DefaultClient.
+	// own. Nil: one that goes through the environment's Proxy.
 	HTTPClient *http.Client
 }
 

@@ -43,38 +43,6 @@ func TestOwnerOfReadsTheKernelsList(t *testing.T) {
 	}
 }
 
-// startListener starts one for a user.
-func startListener(t *testing.T, uid int) (*listener, *wait) {
-	t.Helper()
-	o, server, err := Options{Server: "https://t2g.example.org"}.checked()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := newCall(o.Format)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.uid = uid
-	w := newWait()
-	l, err := listen(c, w, server, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.close(t.Context()) })
-	return l, w
-}
-
-func statusOf(t *testing.T, l *listener) int {
-	t.Helper()
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.Get(l.shortURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	return answer.StatusCode
-}
-
 func TestListenerServesItsOwnUser(t *testing.T) {
 	l, _ := startListener(t, os.Geteuid())
 	if got := statusOf(t, l); got != http.StatusSeeOther {
