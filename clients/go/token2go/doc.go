@@ -7,22 +7,21 @@
 //		Show:   func(p token2go.Prompt) { fmt.Fprintln(os.Stderr, "open", p.ShortURL) },
 //	})
 //
-// Get makes a fresh key pair, listens on 127.0.0.1 alone, and hands out an address for
-// the person's browser. Behind it the gateway signs the person in, and Token2go sends
-// the token back, sealed for that key. Both the key and the listener end with the call.
+// Get makes a fresh key pair, listens on 127.0.0.1 alone, and returns an address for the
+// person's browser. Behind it the gateway signs the person in, and Token2go sends the
+// token back, sealed for that key. Both the key and the listener end with the call.
 //
-// What comes to the listener is judged as docs/protocol.md says ("What a client must
-// do"): a stray request is answered with 4xx and changes nothing, and so is an answer
-// that does not open. Neither a web page nor another program can end the wait, short of
-// knowing the call's state, 256 random bits.
+// Requests to the listener that are not the answer get 4xx and change nothing, and so
+// does an answer that does not open (docs/protocol.md, "What a client must do"). To end
+// the wait, a web page or another program must know the call's state, 256 random bits.
 //
-// A Token answers every printer with a mask; Reveal is its one way out. Source keeps a
-// token and asks anew before it expires. Transport adds it to requests, for the hosts
-// that it is told and no others.
+// A Token prints as a mask; Reveal and SetAuthHeader are its ways out. Source keeps a
+// token and asks anew before it expires. Transport adds it to requests for named hosts.
 //
-// What is not defended: other users of the same machine who can read the command lines
-// of all processes see the address that a browser is started with. They cannot open the
-// answer, but could put a token of their own in its place; the four words do not show
-// that, since they name the request. Machines that people share want /proc mounted with
-// hidepid, or Options.PasteOnly.
+// Another user of the same computer can read in the list of processes the address that a
+// browser is started with, and could hand over a token of his own. On Linux, connections
+// of other users are refused, unless this program runs as root. Elsewhere the person is
+// warned when the address is opened twice, and the token is then not kept; a user who is
+// faster than the person's browser is not noticed. The four words do not show it, since
+// they name the request. Shared machines without that check want Options.PasteOnly.
 package token2go
