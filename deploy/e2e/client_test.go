@@ -84,7 +84,9 @@ func (p *program) address() string {
 	return strings.TrimSpace(found)
 }
 
-var links = regexp.MustCompile(regexp.QuoteMeta(address) + `/flow/redirect/token\?\S+\s`)
+// links matches the address that a program prints: at the gateway, or a short one on this
+// computer that leads there.
+var links = regexp.MustCompile(`(` + regexp.QuoteMeta(address) + `/flow/redirect/token\?|http://127\.0\.0\.1:[0-9]+/)\S+\s`)
 
 // link is the same address at the gateway, which another site can know.
 func (p *program) link() string {

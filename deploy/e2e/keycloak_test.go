@@ -93,7 +93,7 @@ func runKeycloak(home, port string) (string, error) {
 	}
 	endings = append(endings, p.Kill)
 	at := "http://127.0.0.1:" + port
-	return at, p.Await(3*time.Minute, func() bool {
+	return at, p.Await(8*time.Minute, func() bool {
 		r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, at+"/realms/main", nil)
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {

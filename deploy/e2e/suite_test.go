@@ -132,18 +132,18 @@ func (s *stand) namesNobodyElse(t *testing.T) {
 			made := "spoof-by-" + sent
 			b.token(sent, made)
 			page := b.fetch("/", "accept", "text/html", sent, made)
-			if page.Status != http.StatusOK || !strings.Contains(page.Body, `<b id="person">`+ada.name) || strings.Contains(page.Body, made) {
+			if page.Status != http.StatusOK || !strings.Contains(page.Body, `<b data-id="person">`+ada.name) || strings.Contains(page.Body, made) {
 				t.Errorf("%s: got %d, want a page that names %s alone", sent, page.Status, ada.name)
 			}
 		}
 	}
-	const named = `"person":"` // by the server: a gateway may tell what it has removed
+	const named = `"person":"` // by the server: a gateway may log what it has removed
 	record := s.lines.String()
 	if !strings.Contains(record, named+ada.name) {
-		t.Errorf("the record does not name %s", ada.name)
+		t.Errorf("the log does not name %s", ada.name)
 	}
 	if _, after, found := strings.Cut(record, named+"spoof-by-"); found {
-		t.Errorf("the record names somebody by %.40q", after)
+		t.Errorf("the log names a person by %.40q", after)
 	}
 }
 
@@ -241,7 +241,7 @@ func (s *stand) denied(t *testing.T, c client) {
 	}
 }
 
-// lure starts a program, puts its address as a link on somebody else's page, and lets a
+// lure starts a program, puts its address as a link on another site's page, and lets a
 // person who is signed in follow it.
 func (s *stand) lure(t *testing.T, c client) (*tab, *program) {
 	t.Helper()
@@ -260,7 +260,7 @@ func (s *stand) lure(t *testing.T, c client) (*tab, *program) {
 func (b *tab) allow(p *program) {
 	b.t.Helper()
 	b.until(there(question))
-	words := strings.Fields(b.text("#words"))
+	words := strings.Fields(b.text("[data-id=words]"))
 	if len(words) != 4 || !strings.Contains(strings.Join(strings.Fields(p.said.String()), " "), strings.Join(words, " ")) {
 		b.t.Errorf("the question shows the words %q, and the program:\n%s", words, p.said)
 	}
