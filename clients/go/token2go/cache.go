@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	// DefaultMinTTL is how long a token from a Cache or a Source still lives unless told.
+	// DefaultMinTTL is the remaining lifetime of a token from a Cache or a Source, by default.
 	DefaultMinTTL = time.Minute
 
-	// DefaultLifetime is how long a token of unknown expiry is used unless told.
+	// DefaultLifetime is how long a token of unknown expiry is used, by default.
 	DefaultLifetime = 5 * time.Minute
 
-	// maxLifetime is how long a token is kept, whatever is said of its expiry.
+	// maxLifetime is how long a token is kept, whatever its expiry.
 	maxLifetime = 24 * time.Hour
 
 	// jump is how far from now a moment in a file may lie ahead. Beyond it, the clock was

@@ -30,7 +30,7 @@ func long(text string) token2go.Token {
 	return token
 }
 
-func TestWhatIsStoredIsLoaded(t *testing.T) {
+func TestCacheLoadsWhatItStored(t *testing.T) {
 	cache := newCache(t)
 	want := long("kept")
 	if err := cache.Store(server, want); err != nil {
@@ -60,7 +60,7 @@ func TestWhatIsStoredIsLoaded(t *testing.T) {
 	}
 }
 
-func TestNobodyElseReadsTheCache(t *testing.T) {
+func TestCacheIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("modes mean nothing on Windows")
 	}
@@ -291,7 +291,7 @@ func TestBackgroundWaitsAfterAnUnansweredQuestion(t *testing.T) {
 	}
 }
 
-func TestAGoodTokenIsNotAskedForAgain(t *testing.T) {
+func TestCacheGetReturnsAValidToken(t *testing.T) {
 	cache := newCache(t)
 	if err := cache.Store(server, long("kept")); err != nil {
 		t.Fatal(err)
@@ -325,7 +325,7 @@ func concurrentCallers(t *testing.T, get func(context.Context, token2go.Options)
 	return asked, all
 }
 
-func TestTwentyThatAskAtOnceShareOneAnswer(t *testing.T) {
+func TestCacheGetConcurrentlyAsksOnce(t *testing.T) {
 	cache := newCache(t)
 	asked, all := concurrentCallers(t, cache.Get, "")
 	if asked != 1 {
@@ -338,7 +338,7 @@ func TestTwentyThatAskAtOnceShareOneAnswer(t *testing.T) {
 	}
 }
 
-func TestTwentyThatAskAtOnceShareARefusal(t *testing.T) {
+func TestCacheGetConcurrentlySharesARefusal(t *testing.T) {
 	cache := newCache(t)
 	asked, all := concurrentCallers(t, cache.Get, "access_denied")
 	if asked != 1 {
@@ -354,8 +354,8 @@ func TestTwentyThatAskAtOnceShareARefusal(t *testing.T) {
 	}
 }
 
-// TestAnInterruptIsNobodyElses has the first of two give up: the second asks.
-func TestAnInterruptIsNobodyElses(t *testing.T) {
+// TestCacheGetInterruptedLetsTheNextAsk has the first of two give up: the second asks.
+func TestCacheGetInterruptedLetsTheNextAsk(t *testing.T) {
 	cache := newCache(t)
 	first, cancel := context.WithCancel(t.Context())
 	shown := make(chan struct{})
@@ -376,7 +376,7 @@ func TestAnInterruptIsNobodyElses(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsForAnotherProgramGivesUpInTime(t *testing.T) {
+func TestCacheGetTimesOutWaitingForAnotherProgram(t *testing.T) {
 	cache := newCache(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	shown, ended := make(chan struct{}), make(chan struct{})
@@ -393,7 +393,7 @@ func TestWhoWaitsForAnotherProgramGivesUpInTime(t *testing.T) {
 	<-ended
 }
 
-func TestLeftoversAreSwept(t *testing.T) {
+func TestCacheGetRemovesOldTemporaryFiles(t *testing.T) {
 	cache := newCache(t)
 	if err := cache.Store(server, token2go.NewToken("x")); err != nil {
 		t.Fatal(err)
@@ -423,7 +423,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 	}
 }
 
-func TestARejectedTokenIsAskedForAgain(t *testing.T) {
+func TestCacheRenewReplacesARejectedToken(t *testing.T) {
 	cache := newCache(t)
 	if err := cache.Store(server, long("rejected")); err != nil {
 		t.Fatal(err)
@@ -439,7 +439,7 @@ func TestARejectedTokenIsAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestTheCacheIsWhereTheUserSays(t *testing.T) {
+func TestDefaultCacheDir(t *testing.T) {
 	own := t.TempDir()
 	if err := os.Chmod(own, 0o700); err != nil {
 		t.Fatal(err)

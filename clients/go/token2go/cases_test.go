@@ -103,7 +103,7 @@ func readVectors(t testing.TB, name string, into any) {
 	}
 }
 
-func TestEveryCaseThatClientsShare(t *testing.T) {
+func TestGetSharedCases(t *testing.T) {
 	var shared clientCases
 	readVectors(t, "clients.json", &shared)
 	if len(shared.Cases) < 100 {

@@ -38,7 +38,7 @@ func openFiles() int {
 	return len(entries)
 }
 
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestGetLeavesNothingBehind(t *testing.T) {
 	cache := newCache(t)
 	if err := cache.Store(server, long("x")); err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	settled(t, "open files", files, openFiles)
 }
 
-func TestAThousandConnectionsDoNotKeepTheBrowserOut(t *testing.T) {
+func TestListenerSurvivesAThousandConnections(t *testing.T) {
 	v := begin(t, token2go.Options{}, "of-the-crowd")
 	var conns []net.Conn
 	defer func() {
@@ -129,7 +129,7 @@ func TestAThousandConnectionsDoNotKeepTheBrowserOut(t *testing.T) {
 	v.do(t, v.good())
 }
 
-func TestASlowClientIsCutOff(t *testing.T) {
+func TestListenerClosesSlowConnections(t *testing.T) {
 	t.Parallel()
 	v := begin(t, token2go.Options{}, "of-the-patient")
 	var group sync.WaitGroup
@@ -152,7 +152,7 @@ func TestASlowClientIsCutOff(t *testing.T) {
 	v.do(t, v.good())
 }
 
-func TestOfTwoAnswersAtTheSameMomentOneIsTaken(t *testing.T) {
+func TestListenerTakesOneOfTwoSimultaneousAnswers(t *testing.T) {
 	for range 20 {
 		v := begin(t, token2go.Options{}, "unused")
 		var mu sync.Mutex
@@ -197,7 +197,7 @@ func knock(port string, request []byte) int {
 	return status
 }
 
-func TestTheListenerIsOnLoopbackAloneAndBoundBeforeAnythingIsShown(t *testing.T) {
+func TestListenerIsOnLoopbackBeforeAnythingIsShown(t *testing.T) {
 	_, err := token2go.Get(t.Context(), token2go.Options{Server: server, Timeout: time.Millisecond, Show: func(p token2go.Prompt) {
 		address, err := url.Parse(p.ShortURL)
 		if err != nil {
@@ -227,7 +227,7 @@ func TestTheListenerIsOnLoopbackAloneAndBoundBeforeAnythingIsShown(t *testing.T)
 	}
 }
 
-func TestEveryCallIsNew(t *testing.T) {
+func TestGetMakesANewKeyAndStateEachTime(t *testing.T) {
 	seen := map[string]bool{}
 	for range 5 {
 		v := begin(t, token2go.Options{}, "x")
@@ -245,7 +245,7 @@ func TestEveryCallIsNew(t *testing.T) {
 	}
 }
 
-func TestAPortThatIsTold(t *testing.T) {
+func TestGetUsesTheFirstFreePort(t *testing.T) {
 	taken, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -254,13 +254,19 @@ func TestAPortThatIsTold(t *testing.T) {
 	if _, err := token2go.Get(t.Context(), token2go.Options{Server: server, Ports: []int{port}}); !errors.Is(err, token2go.ErrListen) {
 		t.Errorf("got %v for a port that is taken", err)
 	}
-	taken.Close()
-	if v := begin(t, token2go.Options{Ports: []int{port}}, "x"); v.values["port"] != strconv.Itoa(port) {
-		t.Errorf("got the port %s, want %d", v.values["port"], port)
+	defer taken.Close()
+	free, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := free.Addr().(*net.TCPAddr).Port
+	free.Close()
+	if v := begin(t, token2go.Options{Ports: []int{port, next}}, "x"); v.values["port"] != strconv.Itoa(next) {
+		t.Errorf("got the port %s, want %d", v.values["port"], next)
 	}
 }
 
-func TestWhatFailsBesideTheWaitIsAWarning(t *testing.T) {
+func TestGetWarnsOfWhatDoesNotEndIt(t *testing.T) {
 	var warnings []string
 	o := token2go.Options{Server: server, Timeout: 300 * time.Millisecond, Warn: func(err error) { warnings = append(warnings, err.Error()) }}
 	o.Open = func(string) error { return errors.New("no display") }
@@ -270,7 +276,7 @@ func TestWhatFailsBesideTheWaitIsAWarning(t *testing.T) {
 	}
 }
 
-func TestAHookThatHangsHangsNothing(t *testing.T) {
+func TestGetReturnsWhenAHookHangs(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	o := token2go.Options{Server: server, Timeout: 50 * time.Millisecond}
@@ -282,7 +288,7 @@ func TestAHookThatHangsHangsNothing(t *testing.T) {
 	}
 }
 
-func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestGetRefusesUnusableOptions(t *testing.T) {
 	for _, test := range []struct {
 		name, says string
 		o          token2go.Options

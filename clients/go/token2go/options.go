@@ -21,14 +21,14 @@ const (
 	Triple Format = "triple" // three fields for an RSA key; what token2go-server 1.0.3 speaks
 )
 
-// DefaultTimeout is how long Get waits unless told.
+// DefaultTimeout is how long Get waits by default.
 const DefaultTimeout = 5 * time.Minute
 
 // Options say which server is asked, and how the person is reached. Server is required;
 // the zero value of every other field is fine.
 type Options struct {
 	Server     string        // the address of Token2go behind its gateway, a path prefix included; https, or http on loopback
-	AllowHTTP  bool          // take http beyond loopback as well; whoever is on the way can then ask in this program's place
+	AllowHTTP  bool          // take http beyond loopback as well; anyone on the network path can then ask in this program's place
 	Client     string        // the name that the person is shown; empty: token2go
 	Format     Format        // empty: JWE
 	Fresh      bool          // a Cache or a Source asks even where it holds a token, and replaces that
@@ -38,7 +38,7 @@ type Options struct {
 	Background bool          // no person started this: after a question that nobody answered, a Cache waits before the next, longer each time
 	PasteOnly  bool          // no listener: the page shows a sealed text, which Paste reads
 
-	// Show tells the person where to go. It is called once, before anything else is.
+	// Show shows the person where to go. It is called once, before the other hooks.
 	Show func(Prompt)
 
 	// Open opens an address in the person's browser: the prompt's ShortURL, or its URL
@@ -52,8 +52,8 @@ type Options struct {
 	// An error, such as io.EOF, says that nothing more will come.
 	Paste func(ctx context.Context) (string, error)
 
-	// Warn tells what did not end the wait: a *ClockError, a browser that did not open,
-	// or an answer that was not accepted (ErrAnswer). It is not called twice at once,
+	// Warn gets what did not end the call: a *ClockError, a browser that did not open, or
+	// an *Error of a kind such as ErrAnswer or ErrNotKept. It is not called twice at once,
 	// nor after Get has returned.
 	Warn func(error)
 

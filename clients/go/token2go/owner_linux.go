@@ -69,7 +69,7 @@ type lookup int
 
 const (
 	unknown lookup = iota // the list is missing, or lacks even our own listener
-	gone                  // the other end was closed, so nobody owns it any more
+	gone                  // the other end was closed, so it has no owner
 	owned
 )
 

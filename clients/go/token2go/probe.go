@@ -50,8 +50,8 @@ func Probe(ctx context.Context, options Options) error {
 	return nil
 }
 
-// throughProxy is http.DefaultTransport with Proxy, and with an error that tells a proxy's
-// refusal from a server that is not there.
+// throughProxy is http.DefaultTransport with Proxy, and with an error that distinguishes a
+// proxy's refusal from a server that is not there.
 func throughProxy() http.RoundTripper {
 	transport, is := http.DefaultTransport.(*http.Transport)
 	if !is {
@@ -81,7 +81,7 @@ func proxyRefusal(status int) *Error {
 	return e
 }
 
-// unreached tells a certificate that is not trusted from a server that is not there.
+// unreached distinguishes a certificate that is not trusted from a server that is not there.
 func unreached(err error) *Error {
 	if address, is := errors.AsType[*url.Error](err); is {
 		err = address.Err

@@ -24,7 +24,7 @@ func withAdvice(err error) string {
 	return err.Error()
 }
 
-func TestAServerIsProbedBeforeThePersonIsTroubled(t *testing.T) {
+func TestProbeClassifiesFailures(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer broken.Close()

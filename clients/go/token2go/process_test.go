@@ -57,7 +57,7 @@ func newChild(t *testing.T, cache token2go.Cache) (*exec.Cmd, *bytes.Buffer) {
 	return command, &out
 }
 
-func TestTwentyProcessesAskOnce(t *testing.T) {
+func TestCacheGetFromTwentyProcessesAsksOnce(t *testing.T) {
 	cache := newCache(t)
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -81,9 +81,9 @@ func TestTwentyProcessesAskOnce(t *testing.T) {
 	}
 }
 
-// TestAKilledProcessStopsNobody kills one at ever later moments, from its start to
+// TestCacheGetAfterAKilledProcessAsks kills one at ever later moments, from its start to
 // after its end.
-func TestAKilledProcessStopsNobody(t *testing.T) {
+func TestCacheGetAfterAKilledProcessAsks(t *testing.T) {
 	for delay := time.Duration(0); delay <= 200*time.Millisecond; delay += 20 * time.Millisecond {
 		cache := newCache(t)
 		command, out := newChild(t, cache)

@@ -109,7 +109,7 @@ func (s *surfer) submit(at *url.URL, page string) (*http.Request, error) {
 
 func (s *surfer) last() string { return s.seen[len(s.seen)-1] }
 
-func TestAPersonHandsATokenOver(t *testing.T) {
+func TestGetReturnsTheTokenOfAServer(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		size   int // of the token
@@ -173,7 +173,7 @@ func checkPages(t *testing.T, s *surfer, prompt token2go.Prompt, token token2go.
 	}
 }
 
-func TestThePersonOrTheServerSaysNo(t *testing.T) {
+func TestGetReturnsTheRefusalOfAServer(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		decision string
@@ -206,7 +206,7 @@ func TestThePersonOrTheServerSaysNo(t *testing.T) {
 	}
 }
 
-func TestASealedTextIsPasted(t *testing.T) {
+func TestGetTakesAPastedText(t *testing.T) {
 	house := t2gtest.Start(t, t2gtest.Options{})
 	for _, only := range []bool{true, false} {
 		s := newSurfer("allow")

@@ -44,7 +44,7 @@ func sources(t *testing.T, run func(t *testing.T, cache *token2go.Cache)) {
 	})
 }
 
-func TestASourceKeepsItsToken(t *testing.T) {
+func TestSourceKeepsItsToken(t *testing.T) {
 	sources(t, func(t *testing.T, cache *token2go.Cache) {
 		p := numbered(time.Hour)
 		source := token2go.NewSource(t.Context(), p.options(), cache)
@@ -64,7 +64,7 @@ func TestASourceKeepsItsToken(t *testing.T) {
 	})
 }
 
-func TestASourceAsksBeforeItsTokenExpires(t *testing.T) {
+func TestSourceAsksBeforeItsTokenExpires(t *testing.T) {
 	sources(t, func(t *testing.T, cache *token2go.Cache) {
 		p := numbered(50 * time.Second) // less than DefaultMinTTL
 		source := token2go.NewSource(t.Context(), p.options(), cache)
@@ -77,7 +77,7 @@ func TestASourceAsksBeforeItsTokenExpires(t *testing.T) {
 	})
 }
 
-func TestATokenOfUnknownExpiryIsKeptForAWhile(t *testing.T) {
+func TestSourceKeepsATokenOfUnknownExpiryForItsLifetime(t *testing.T) {
 	p := &person{next: func(int32) (refusal, plaintext string) { return "", `{"secret":"x"}` }}
 	source := token2go.NewSource(t.Context(), p.options(), nil)
 	for range 2 {
@@ -91,7 +91,7 @@ func TestATokenOfUnknownExpiryIsKeptForAWhile(t *testing.T) {
 	}
 }
 
-func TestTwentyThatUseASourceAtOnceShareOneAnswer(t *testing.T) {
+func TestSourceUsedConcurrentlyAsksOnce(t *testing.T) {
 	for _, refusal := range []string{"", "access_denied"} {
 		sources(t, func(t *testing.T, cache *token2go.Cache) {
 			p := &person{}
@@ -113,7 +113,7 @@ func TestTwentyThatUseASourceAtOnceShareOneAnswer(t *testing.T) {
 	}
 }
 
-func TestWhoeverGivesUpLeavesTheOthersToAsk(t *testing.T) {
+func TestSourceInterruptedLetsTheNextAsk(t *testing.T) {
 	sources(t, func(t *testing.T, cache *token2go.Cache) {
 		first, cancel := context.WithCancel(t.Context())
 		shown := make(chan struct{}, 2)
@@ -141,7 +141,7 @@ func TestWhoeverGivesUpLeavesTheOthersToAsk(t *testing.T) {
 	})
 }
 
-func TestAYoungTokenIsNotRenewed(t *testing.T) {
+func TestSourceDoesNotRenewAYoungToken(t *testing.T) {
 	p := numbered(time.Hour)
 	source := token2go.NewSource(t.Context(), p.options(), nil)
 	first, err := source.Get(t.Context())
@@ -156,7 +156,7 @@ func TestAYoungTokenIsNotRenewed(t *testing.T) {
 	}
 }
 
-func TestATokenThatComesAgainIsNotAskedForAgain(t *testing.T) {
+func TestSourceDoesNotRenewATokenThatCameAgain(t *testing.T) {
 	cache := newCache(t)
 	kept := long("same")
 	if err := cache.Store(server, kept); err != nil {
@@ -176,7 +176,7 @@ func TestATokenThatComesAgainIsNotAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestASourceEndsWithItsContext(t *testing.T) {
+func TestSourceEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	source := token2go.NewSource(ctx, token2go.Options{Server: server, Show: func(token2go.Prompt) { cancel() }}, nil)
 	if _, err := source.Token(); !errors.Is(err, context.Canceled) {

@@ -30,8 +30,8 @@ type Token struct {
 // protocol.
 const fingerprintSalt = "03c49494-c1f3-4b3c-a9e3-28b1c4e42177"
 
-// NewToken makes a Token of type Bearer from its text, for one that comes from a cache
-// or stands in a test. The empty text gives the zero Token.
+// NewToken makes a Token of type Bearer from its text, from a cache
+// or in a test. The empty text gives the zero Token.
 func NewToken(text string) Token {
 	if text == "" {
 		return Token{}
@@ -77,7 +77,7 @@ func (t Token) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("fingerprint", t.Fingerprint), slog.Time("expires", t.Expiry))
 }
 
-// MarshalJSON encodes all but the token itself, which stands there as a mask.
+// MarshalJSON encodes all fields, and a mask in place of the token.
 func (t Token) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Secret      string    `json:"secret"`

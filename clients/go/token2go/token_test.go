@@ -13,7 +13,7 @@ import (
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-func TestNoPrinterRevealsAToken(t *testing.T) {
+func TestTokenPrintsAsAMask(t *testing.T) {
 	token := long("s3cr3t-marked")
 	holder := struct {
 		Public  token2go.Token
@@ -38,7 +38,7 @@ func TestNoPrinterRevealsAToken(t *testing.T) {
 	}
 }
 
-func TestATokenHasTheFingerprintThatServersShow(t *testing.T) {
+func TestTokenFingerprintVectors(t *testing.T) {
 	var file struct {
 		Vectors []struct{ Name, Token, Fingerprint string } `json:"vectors"`
 	}
@@ -53,7 +53,7 @@ func TestATokenHasTheFingerprintThatServersShow(t *testing.T) {
 	}
 }
 
-func TestHowLongATokenLives(t *testing.T) {
+func TestTokenValidFor(t *testing.T) {
 	known := long("x")
 	for _, test := range []struct {
 		token token2go.Token
@@ -72,7 +72,7 @@ func TestHowLongATokenLives(t *testing.T) {
 	}
 }
 
-func TestACauseDoesNotMoveTheCursor(t *testing.T) {
+func TestErrorPrintsNoControlCharacters(t *testing.T) {
 	cause := errors.New("certificate of a\x1b[2J\u009b\r\nb\u202e, Zürich")
 	got := (&token2go.Error{Kind: token2go.ErrCertificate, Cause: cause}).Error()
 	if !strings.HasSuffix(got, ": certificate of a?[2J???b?, Zürich") {

@@ -17,7 +17,7 @@ type Tokens interface {
 }
 
 // Transport is an http.RoundTripper that adds the token to requests for the hosts that
-// it is told, and to no others.
+// it names, and to no others.
 //
 // A request goes without the token when its host is not named, when it is neither https
 // nor for this computer, when it follows a redirect from another host (even to one that

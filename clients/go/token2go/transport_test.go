@@ -94,7 +94,7 @@ func get(t *testing.T, c *http.Client, address string) *http.Response {
 	return answer
 }
 
-func TestTheTokenGoesToTheHostsThatAreNamed(t *testing.T) {
+func TestTransportAddsTheTokenForItsHosts(t *testing.T) {
 	named, other := newTarget(t), newTarget(t)
 	c := client(&tokens{list: []string{"x"}}, named.host())
 	get(t, c, named.URL)
@@ -104,7 +104,7 @@ func TestTheTokenGoesToTheHostsThatAreNamed(t *testing.T) {
 	other.check(t, "|")
 }
 
-func TestTheTokenCrossesNoRedirect(t *testing.T) {
+func TestTransportAddsNoTokenAfterARedirect(t *testing.T) {
 	first, second := newTarget(t), newTarget(t)
 	c := client(&tokens{list: []string{"x"}}, first.host(), second.host())
 	get(t, c, first.URL+"/to?/here")
@@ -115,7 +115,7 @@ func TestTheTokenCrossesNoRedirect(t *testing.T) {
 	second.check(t, "|", "Bearer x|", "|") // back where it began, another host chose what is asked
 }
 
-func TestWhereTheTokenDoesNotGo(t *testing.T) {
+func TestTransportAddsNoTokenElsewhere(t *testing.T) {
 	var got *http.Request
 	base := roundTripper(func(r *http.Request) (*http.Response, error) { got = r; return nil, errors.New("not sent") })
 	for _, test := range []struct {
@@ -168,7 +168,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestA401IsTriedOnceMore(t *testing.T) {
+func TestTransportRetriesA401Once(t *testing.T) {
 	for _, test := range []struct {
 		name, wanted string
 		tokens       []string
@@ -198,7 +198,7 @@ func TestA401IsTriedOnceMore(t *testing.T) {
 	}
 }
 
-func TestNoTokenNoRequest(t *testing.T) {
+func TestTransportSendsNothingWithoutAToken(t *testing.T) {
 	s := newTarget(t)
 	body := &closed{Reader: bytes.NewReader(nil)}
 	_, err := client(&tokens{list: []string{""}, err: &token2go.Error{Kind: token2go.ErrDenied}}, s.host()).Post(s.URL, "text/plain", body)
