@@ -122,11 +122,11 @@ func (q *query) missing(p param, instead ...param) string {
 	for _, name := range q.unknown {
 		for _, meant := range append(instead, p) {
 			if near(name, meant) {
-				return fmt.Sprintf("%s is missing; %s was given, was that meant?", p, name)
+				return fmt.Sprintf("`%s` is missing; `%s` was given, was that meant?", p, name)
 			}
 		}
 	}
-	return fmt.Sprintf("%s is missing", p)
+	return fmt.Sprintf("`%s` is missing", p)
 }
 
 // near reports whether name may be a misspelling of p's: other letter case, other

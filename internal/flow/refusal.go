@@ -19,7 +19,7 @@ const (
 // is allowed, Location brings it to the client, so that it does not wait in vain.
 type Refusal struct {
 	Code   Code
-	Detail string
+	Detail string // names and values that a program would write are in `backticks`
 
 	target Target
 	state  string
@@ -55,10 +55,13 @@ func (r *Refusal) Location() (string, bool) {
 	return r.target.with(fields), true
 }
 
-// describe replaces what an error_description cannot hold (RFC 6749, section 4.1.2.1).
+// describe leaves out the marks of code, which are for pages, and replaces what an
+// error_description cannot hold (RFC 6749, section 4.1.2.1).
 func describe(detail string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
+		case r == '`':
+			return -1
 		case r == '"':
 			return '\''
 		case r < ' ' || r > '~' || r == '\\':

@@ -60,7 +60,7 @@ func (ru Rules) parse(raw string) (Request, error) {
 		return request, request.Refuse(InvalidRequest, detail)
 	}
 	if p, found := q.twice(paramState, paramPublicKeyType, paramPublicKey, paramFormat, paramResponseMode, paramClient, paramMinTTL); found {
-		return refuse(fmt.Sprintf("%s is given more than once", p))
+		return refuse(fmt.Sprintf("`%s` is given more than once", p))
 	}
 	if stateFault != "" {
 		return refuse(stateFault)
@@ -78,23 +78,23 @@ func (ru Rules) target(q *query) (Target, error) {
 		return Target{}, &Refusal{Code: InvalidRequest, Detail: detail}
 	}
 	if p, found := q.twice(paramTarget, paramPort, paramPath); found {
-		return here(fmt.Sprintf("%s is given more than once", p))
+		return here(fmt.Sprintf("`%s` is given more than once", p))
 	}
 	target, port, path := q.given[paramTarget], q.given[paramPort], q.given[paramPath]
 	page := q.times[paramResponseMode] == 1 && q.given[paramResponseMode] == string(ModePage)
 	switch {
 	case page && target+port+path != "":
-		return here("responseMode=page shows the answer to the person and takes no target, port or path")
+		return here("`responseMode=page` shows the answer to the person and takes no `target`, `port` or `path`")
 	case page:
 		return Target{}, nil
 	case target != "" && port+path != "":
-		return here("target and port with path are two ways to say the same; give one of them")
+		return here("`target` and `port` with `path` are two ways to say the same; give one of them")
 	case target == "" && port == "" && path != "":
 		return here(q.missing(paramPort))
 	case target == "" && port == "" && q.times[paramResponseMode] > 1:
-		return here("responseMode is given more than once")
+		return here("`responseMode` is given more than once")
 	case target == "" && port == "":
-		return here(q.missing(paramTarget, paramPort) + " (or port, for http://127.0.0.1:PORT)")
+		return here(q.missing(paramTarget, paramPort) + " (or `port`, for `http://127.0.0.1:PORT`)")
 	}
 	var t Target
 	var err error
@@ -119,11 +119,11 @@ func state(q *query) (state, fault string) {
 	case given == "":
 		return "", q.missing(paramState)
 	case q.times[paramState] > 1:
-		return "", "state is given more than once"
+		return "", "`state` is given more than once"
 	case len(given) > maxState:
-		return "", fmt.Sprintf("state has %d bytes, want at most %d", len(given), maxState)
+		return "", fmt.Sprintf("`state` has %d bytes, want at most %d", len(given), maxState)
 	case strings.IndexFunc(given, unicode.IsControl) >= 0:
-		return "", "state holds a control character"
+		return "", "`state` holds a control character"
 	}
 	return given, ""
 }
@@ -154,10 +154,10 @@ func key(q *query) (*seal.Key, error) {
 	}
 	key, err := seal.ParseKey(seal.KeyType(q.given[paramPublicKeyType]), q.given[paramPublicKey])
 	if errors.Is(err, seal.ErrKeyType) {
-		return nil, fmt.Errorf("publicKeyType: %w", err)
+		return nil, fmt.Errorf("`publicKeyType`: %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("publicKey: %w", err)
+		return nil, fmt.Errorf("`publicKey`: %w", err)
 	}
 	return key, nil
 }
@@ -171,11 +171,11 @@ func format(q *query, key *seal.Key) (Format, error) {
 	case given == "":
 		return FormatTriple, nil
 	case given != FormatTriple && given != FormatJWE:
-		return "", errors.New("format must be triple or jwe")
+		return "", errors.New("`format` must be `triple` or `jwe`")
 	case given == FormatTriple && page:
-		return "", errors.New("responseMode=page shows one text, so its format must be jwe")
+		return "", errors.New("`responseMode=page` shows one text, so its `format` must be `jwe`")
 	case given == FormatTriple && !key.RSA():
-		return "", errors.New("format=triple needs an RSA key; leave format out or say jwe")
+		return "", errors.New("`format=triple` needs an RSA key; leave `format` out or set it to `jwe`")
 	default:
 		return given, nil
 	}
@@ -192,14 +192,14 @@ func (ru Rules) mode(q *query, format Format) (Mode, error) {
 	switch given {
 	case ModeQuery, ModeFormPost, ModePage:
 		if !ru.Modes.offers(given) {
-			return "", fmt.Errorf("responseMode %s is not offered here", given)
+			return "", fmt.Errorf("`responseMode` `%s` is not offered here", given)
 		}
 	case modeAuto:
 		if !ru.Modes.offers(ModeQuery) && !ru.Modes.offers(ModeFormPost) {
-			return "", errors.New("neither responseMode query nor form_post is offered here")
+			return "", errors.New("neither `responseMode` `query` nor `form_post` is offered here")
 		}
 	default:
-		return "", errors.New("responseMode must be query, form_post, auto or page")
+		return "", errors.New("`responseMode` must be `query`, `form_post`, `auto` or `page`")
 	}
 	return given, nil
 }
@@ -211,18 +211,18 @@ const maxClient = 64
 // around it reads, such as a character that turns the writing direction, is refused.
 func client(name string) (string, error) {
 	if utf8.RuneCountInString(name) > maxClient {
-		return "", fmt.Errorf("client has more than %d characters", maxClient)
+		return "", fmt.Errorf("`client` has more than %d characters", maxClient)
 	}
 	if strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") || strings.Contains(name, "  ") {
-		return "", errors.New("client has a space at an end or two in a row")
+		return "", errors.New("`client` has a space at an end or two in a row")
 	}
 	for _, r := range name {
 		if r != ' ' && !isShown(r) {
-			return "", errors.New("client holds a character that is no visible letter, digit, mark, punctuation, symbol or space")
+			return "", errors.New("`client` holds a character that is no visible letter, digit, mark, punctuation, symbol or space")
 		}
 	}
 	if !marksFit(name) {
-		return "", fmt.Errorf("client has a mark on no character or more than %d on one", maxMarks)
+		return "", fmt.Errorf("`client` has a mark on no character or more than %d on one", maxMarks)
 	}
 	return name, nil
 }
@@ -262,7 +262,7 @@ func minTTL(given string) (time.Duration, error) {
 	}
 	seconds, err := strconv.ParseUint(given, 10, 32)
 	if err != nil || seconds > 86400 {
-		return 0, errors.New("minTTL must be a number of seconds from 0 to 86400")
+		return 0, errors.New("`minTTL` must be a number of seconds from 0 to 86400")
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

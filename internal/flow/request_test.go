@@ -92,7 +92,7 @@ func checkChoice(t *testing.T, rawQuery, want string) {
 	t.Helper()
 	request, err := newFlow().Rules.parse(rawQuery)
 	if reason, no := strings.CutPrefix(want, "!"); no {
-		if refusal := refused(t, err); !strings.Contains(refusal.Detail, reason) {
+		if refusal := refused(t, err); !strings.Contains(describe(refusal.Detail), reason) {
 			t.Errorf("got %q, want a reason with %q", refusal.Detail, reason)
 		}
 		return
@@ -305,7 +305,7 @@ func TestRefusalNamesNearMisses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := newFlow().Begin(ask(t, test.changes...), headers("t0ken"))
-			got := refused(t, err).Detail
+			got := describe(refused(t, err).Detail)
 			if !strings.HasPrefix(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -320,7 +320,7 @@ func TestRefusalOmitsLongNames(t *testing.T) {
 	for _, name := range []string{strings.Repeat("_", 5000) + "publicKey", "public\nKey", "public\u212aey", "publicKey\x1b"} {
 		_, err := newFlow().Begin(ask(t, "-publicKey", name+"=x"), headers("t0ken"))
 		detail := refused(t, err).Detail
-		if len(detail) > 200 || describe(detail) != detail {
+		if len(detail) > 200 || describe(detail) != strings.ReplaceAll(detail, "`", "") {
 			t.Errorf("got %d bytes, %.80q, want a short text of plain characters", len(detail), detail)
 		}
 	}

@@ -78,7 +78,7 @@ func ParseTarget(text string, patterns []Pattern) (Target, error) {
 			return Target{}, err
 		}
 		if !isLoopback(t.host) {
-			return Target{}, fmt.Errorf("%w: over http the host must be written localhost, 127.0.0.1 or [::1], with a port from 1 to 65535 or none", ErrTarget)
+			return Target{}, fmt.Errorf("%w: over http the host must be written `localhost`, `127.0.0.1` or `[::1]`, with a port from 1 to 65535 or none", ErrTarget)
 		}
 		t.Loopback = true
 		return t, nil
@@ -93,20 +93,20 @@ func ParseTarget(text string, patterns []Pattern) (Target, error) {
 				return t, nil
 			}
 		}
-		return Target{}, fmt.Errorf("%w: no pattern of T2G_FLOW_TARGETS matches it", ErrTarget)
+		return Target{}, fmt.Errorf("%w: no pattern of `T2G_FLOW_TARGETS` matches it", ErrTarget)
 	}
-	return Target{}, fmt.Errorf("%w: want an absolute URL that begins with http://127.0.0.1", ErrTarget)
+	return Target{}, fmt.Errorf("%w: want an absolute URL that begins with `http://127.0.0.1`", ErrTarget)
 }
 
 // LoopbackTarget makes the target http://127.0.0.1:PORT/PATH; the path's leading slash
 // is optional.
 func LoopbackTarget(port, path string) (Target, error) {
 	if !isPort(port) {
-		return Target{}, fmt.Errorf("%w: port must be a number from 1 to 65535", ErrTarget)
+		return Target{}, fmt.Errorf("%w: `port` must be a number from 1 to 65535", ErrTarget)
 	}
 	path = "/" + strings.TrimPrefix(path, "/")
 	if !isPath(path) {
-		return Target{}, fmt.Errorf("%w: path holds a character that a path cannot (RFC 3986, section 3.3)", ErrTarget)
+		return Target{}, fmt.Errorf("%w: `path` holds a character that a path cannot (RFC 3986, section 3.3)", ErrTarget)
 	}
 	return Target{scheme: "http", host: "127.0.0.1:" + port, path: path, Loopback: true}, nil
 }
@@ -134,7 +134,7 @@ func split(scheme, rest string) (Target, error) {
 		return Target{}, fmt.Errorf("%w: its query holds a character that a query cannot (RFC 3986, section 3.4)", ErrTarget)
 	}
 	if name, found := answerField(t.query); found {
-		return Target{}, fmt.Errorf("%w: its query already has the parameter %s, which the answer sets", ErrTarget, name)
+		return Target{}, fmt.Errorf("%w: its query already has the parameter `%s`, which the answer sets", ErrTarget, name)
 	}
 	return t, nil
 }

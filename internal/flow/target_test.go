@@ -82,7 +82,7 @@ func checkRefused(t *testing.T, err error, words string) {
 	if location, redirects := refusal.Location(); redirects {
 		t.Errorf("redirects to %s, want nobody redirected", location)
 	}
-	if !strings.Contains(refusal.Detail, words) || words == "" {
+	if !strings.Contains(describe(refusal.Detail), words) || words == "" {
 		t.Errorf("got %q, want a reason with %q", refusal.Detail, words)
 	}
 }

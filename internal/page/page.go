@@ -65,6 +65,7 @@ func functions(files *assets) template.FuncMap {
 		"action":   action,
 		"rich":     rich,
 		"sentence": sentence,
+		"spans":    spans,
 		"short":    short,
 	}
 }

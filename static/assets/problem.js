@@ -15,7 +15,7 @@ export const sentence = (detail) =>
 export function describe({ title, detail, fix, wanted, arrived }) {
   const parts = [
     element("h2", { class: "problem-title", id: "problem-title" }, title),
-    element("p", { id: "problem-detail" }, sentence(detail)),
+    element("p", { id: "problem-detail" }, ...spans(sentence(detail))),
   ];
   if (fix) {
     parts.push(
