@@ -336,6 +336,36 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
+func TestNarrowGivesNoRolesToKeyWithout(t *testing.T) {
+	some, none := []string{"reader"}, []string{}
+	for _, test := range []struct {
+		name      string
+		old, next []string
+		good      bool
+	}{
+		{"none to one", none, some, false},
+		{"none to all", none, nil, false},
+		{"some to all", some, nil, false},
+		{"some to none", some, none, true},
+		{"all to none", nil, none, true},
+		{"all to some", nil, some, true},
+	} {
+		err := (apikey.Restrictions{Roles: test.old}).Narrow(apikey.Restrictions{Roles: test.next})
+		if (err == nil) != test.good {
+			t.Errorf("%s: got %v, want good %v", test.name, err, test.good)
+		}
+	}
+}
+
+func TestNarrowRefusesFasterRateOfLongPeriod(t *testing.T) {
+	rate := func(per time.Duration) apikey.Restrictions {
+		return apikey.Restrictions{Rate: apikey.Rate{Requests: 1000, Per: per}}
+	}
+	if err := rate(365 * 24 * time.Hour).Narrow(rate(time.Second)); !errors.Is(err, apikey.ErrWider) {
+		t.Errorf("from 1000 a year to 1000 a second: got %v, want %v", err, apikey.ErrWider)
+	}
+}
+
 func network(t testing.TB, text string) netip.Prefix {
 	t.Helper()
 	n, err := apikey.ParseNetwork(text)

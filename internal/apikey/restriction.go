@@ -17,7 +17,7 @@ type Restrictions struct {
 	Networks   []netip.Prefix `json:"networks,omitempty"`   // of the client's address
 	Hosts      []HostPattern  `json:"hosts,omitempty"`      // of the page that calls, from Referer or Origin
 	Apps       []string       `json:"apps,omitempty"`       // applications; "*" is every one
-	Roles      []string       `json:"roles"`                // of the owner's roles, which the key passes on; nil: all of them
+	Roles      []string       `json:"roles"`                // of the owner's roles, which the key passes on; nil: all of them, empty: none
 	AllowInURL bool           `json:"allowInUrl,omitempty"` // the key may come in a query or a path
 	AllowBlank bool           `json:"allowBlank,omitempty"` // with Hosts: a request that names no page is allowed
 	Rate       Rate           `json:"rate,omitzero"`
@@ -73,7 +73,7 @@ func (r Restrictions) Narrow(next Restrictions) error {
 	if entry, found := uncovered(r.Apps, next.Apps, sameOrEvery); found {
 		return wider("apps", entry)
 	}
-	if entry, found := uncovered(r.Roles, next.Roles, func(a, b string) bool { return a == b }); found {
+	if entry, found := uncoveredRole(r.Roles, next.Roles); found {
 		return wider("roles", entry)
 	}
 	switch {
@@ -104,6 +104,21 @@ func uncovered[T any](old, next []T, covers func(old, next T) bool) (entry any, 
 	return nil, false
 }
 
+// uncoveredRole is uncovered for roles, where an empty list is none of them and nil all.
+func uncoveredRole(old, next []string) (entry any, found bool) {
+	switch {
+	case old == nil:
+		return nil, false
+	case next == nil:
+		return "all of the owner's", true
+	}
+	i := slices.IndexFunc(next, func(role string) bool { return !slices.Contains(old, role) })
+	if i < 0 {
+		return nil, false
+	}
+	return next[i], true
+}
+
 func covers(old, next netip.Prefix) bool {
 	return old.Bits() <= next.Bits() && old.Contains(next.Addr())
 }
@@ -112,7 +127,8 @@ func sameOrEvery(old, next string) bool { return old == EveryApp || old == next 
 
 // faster reports whether r allows more than other, on average or at once.
 func (r Rate) faster(other Rate) bool {
-	return r.Requests > other.Requests || int64(r.Requests)*int64(other.Per) > int64(other.Requests)*int64(r.Per)
+	// The products of long periods are too large for an int64.
+	return r.Requests > other.Requests || float64(r.Requests)*float64(other.Per) > float64(other.Requests)*float64(r.Per)
 }
 
 // ParseNetwork reads a network in CIDR notation, or a single address.
