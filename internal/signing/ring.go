@@ -169,13 +169,21 @@ func (r *Ring) Sign(claims any) (string, error) {
 	return signed.CompactSerialize()
 }
 
-// maxJWT bounds what is parsed, in bytes: a pass with a sealed secret is the longest.
-const maxJWT = 16 << 10
+// maxJWT bounds what is parsed, in bytes: a pass with a sealed secret is the longest but
+// for a status list, whose revocations at random hardly compress.
+const (
+	maxJWT       = 16 << 10
+	maxStatusJWT = 2 * maxStatusBytes
+)
 
 // Verify reads the claims of a JWT that one of the keys has signed for this purpose. It
 // looks at no claim: times and all else are the caller's. The error is ErrInvalid.
 func (r *Ring) Verify(compact string, claims any) error {
-	if len(compact) > maxJWT {
+	limit := maxJWT
+	if r.purpose == Statuses {
+		limit = maxStatusJWT
+	}
+	if len(compact) > limit {
 		return ErrInvalid
 	}
 	signed, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.EdDSA})

@@ -295,6 +295,29 @@ func TestStatusList(t *testing.T) {
 
 // The vector is that of the specification (draft-ietf-oauth-status-list, section 4.1):
 // bits 1001 1101 1100 0101 with the lowest first are the bytes B9 A3.
+// Revocations at random do not compress: a full list is larger than any other JWT.
+func TestOpenStatusListTakesFullList(t *testing.T) {
+	list := signing.NewStatusList(8 << 20)
+	random := make([]byte, list.Size()/8)
+	_, _ = rand.Read(random)
+	for index := range list.Size() {
+		if random[index/8]>>(index%8)&1 == 0 {
+			continue
+		}
+		if err := list.Revoke(index); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRing(t, signing.Statuses, newKey(t, signing.Statuses, signing.Active, 0))
+	compact, err := signing.SignStatusList(r, list, "https://t2g.example.org/status-lists/1", start(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := signing.OpenStatusList(r, compact, "https://t2g.example.org/status-lists/1", start()); err != nil {
+		t.Errorf("a list of %d bytes: %v", len(compact), err)
+	}
+}
+
 func TestStatusListBitOrder(t *testing.T) {
 	list := signing.NewStatusList(16)
 	for index, bit := range []int{1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1} {
