@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -186,6 +187,11 @@ func (r Rule) allows(c Call, legacy bool) bool {
 	if !r.coversMethod(c.Method) || !expression.MatchString(c.Path.decoded) {
 		return false
 	}
+	// An upstream that decodes first would find another query in the path.
+	hasQuery := func(reading string) bool { return strings.ContainsAny(reading, "?#") }
+	if len(r.query) > 0 && (hasQuery(c.Path.decoded) || slices.ContainsFunc(c.Path.others, hasQuery)) {
+		return false
+	}
 	for _, reading := range c.Path.others {
 		if !expression.MatchString(reading) {
 			return false
@@ -217,23 +223,31 @@ func widest(reading string) string {
 	return strings.Join(segments, "/")
 }
 
-// hasValues reports whether each parameter is given exactly once, with one of its values.
+// hasValues reports whether each parameter is given exactly once, by the widest reading of
+// the query, under its exact name and with one of its values, so that every upstream reads
+// the same.
 func hasValues(want map[string][]string, query string) bool {
+	const tooMany = 500 // PHP and Node's qs ignore what comes after 1000
+	// Upstreams differ in what they make of a raw semicolon or number sign.
+	if len(want) > 0 && (strings.ContainsAny(query, ";#") || strings.Count(query, "&") > tooMany) {
+		return false
+	}
 	for name, values := range want {
 		given := parameters(query, name)
-		if len(given) != 1 || !slices.Contains(values, given[0]) {
+		if len(given) != 1 || !given[0].is(name, values) {
 			return false
 		}
 	}
 	return true
 }
 
-// hasAny reports whether one of the parameters is given with one of its values; with none
-// wanted, it is.
+// hasAny reports whether one of the parameters is given with one of its values, without
+// case; with none wanted, it is.
 func hasAny(want map[string][]string, query string) bool {
 	for name, values := range want {
 		for _, given := range parameters(query, name) {
-			if slices.Contains(values, given) {
+			sent := strings.TrimSpace(unescapeQuery(given.value))
+			if slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, sent) }) {
 				return true
 			}
 		}
@@ -241,35 +255,80 @@ func hasAny(want map[string][]string, query string) bool {
 	return len(want) == 0
 }
 
-// parameters are the values of a parameter in a raw query, by the widest reading: pieces
-// between & or ;, names without case, without brackets and in any encoding.
-func parameters(query, name string) []string {
-	var values []string
+// parameter is a piece of a raw query.
+type parameter struct{ name, value string }
+
+// is reports whether the strictest upstream reads the name and one of the values.
+func (p parameter) is(name string, values []string) bool {
+	decoded, err := url.QueryUnescape(p.name)
+	if err != nil || decoded != name {
+		return false
+	}
+	value, err := url.QueryUnescape(p.value)
+	return err == nil && slices.Contains(values, value)
+}
+
+// parameters are the pieces of a raw query that some upstream takes for a parameter of this
+// name: pieces between & or ;, names without case, in any encoding and as PHP rewrites
+// them (https://www.php.net/manual/en/language.variables.external.php).
+func parameters(query, name string) []parameter {
+	wanted := underscores(name)
+	var found []parameter
 	for piece := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		key, value, _ := strings.Cut(piece, "=")
-		if strings.EqualFold(plainName(key), name) {
-			values = append(values, unescapeQuery(value))
+		plain, _, _ := strings.Cut(strings.TrimSpace(unescapeQuery(key)), "\x00")
+		beforeIndex, _, _ := strings.Cut(plain, "[")
+		for _, reading := range []string{beforeIndex, plain} {
+			if strings.EqualFold(underscores(reading), wanted) {
+				found = append(found, parameter{key, value})
+				break
+			}
 		}
 	}
-	return values
+	return found
 }
 
-// plainName is the name of a parameter without what some frameworks take for an index.
-func plainName(key string) string {
-	name, _, _ := strings.Cut(unescapeQuery(key), "[")
-	return strings.TrimSpace(name)
+// underscores is a name as PHP rewrites it.
+func underscores(name string) string {
+	return strings.NewReplacer(".", "_", " ", "_", "[", "_").Replace(name)
 }
 
-// unescapeQuery decodes what can be decoded; the rest stays as it is.
+// unescapeQuery decodes what the most lenient upstream decodes, IIS's %uXXXX among it; the
+// rest stays as it is.
 func unescapeQuery(text string) string {
-	if decoded, err := url.QueryUnescape(text); err == nil {
-		return decoded
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '+' {
+			out.WriteByte(' ')
+			continue
+		}
+		if c, valid := unescape(text[i:]); text[i] == '%' && valid {
+			out.WriteByte(c)
+			i += 2
+			continue
+		}
+		if len(text) >= i+6 && strings.EqualFold(text[i:i+2], "%u") {
+			if r, err := strconv.ParseUint(text[i+2:i+6], 16, 16); err == nil {
+				out.WriteRune(rune(r))
+				i += 5
+				continue
+			}
+		}
+		out.WriteByte(text[i])
 	}
-	return text
+	return out.String()
 }
 
 // OverridesMethod reports whether a query asks the upstream for another method than the
-// request's, as some frameworks allow.
+// request's, as some frameworks and APIs allow.
 func OverridesMethod(query string) bool {
-	return len(parameters(query, "_method")) > 0 || len(parameters(query, "x-http-method-override")) > 0
+	for _, name := range []string{
+		"_method", "x-http-method-override", "x-http-method", "x-method-override",
+		"_HttpMethod", "$httpMethod", // Salesforce, Google
+	} {
+		if len(parameters(query, name)) > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -252,7 +252,7 @@ func rules(t testing.TB, texts ...string) []rule.Rule {
 func TestOverridesMethod(t *testing.T) {
 	for query, want := range map[string]bool{
 		"": false, "method=DELETE": false, "_method=DELETE": true, "a=1&_method=DELETE": true, "a=1;_method=DELETE": true,
-		"_Method=DELETE": true, "%5fmethod=DELETE": true, "_method": true, "_method[]=DELETE": true, "x_method=DELETE": false,
+		"_Method=DELETE": true, "_HttpMethod=PATCH": true, "$httpMethod=DELETE": true, "_method%00x=DELETE": true, "%u005fmethod=DELETE": true, "%5fmethod=DELETE": true, "_method": true, "_method[]=DELETE": true, "x_method=DELETE": false,
 	} {
 		if got := rule.OverridesMethod(query); got != want {
 			t.Errorf("%q: got %v, want %v", query, got, want)
@@ -311,6 +311,61 @@ func BenchmarkExamineAndDecide(b *testing.B) {
 		path, err := rule.Examine("/repos/token2go/pulls/17/files", rule.Options{})
 		if err != nil || !set.Decide(rule.Call{Method: "GET", Path: path}).Allowed {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestDecideReadsQueryAsEveryUpstream: where upstreams read a query in different ways, a
+// parameter that must have a value has it for all of them, or the call is not allowed.
+func TestDecideReadsQueryAsEveryUpstream(t *testing.T) {
+	var allow, deny rule.Set
+	object := []byte(`[{"methods":["GET"],"path":"/**","query":{"user_id":["7"]}}]`)
+	if err := json.Unmarshal(object, &allow.Allow); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(`["GET .*"]`), &deny.Allow); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(object, &deny.Deny); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, path, query string
+		allowed, denied   bool
+	}{
+		{"once", "/x", "a=1&user_id=7", true, true},
+		{"encoded", "/x", "user%5Fid=%37", true, true},
+		{"in another case, which another upstream does not know", "/x", "USER_ID=7", false, true},
+		{"as a list", "/x", "user_id[]=7", false, true},
+		{"PHP's dot", "/x", "user_id=7&user.id=8", false, true},
+		{"PHP's space", "/x", "user_id=7&user+id=8", false, true},
+		{"PHP's open bracket", "/x", "user_id=7&user[id=8", false, true},
+		{"PHP's null", "/x", "user_id=7&user_id%00x=8", false, true},
+		{"PHP's null beside a bad escape", "/x", "user_id=7&user_id%00%zz=8", false, true},
+		{"PHP's dot alone", "/x", "user.id=7", false, true},
+		{"IIS's escapes", "/x", "user_id=7&%u0075ser_id=8", false, true},
+		{"IIS's escapes in the value", "/x", "user_id=%u0037", false, true},
+		{"a semicolon, for which Go drops the piece", "/x", "user_id=7;a=1", false, true},
+		{"a number sign, at which Node ends the query", "/x", "a=1#&user_id=7", false, true},
+		{"after a thousand, which PHP drops", "/x", strings.Repeat("a=1&", 1000) + "user_id=7", false, true},
+		{"a query in the path", "/x%3Fuser_id=8", "user_id=7", false, true},
+		{"a query in the path, encoded twice", "/x%253Fuser_id=8", "user_id=7", false, true},
+		{"another value", "/x", "user_id=8", false, false},
+		{"none", "/x", "", false, false},
+	} {
+		path, err := rule.Examine(test.path, rule.Options{})
+		if err != nil {
+			if test.allowed {
+				t.Errorf("%s: %v", test.name, err)
+			}
+			continue
+		}
+		call := rule.Call{Method: "GET", Path: path, Query: test.query}
+		if got := allow.Decide(call).Allowed; got != test.allowed {
+			t.Errorf("%s: got allowed %v, want %v", test.name, got, test.allowed)
+		}
+		if got := deny.Decide(call).Denied; got != test.denied {
+			t.Errorf("%s: got denied %v, want %v", test.name, got, test.denied)
 		}
 	}
 }
