@@ -221,6 +221,8 @@ func TestTokenRefuses(t *testing.T) {
 		{"an ID token", with(map[string]any{"typ": nil, "nonce": "x"}), "ID token"},
 		{"another client", with(map[string]any{"azp": "evil"}), "another client"},
 		{"no client", with(map[string]any{"azp": nil}), "another client"},
+		{"an ID token of a hybrid flow", with(map[string]any{"typ": nil, "c_hash": "x"}), "ID token"},
+		{"a logout token without a type of its own", with(map[string]any{"typ": nil, "events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}), "event"},
 		{"a logout token", sign(t, jose.EdDSA, private, "ed", "logout+jwt", claims(p, nil)), "type"},
 		{"another key under the same ID", sign(t, jose.EdDSA, other, "ed", "JWT", claims(p, nil)), "signed by no key"},
 		{"the public key as a shared secret", sign(t, jose.HS256, []byte(published), "ed", "JWT", claims(p, nil)), "no signed JWT"},

@@ -119,6 +119,9 @@ func (t *Token) check(audience []string, claims map[string]any) error {
 	default:
 		return fmt.Errorf("%w: the token is neither an access nor an ID token", ErrUnproven)
 	}
+	if _, isEvent := claims["events"]; isEvent { // RFC 8417; a logout token is one, and is often typed JWT
+		return fmt.Errorf("%w: the token reports an event, such as a sign-out", ErrUnproven)
+	}
 	if isIDToken(claims) && !t.IDTokens {
 		return fmt.Errorf("%w: the token is an ID token", ErrUnproven)
 	}
@@ -135,10 +138,11 @@ func (t *Token) check(audience []string, claims map[string]any) error {
 	return nil
 }
 
-// isIDToken reports what only ID tokens have (OpenID Connect Core 1.0, section 2), since
-// most issuers mark them with nothing else.
+// isIDToken reports what only ID tokens have (OpenID Connect Core 1.0, sections 2 and
+// 3.3.2.11), since most issuers mark them with nothing else.
 func isIDToken(claims map[string]any) bool {
 	_, hasNonce := claims["nonce"]
-	_, hasHash := claims["at_hash"]
-	return text(claims["typ"]) == "ID" || hasNonce || hasHash
+	_, hasTokenHash := claims["at_hash"]
+	_, hasCodeHash := claims["c_hash"]
+	return text(claims["typ"]) == "ID" || hasNonce || hasTokenHash || hasCodeHash
 }
