@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -78,6 +79,7 @@ func (s *Store) connect(address string) (err error) {
 			return errors.New("database: the path after sqlite: must be absolute")
 		}
 		s.path = path
+		createPrivate(path)
 		s.db, err = sql.Open("sqlite", sqliteSource(path))
 		return err
 	}
@@ -92,6 +94,15 @@ func (s *Store) connect(address string) (err error) {
 	s.db = stdlib.OpenDB(*s.postgres)
 	s.db.SetMaxOpenConns(maxConnections)
 	return nil
+}
+
+// createPrivate makes a new database file that no other user can read: names, addresses
+// and hashes of keys are in it, and SQLite would go by the umask. Where that fails, so
+// does SQLite, and says why.
+func createPrivate(path string) {
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
+		_ = file.Close()
+	}
 }
 
 // maxConnections bounds what one replica takes of PostgreSQL's 100 connections.

@@ -132,6 +132,20 @@ func TestMigrateRefusesNewerSchema(t *testing.T) {
 	}
 }
 
+func TestOpenMakesPrivateFiles(t *testing.T) {
+	address := newSQLite(t)
+	storetest.Open(t, address)
+	files, err := filepath.Glob(strings.TrimPrefix(address, "sqlite:") + "*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got the files %q, %v", files, err)
+	}
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has the mode %v, %v, want 0600", file, info.Mode(), err)
+		}
+	}
+}
+
 func TestBackupIsADatabase(t *testing.T) {
 	s := storetest.Open(t, newSQLite(t))
 	key, err := s.AddKey(t.Context(), storetest.NewKey("kept"), store.Event{})
