@@ -167,7 +167,7 @@ func reachable(name string) string {
 }
 
 // variable is a package variable whose value makes sense only if something writes to it.
-var variable = regexp.MustCompile(`^var \w+ ([^=(]*|.*= ?(make\(|new\(|&|"|\d|true|false).*)$`)
+var variable = regexp.MustCompile(`^var \w+ ([^=(]*|.*= ?(make\(|new\(|&|"|\d|true|false).*)\n?$`)
 
 // checkDeclarations wants a package comment, and neither init nor a variable that is not an
 // embedded file.

@@ -150,8 +150,13 @@ func Method(name string) string {
 	return "other"
 }
 
-// Fail answers with an error.
+// Fail answers with an error, unless an answer has begun: then the client has gone, and no
+// other answer can be sent.
 func (a *Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if rec, isRecorder := w.(*responseRecorder); isRecorder && rec.status != 0 {
+		a.Log.Debug("answer not finished", "listener", a.Listener, "route", rec.pattern, "cause", err)
+		return
+	}
 	if err := a.Render(w, r, a.Refuse(w, r, err).Problem); err != nil {
 		a.Log.Debug("answer not sent", "listener", a.Listener, "route", pattern(w), "cause", err)
 	}
