@@ -32,18 +32,25 @@ func (l *listener) isOwnUser(r *http.Request) bool {
 		return true
 	}
 	ours := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(l.port)) //nolint:gosec // a port
-	var uid int
-	for range 3 { // the kernel's list is not read in one piece, and may lack a line
-		var found lookup
-		if uid, found = ownerOf(readSockets(), peer, ours); found == unknown || found == owned && l.mayConnect(uid) {
+	for range 3 {                                                                      // the kernel's list is not read in one piece, and may lack a line
+		uid, found := ownerOf(readSockets(), peer, ours)
+		switch {
+		case found == unknown, found == owned && l.mayConnect(uid), found == gone && insideWindows():
 			return true
-		} else if found == owned {
-			break
+		case found == owned:
+			l.wait.refuseUser(uid)
+			return false
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	l.wait.refuseUser(uid)
-	return false
+	return false // the other end is closed, so no answer can be sent to it
+}
+
+// insideWindows reports whether this is the Linux of a Windows computer. With mirrored
+// networking, the browser's socket is on the Windows side and not in Linux's list.
+func insideWindows() bool {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	return err == nil && strings.Contains(strings.ToLower(string(release)), "microsoft")
 }
 
 func (l *listener) mayConnect(uid int) bool {
