@@ -23,6 +23,7 @@ import pytest
 import token2go
 from conftest import VECTORS
 from token2go import _auth
+from token2go._errors import PausedError
 
 httpx = pytest.importorskip("httpx")
 requests = pytest.importorskip("requests")
@@ -106,7 +107,7 @@ class Gateway:
         self.denies_after = 100  # questions
         self.takes = 0.0  # seconds
 
-        def obtain(_options: Any, _call_off: Any = None, refused: str = "") -> token2go.Token:
+        def obtain(_options: Any, _call_off: Any = None, refused: str = "", pause: float = 0) -> token2go.Token:
             self.asked.append(refused)
             time.sleep(self.takes)
             if len(self.asked) > self.denies_after:
@@ -115,7 +116,7 @@ class Gateway:
             now = datetime.now(timezone.utc)
             return token2go.Token(text, expires_at=now + timedelta(hours=1), obtained_at=now - self.age)
 
-        async def obtain_async(options: Any, refused: str = "") -> token2go.Token:
+        async def obtain_async(options: Any, refused: str = "", pause: float = 0) -> token2go.Token:
             await asyncio.sleep(0.01)
             return obtain(options, None, refused)
 
@@ -419,7 +420,9 @@ def test_auth_waits_longer_after_each_question_that_is_not_answered(
     asked: list[float] = []
     now = 1000.0
 
-    def obtain(*_: Any, **__: Any) -> token2go.Token:
+    def obtain(*_: Any, pause: float, **__: Any) -> token2go.Token:
+        if pause:
+            raise PausedError
         asked.append(now)
         raise token2go.TimedOutError
 

@@ -68,6 +68,35 @@ def test_outcome_shares_what_another_client_got(vector: dict[str, Any], surround
         assert "the person said no" in str(shared)
 
 
+@pytest.mark.parametrize("vector", _VECTORS["unanswered"], ids=lambda v: v["name"])
+def test_pause_follows_the_shared_cases(vector: dict[str, Any], surroundings: Path) -> None:
+    if vector["text"]:
+        put(surroundings, "outcome", vector["text"])
+    now, until_ = moment(vector["now"]), moment(vector["until"])
+    assert now
+    assert Cache(SERVER).pause(now) == ((until_ - now).total_seconds() if until_ else 0)
+
+
+def test_auth_shares_its_pause_and_ends_it_with_a_token(demo: Demo, person: Person) -> None:
+    def auth() -> token2go.Auth:
+        return token2go.Auth(
+            demo.front, hosts=["api.example.org"], timeout=0.3, check=False, browser=False, show=lambda _: None
+        )
+
+    cache = Cache(parse(demo.front))
+    with pytest.raises(token2go.TimedOutError):
+        auth()._get("")
+    assert 50 < cache.pause() <= 60
+    with pytest.raises(token2go.TimedOutError, match="the next is possible in"):
+        auth()._get("")
+    with pytest.raises(token2go.TimedOutError):  # a call of the person's own does not wait, and does not count
+        token2go.get(demo.front, timeout=0.3, check=False, browser=False, show=lambda _: None)
+    assert 50 < cache.pause() <= 60
+    token = token2go.get(demo.front, browser=person.open, show=lambda _: None)
+    assert cache.pause() == 0
+    assert auth()._get("") == token
+
+
 def test_cache_reads_what_it_stored(surroundings: Path) -> None:
     cache = Cache(SERVER)
     now = datetime.now(timezone.utc)

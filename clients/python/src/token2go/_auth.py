@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from token2go import _console, _options
-from token2go._errors import OptionError, TimedOutError, Token2goError
+from token2go._errors import OptionError, PausedError, TimedOutError, Token2goError
 from token2go._get import obtain, obtain_async
 from token2go._options import Options
 from token2go._server import ascii_host, is_loopback, origin
@@ -178,8 +178,8 @@ class Auth(AuthBase, HttpxAuth):
         with self._lock:
             token = self._kept(refused)
             if token is None:
-                with self._sharing(began):
-                    token = obtain(self._options, refused=self._refused)
+                with self._sharing(began) as pause:
+                    token = obtain(self._options, refused=self._refused, pause=pause)
                 self._token = token
             return token
 
@@ -200,22 +200,21 @@ class Auth(AuthBase, HttpxAuth):
         async with lock:
             token = self._kept(refused)
             if token is None:
-                with self._sharing(began):
-                    token = await obtain_async(self._options, self._refused)
+                with self._sharing(began) as pause:
+                    token = await obtain_async(self._options, self._refused, pause)
                 self._token = token
             return token
 
     @contextlib.contextmanager
-    def _sharing(self, began: float) -> Iterator[None]:
-        """Shares an error with those who waited meanwhile, so that a person says no once."""
+    def _sharing(self, began: float) -> Iterator[float]:
+        """Yields the pause that is left. Shares an error with those who waited, so that a person says no once."""
         if self._failure and self._failure[0] >= began:
             _, kind, detail = self._failure
             raise kind(detail)
-        left = self._not_before - time.monotonic()
-        if left > 0:
-            raise TimedOutError(f"the last question was not answered; the next is possible in {left:.0f} s")
         try:
-            yield
+            yield max(0.0, self._not_before - time.monotonic())
+        except PausedError:
+            raise
         except Token2goError as error:
             now = time.monotonic()
             self._failure = now, type(error), error.detail

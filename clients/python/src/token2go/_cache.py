@@ -118,6 +118,8 @@ class Cache:
     def store(self, token: Token) -> None:
         """Keeps a token, in place of any other."""
         self._write("json", _document_of(self.server, self.profile, token))
+        with contextlib.suppress(OSError):
+            (self._directory / f"{self._name}.outcome").unlink(missing_ok=True)
 
     def outcome(self, since: datetime, now: datetime | None = None) -> Token2goError | None:
         """Why an ask that ended at `since` or later gave no token."""
@@ -130,11 +132,27 @@ class Cache:
             return None
         return kind(str(document.get("detail") or ""))
 
-    def store_outcome(self, error: Token2goError) -> None:
-        """Shares why there is no token with those who wait for the lock."""
-        at = datetime.now(timezone.utc)
-        document = {"version": 1, "at": _nanoseconds(at), "error": error.code, "detail": error.detail}
+    def store_outcome(self, error: Token2goError, background: bool = False) -> None:
+        """Shares why there is no token with those who wait for the lock.
+
+        Counts the questions of programs in the background that were not answered.
+        """
+        at = _nanoseconds(datetime.now(timezone.utc))
+        document: dict[str, object] = {"version": 1, "at": at, "error": error.code, "detail": error.detail}
+        if isinstance(error, TimedOutError):
+            unanswered = _unanswered(self._read("outcome")) + background
+            document |= {"unanswered": unanswered} if unanswered else {}
         self._write("outcome", document)
+
+    def pause(self, now: datetime | None = None) -> float:
+        """For how many seconds a program in the background asks no question: the last were not answered."""
+        document = self._read("outcome")
+        unanswered, at = _unanswered(document), moment((document or {}).get("at"))
+        now = now or datetime.now(timezone.utc)
+        if not unanswered or at is None or at > now + timedelta(minutes=1):
+            return 0
+        pause = min(60 << (min(unanswered, 7) - 1), 3600)
+        return max(0.0, pause - (now - at).total_seconds())
 
     def forget(self) -> bool:
         """Removes the token and reports whether there was one."""
@@ -251,6 +269,11 @@ class Cache:
         if found.st_mode & 0o077:
             again = f"rm -r '{self._directory}' and sign in again, or " if self._directory.name == "token2go" else ""
             raise CacheError(f"{path} is open to others; {again}{_ELSEWHERE}")
+
+
+def _unanswered(document: Mapping[str, object] | None) -> int:
+    count = document.get("unanswered") if document and document.get("error") == TimedOutError.code else 0
+    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
 
 
 def _token_of(document: Mapping[str, object]) -> Token | None:

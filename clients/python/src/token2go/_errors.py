@@ -74,6 +74,10 @@ class TimedOutError(Token2goError):
     code = "timed_out"
 
 
+class PausedError(TimedOutError):
+    """Nothing was asked, since the last questions were not answered."""
+
+
 class NoTokenError(Token2goError):
     """The gateway sends no token that can be used."""
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypeVar
 
 from token2go import _console, _options
-from token2go._errors import CacheError, TimedOutError, Token2goError
+from token2go._errors import CacheError, PausedError, TimedOutError, Token2goError
 from token2go._options import Options, Settings
 from token2go._token import Token
 
@@ -65,7 +65,7 @@ def logout(server: str, *, profile: str = "", allow_http: bool = False) -> bool:
     return Cache(parse(server, allow_http), profile).forget()
 
 
-async def obtain_async(o: Settings, refused: str = "") -> Token:
+async def obtain_async(o: Settings, refused: str = "", pause: float | None = None) -> Token:
     """Does what `obtain` does, in a thread of its own."""
     import asyncio
 
@@ -75,10 +75,10 @@ async def obtain_async(o: Settings, refused: str = "") -> Token:
 
     notebook = _notebook.current()
     if notebook and choose_way(o, notebook) == "paste":
-        return obtain(o, refused=refused)
+        return obtain(o, refused=refused, pause=pause)
     call_off = CallOff()
     with _terminal.restored_on_signals():  # which only the main thread can arrange
-        running = asyncio.ensure_future(asyncio.to_thread(obtain, o, call_off, refused))
+        running = asyncio.ensure_future(asyncio.to_thread(obtain, o, call_off, refused, pause))
         running.add_done_callback(lambda _: call_off.close())
         try:
             return await asyncio.shield(running)
@@ -90,8 +90,10 @@ async def obtain_async(o: Settings, refused: str = "") -> Token:
             raise
 
 
-def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "") -> Token:
+def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "", pause: float | None = None) -> Token:
     """Returns a token whose fingerprint is not `refused`, unless the gateway hands out that one again.
+
+    A program in the background gives for how many seconds it must not ask; the cache may have a longer pause.
 
     What cannot be kept is returned all the same, with one warning.
     """
@@ -110,6 +112,12 @@ def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "") -> T
         except CacheError as error:
             cache = None
             _console.warn_once(f"no token is kept: {error.detail}")
+        try:
+            left = max(pause, cache.pause() if cache else 0) if pause is not None else 0
+        except CacheError:
+            left = pause or 0
+        if left:
+            raise PausedError(f"the last question was not answered; the next is possible in {left:.0f} s")
         from token2go._ask import ask
 
         try:
@@ -117,7 +125,7 @@ def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "") -> T
         except Token2goError as error:
             outcome = error.__cause__ if isinstance(error.__cause__, TimedOutError) else error
             if cache and outcome.code:
-                _keep(cache.store_outcome, outcome)
+                _keep(lambda error: cache.store_outcome(error, background=pause is not None), outcome)
             raise
         if cache and keep:
             _keep(cache.store, token)
