@@ -35,8 +35,8 @@ func TestProgramIsBelow15MB(t *testing.T) {
 // BenchmarkGetFromCache is the whole process, from start to end.
 func BenchmarkGetFromCache(b *testing.B) {
 	server := t2gtest.Start(b, t2gtest.Options{})
-	s := newSheller(b)
-	s.runs(b, "token2go get "+server.Gateway)
+	s := newShell(b)
+	s.run(b, "token2go get "+server.Gateway)
 	program := built(b)
 	for b.Loop() {
 		c := exec.Command(program, "get", server.Gateway)

@@ -30,7 +30,7 @@ func TestGetOpensChromiumAndReceivesTheToken(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$1\" > \"$0.new\" && mv \"$0.new\" \"$0.url\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := sit(t, server, []string{"get", server.Gateway}, "BROWSER="+script)
+	s := startInTerminal(t, server, []string{"get", server.Gateway}, "BROWSER="+script)
 	words := s.find(t, `these four words: ([a-z ]+)`)
 	var opened []byte
 	process.Until(t, "the browser is opened", func() bool {
@@ -46,17 +46,17 @@ func TestGetOpensChromiumAndReceivesTheToken(t *testing.T) {
 	press(`form[action="/oauth2/start"] button`)
 	press(`button[name="person"]`)
 	tab.Until(`document.querySelector("[data-id=question]")?.checkVisibility()`)
-	if asked := tab.Text("[data-id=question]"); !strings.Contains(squeezed(asked), squeezed(words)) {
+	if asked := tab.Text("[data-id=question]"); !strings.Contains(withoutSpace(asked), withoutSpace(words)) {
 		t.Errorf("got %q, want the question with the words %q", asked, words)
 	}
 	press("[data-id=allow]")
-	s.ends(t, 0)
+	s.mustExit(t, 0)
 	s.mustHaveToken(t, 0)
-	s.mustBeAsBefore(t)
+	s.mustBeRestored(t)
 	// The end is shown at a clean address.
 	tab.Until(fmt.Sprintf(`location.hostname === "127.0.0.1" && location.origin !== %q && !location.search &&
 		document.readyState === "complete"`, server.Gateway))
-	if said := tab.Text("body"); !strings.Contains(squeezed(said), squeezed(words)) {
+	if said := tab.Text("body"); !strings.Contains(withoutSpace(said), withoutSpace(words)) {
 		t.Errorf("got %q, want the same words there", said)
 	}
 }
@@ -82,4 +82,4 @@ func pressUntilGone(t *testing.T, tab *browser.Tab, selector string) {
 	})
 }
 
-func squeezed(text string) string { return strings.Join(strings.Fields(text), "") }
+func withoutSpace(text string) string { return strings.Join(strings.Fields(text), "") }

@@ -27,7 +27,7 @@ func TestGetInTwentyProcessesOpensOneTab(t *testing.T) {
 	}{{"allow", 0}, {"deny", 3}} {
 		t.Run(test.decision, func(t *testing.T) {
 			t.Parallel()
-			s := newSheller(t)
+			s := newShell(t)
 			s.environment = append(s.environment, "DECISION="+test.decision, "READY="+filepath.Join(s.home, "ready"))
 			var programs [20]*process.Process
 			var out, said [len(programs)]process.Output
@@ -70,11 +70,11 @@ func TestKilledProgramsLeaveNoTokenAndNoLock(t *testing.T) {
 	} {
 		t.Run(arguments[0], func(t *testing.T) {
 			t.Parallel()
-			s := newSheller(t)
+			s := newShell(t)
 			var took time.Duration // of a whole call, so that the kills are spread over it
 			for step := range 8 {
 				_ = os.Remove(filepath.Join(s.home, "kept"))
-				s.runs(t, "token2go logout --all 2>/dev/null")
+				s.run(t, "token2go logout --all 2>/dev/null")
 				began := time.Now()
 				c := exec.Command("token2go", arguments...)
 				c.Dir, c.Env = s.home, s.environment
@@ -89,24 +89,24 @@ func TestKilledProgramsLeaveNoTokenAndNoLock(t *testing.T) {
 				time.Sleep(max(took, 300*time.Millisecond) * time.Duration(step) / 7)
 				_ = c.Process.Kill()
 				_ = c.Wait()
-				s.mustLieInPlaces(t, fmt.Sprint("after step ", step))
+				s.mustKeepTokensPrivate(t, fmt.Sprint("after step ", step))
 			}
 			began := time.Now()
-			s.runs(t, "token2go get "+server.Gateway)
-			s.runs(t, "token2go run "+server.Gateway+" -- true")
+			s.run(t, "token2go get "+server.Gateway)
+			s.run(t, "token2go run "+server.Gateway+" -- true")
 			if took := time.Since(began); took > soon/2 {
 				t.Errorf("the next call took %s, want no lock in its way", took)
 			}
-			if left := s.runs(t, "ls runtime/token2go/run | grep token || true"); left != "" {
+			if left := s.run(t, "ls runtime/token2go/run | grep token || true"); left != "" {
 				t.Errorf("got %s left by the killed, want it swept", left)
 			}
 		})
 	}
 }
 
-// mustLieInPlaces: tokens are in the cache's own files, in the folder of run, and in what
+// mustKeepTokensPrivate: tokens are in the cache's own files, in the folder of run, and in what
 // keep was told to write, and everywhere for their owner alone.
-func (s *sheller) mustLieInPlaces(t *testing.T, when string) {
+func (s *shell) mustKeepTokensPrivate(t *testing.T, when string) {
 	t.Helper()
 	err := filepath.WalkDir(s.home, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -134,11 +134,11 @@ func TestKeepInManyProcessesOpensOneTab(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
 	server := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Lifetime, o.Renew = 10*time.Second, 8*time.Second }})
-	s := newSheller(t)
+	s := newShell(t)
 	s.environment = append(s.environment, "SLOW=300ms")
 	const count = 8
 	kept := func(i int) string { return filepath.Join(s.home, fmt.Sprint("kept", i)) }
-	first := s.runs(t, "token2go get --min-ttl 1s "+server.Gateway+" 2>/dev/null")
+	first := s.run(t, "token2go get --min-ttl 1s "+server.Gateway+" 2>/dev/null")
 	for i := range count {
 		c := exec.Command("token2go", "keep", "--min-ttl", "1s", "--renew", "open", "--file", kept(i), server.Gateway)
 		c.Dir, c.Env = s.home, s.environment

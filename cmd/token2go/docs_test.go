@@ -7,112 +7,95 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/token2go/token2go/internal/cli"
 	"github.com/token2go/token2go/internal/t2gtest"
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-var shellBlocks = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
-
-// Every block of shell in the clients' docs is run as it stands, one after the other as
-// a reader would, but for the addresses.
-func TestCommandsOfTheDocsRun(t *testing.T) {
+// The shell blocks of a page run in order, with only the addresses replaced.
+func TestDocsCommandsRun(t *testing.T) {
 	process.Slow(t)
 	t.Parallel()
-	pages, err := filepath.Glob("../../docs/clients-*.md")
-	// What the Python package's pages say is run by the package's own tests.
-	pages = slices.DeleteFunc(pages, func(page string) bool { return strings.HasPrefix(filepath.Base(page), "clients-python") })
+	pages, err := filepath.Glob("../../docs/clients-[^p]*.md") // those of Python are run by its own tests
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("found %d pages: %v", len(pages), err)
 	}
-	for _, page := range pages {
+	for _, page := range append(pages, "../../README.md") {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(page)
 			if err != nil {
 				t.Fatal(err)
 			}
-			blocks := shellBlocks.FindAllStringSubmatch(string(text), -1)
+			if _, section, found := strings.Cut(string(text), "\n## In your shell\n"); found {
+				text = []byte(strings.SplitN(section, "\n## ", 2)[0])
+			}
+			blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
 			if len(blocks) == 0 {
 				t.Fatal("no block of shell")
 			}
-			r := newReader(t)
+			s, addresses := newDocsShell(t)
 			for _, block := range blocks {
-				r.runs(t, block[1])
+				if out, err := s.try(addresses.Replace(block[1])); err != nil {
+					t.Errorf("%v from\n%s\nwhich prints\n%s", err, block[1], out)
+				}
 			}
 		})
 	}
 }
 
-func TestCommandsOfTheReadmeRun(t *testing.T) {
-	process.Slow(t)
-	t.Parallel()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, passage, found := strings.Cut(string(text), "## In your shell\n")
-	block := shellBlocks.FindStringSubmatch(passage)
-	if !found || block == nil {
-		t.Fatal("no passage about the shell")
-	}
-	newReader(t).runs(t, block[1])
-}
-
-// reader is somebody who tries out what a page says.
-type reader struct {
-	*sheller
-	addresses *strings.Replacer
-}
-
-func newReader(t *testing.T) *reader {
+// newDocsShell has all that the pages name, and what replaces their addresses.
+func newDocsShell(t *testing.T) (*shell, *strings.Replacer) {
 	t.Helper()
 	for _, program := range []string{"curl", "git", "kubectl"} {
-		mustHave(t, program)
+		needProgram(t, program)
 	}
-	server := t2gtest.Start(t, t2gtest.Options{})
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "); strings.Count(token, ".") != 2 {
-			t.Errorf("%s got %q, want a token", r.URL, r.Header.Get("Authorization"))
+	server, code, cluster := t2gtest.Start(t, t2gtest.Options{}), newRepository(t, false), newCluster(t)
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); !strings.HasPrefix(got, "Bearer eyJ") {
+			t.Errorf("%s got %q, want a token", r.URL, got)
 		}
 	}))
 	t.Cleanup(service.Close)
-	code, cluster := newRepository(t, false), newCluster(t)
-	r := &reader{sheller: newSheller(t), addresses: strings.NewReplacer(
+	s := newShell(t)
+	cluster.authority(t, s.home)
+	const gdal = "#!/bin/sh\ntest \"$GDAL_HTTP_AUTH\" = BEARER && test \"${GDAL_HTTP_BEARER#eyJ}\" != \"$GDAL_HTTP_BEARER\"\n"
+	if err := os.WriteFile(filepath.Join(s.home, "gdalinfo"), []byte(gdal), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.environment = append(s.environment, "PATH="+s.home+":"+os.Getenv("PATH"))
+	return s, strings.NewReplacer(
 		"https://t2g.example.org", server.Gateway, "https://api.example.org", service.URL,
 		"https://git.example.org", code.URL, "git.example.org", code.host(),
 		"https://k8s.example.org", cluster.URL, "client.authentication.k8s.io/v1", execVersion(t),
-	)}
-	cluster.authority(t, r.home)
-	r.standIn(t, "gdalinfo", `test "$GDAL_HTTP_AUTH" = BEARER; test "${GDAL_HTTP_BEARER#eyJ}" != "$GDAL_HTTP_BEARER"`)
-	return r
+	)
 }
 
-// standIn is a program in place of one that is large, and checks what it is given.
-func (r *reader) standIn(t *testing.T, name, script string) {
-	t.Helper()
-	folder := filepath.Join(r.home, "bin")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\nset -eu\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	r.environment[0] = "PATH=" + folder + ":" + os.Getenv("PATH")
-}
-
-func (r *reader) runs(t *testing.T, block string) {
-	t.Helper()
-	if out, err := r.try(r.addresses.Replace(block)); err != nil {
-		t.Errorf("%v from\n%s\nwhich says\n%s", err, block, out)
+func TestHelpExamplesParse(t *testing.T) {
+	t.Parallel()
+	example := regexp.MustCompile(`(?m)^[^#!\n]*\btoken2go ([^#|&)"\n]+)`)
+	for _, c := range command(new(cli.Env)).Commands() {
+		for _, found := range example.FindAllStringSubmatch(c.Example, -1) {
+			root := command(new(cli.Env))
+			about, rest, err := root.Find(strings.Fields(found[1]))
+			if err == nil {
+				err = about.ParseFlags(rest)
+			}
+			if err == nil {
+				err = about.ValidateArgs(about.Flags().Args())
+			}
+			if err != nil || about == root {
+				t.Errorf("%s: %v", found[0], err)
+			}
+		}
 	}
 }
 
-// mustHave skips a test where a program is missing, and fails it where it may not be.
-func mustHave(t testing.TB, program string) {
+// needProgram skips a test where a program is missing, and fails it where it may not be.
+func needProgram(t testing.TB, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
 		process.Missing(t, err.Error())

@@ -80,24 +80,24 @@ func (r *repository) schemes() []string {
 
 func (r *repository) host() string { return strings.TrimPrefix(r.URL, "http://") }
 
-// gitUser is somebody whose profile names the host of a repository, and no other.
-func gitUser(t *testing.T, house *t2gtest.Server, r *repository) *sheller {
+// newGitShell has a profile that names the host of a repository, and no other.
+func newGitShell(t *testing.T, server *t2gtest.Server, r *repository) *shell {
 	t.Helper()
-	s := newSheller(t)
-	s.runs(t, "token2go config set work server "+house.Gateway)
-	s.runs(t, "token2go config set work git-hosts "+r.host())
-	s.runs(t, "git config --global credential.helper '!token2go git-credential'")
+	s := newShell(t)
+	s.run(t, "token2go config set work server "+server.Gateway)
+	s.run(t, "token2go config set work git-hosts "+r.host())
+	s.run(t, "git config --global credential.helper '!token2go git-credential'")
 	return s
 }
 
 func TestGitCredentialServesHostsOfTheProfile(t *testing.T) {
 	t.Parallel()
-	mustHave(t, "git")
-	house := t2gtest.Start(t, t2gtest.Options{})
+	needProgram(t, "git")
+	server := t2gtest.Start(t, t2gtest.Options{})
 	named := newRepository(t, false)
-	s := gitUser(t, house, named)
-	s.runs(t, "git clone --quiet "+named.URL+"/team/project.git")
-	if out := s.runs(t, "git -C project log --format=%s"); out != "a beginning\n" {
+	s := newGitShell(t, server, named)
+	s.run(t, "git clone --quiet "+named.URL+"/team/project.git")
+	if out := s.run(t, "git -C project log --format=%s"); out != "a beginning\n" {
 		t.Errorf("got %q, want what is in the repository", out)
 	}
 	want := "Basic"
@@ -110,16 +110,16 @@ func TestGitCredentialServesHostsOfTheProfile(t *testing.T) {
 		t.Errorf("got %v, want %s", got, want)
 	}
 	// The token is in the cache, so git fetches without the person.
-	s.runs(t, "git -C project fetch --quiet")
+	s.run(t, "git -C project fetch --quiet")
 	s.mustHaveTabs(t, 1)
 }
 
 func TestGitCredentialRefusesOtherHosts(t *testing.T) {
 	t.Parallel()
-	mustHave(t, "git")
-	house := t2gtest.Start(t, t2gtest.Options{})
+	needProgram(t, "git")
+	server := t2gtest.Start(t, t2gtest.Options{})
 	named, other := newRepository(t, false), newRepository(t, false)
-	s := gitUser(t, house, named)
+	s := newGitShell(t, server, named)
 	if out, err := s.try("git clone --quiet " + other.URL + "/team/project.git"); err == nil {
 		t.Errorf("got a clone, want none: %s", out)
 	}
@@ -132,10 +132,10 @@ func TestGitCredentialRefusesOtherHosts(t *testing.T) {
 // git says which credential was refused, and the next call asks for another.
 func TestGitCredentialErasesARefusedToken(t *testing.T) {
 	t.Parallel()
-	mustHave(t, "git")
-	house := t2gtest.Start(t, t2gtest.Options{})
+	needProgram(t, "git")
+	server := t2gtest.Start(t, t2gtest.Options{})
 	named := newRepository(t, true)
-	s := gitUser(t, house, named)
+	s := newGitShell(t, server, named)
 	if out, err := s.try("git clone --quiet " + named.URL + "/team/project.git"); err == nil {
 		t.Errorf("got a clone, want none: %s", out)
 	}
@@ -148,31 +148,31 @@ func TestGitCredentialErasesARefusedToken(t *testing.T) {
 // A helper store that the system or the person has set up would write the token down.
 func TestGitRecipeKeepsTheTokenFromOtherHelpers(t *testing.T) {
 	t.Parallel()
-	mustHave(t, "git")
-	house := t2gtest.Start(t, t2gtest.Options{})
+	needProgram(t, "git")
+	server := t2gtest.Start(t, t2gtest.Options{})
 	named := newRepository(t, false)
-	s := newSheller(t)
-	s.runs(t, "token2go config set work server "+house.Gateway)
-	s.runs(t, "token2go config set work git-hosts "+named.host())
-	s.runs(t, "git config --global credential.helper store")
-	s.runs(t, "git config --global --add credential.helper '!token2go git-credential'")
+	s := newShell(t)
+	s.run(t, "token2go config set work server "+server.Gateway)
+	s.run(t, "token2go config set work git-hosts "+named.host())
+	s.run(t, "git config --global credential.helper store")
+	s.run(t, "git config --global --add credential.helper '!token2go git-credential'")
 	for _, command := range []string{"token2go doctor work", "token2go status"} {
 		if out, _ := s.try(command); !strings.Contains(out, "store writes the token") || !strings.Contains(out, "--replace-all") {
 			t.Errorf("%s: got %s, want it to warn of the store", command, out)
 		}
 	}
-	s.runs(t, "git config --global --unset-all credential.helper")
-	s.runs(t, "git config --global credential.helper store")
+	s.run(t, "git config --global --unset-all credential.helper")
+	s.run(t, "git config --global credential.helper store")
 	key := "credential." + named.URL + ".helper"
-	s.runs(t, "git config --global --replace-all "+key+" '' && git config --global --add "+key+" '!token2go git-credential'")
-	s.runs(t, "git clone --quiet "+named.URL+"/team/project.git")
-	if out := s.runs(t, "cat .git-credentials 2>&1 || true"); strings.Contains(out, "eyJ") {
+	s.run(t, "git config --global --replace-all "+key+" '' && git config --global --add "+key+" '!token2go git-credential'")
+	s.run(t, "git clone --quiet "+named.URL+"/team/project.git")
+	if out := s.run(t, "cat .git-credentials 2>&1 || true"); strings.Contains(out, "eyJ") {
 		t.Errorf("got %s, want no token there", out)
 	}
-	if out := s.runs(t, "token2go doctor work"); !strings.Contains(out, "asks token2go alone") {
+	if out := s.run(t, "token2go doctor work"); !strings.Contains(out, "asks token2go alone") {
 		t.Errorf("got %s, want all well", out)
 	}
-	s.runs(t, "echo https://oauth2:token@"+named.host()+" > .git-credentials")
+	s.run(t, "echo https://oauth2:token@"+named.host()+" > .git-credentials")
 	if out, _ := s.try("token2go doctor work"); !strings.Contains(out, ".git-credentials holds a credential of "+named.host()) {
 		t.Errorf("got %s, want the old credential named", out)
 	}
@@ -189,27 +189,27 @@ func gitVersion(t *testing.T) int {
 	return 100*major + minor
 }
 
-// sheller is somebody at a shell, with a home of their own.
-type sheller struct {
+// shell runs scripts with a home directory of its own.
+type shell struct {
 	home        string
 	environment []string
 }
 
-func newSheller(t testing.TB) *sheller {
+func newShell(t testing.TB) *shell {
 	t.Helper()
-	s := &sheller{home: t.TempDir()}
-	s.environment = append(personal(t, s.home), "GIT_TERMINAL_PROMPT=0")
+	s := &shell{home: t.TempDir()}
+	s.environment = append(environmentOf(t, s.home), "GIT_TERMINAL_PROMPT=0")
 	return s
 }
 
-func (s *sheller) try(script string) (string, error) {
+func (s *shell) try(script string) (string, error) {
 	c := exec.Command("sh", "-euc", script)
 	c.Dir, c.Env = s.home, s.environment
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
 
-func (s *sheller) runs(t testing.TB, script string) string {
+func (s *shell) run(t testing.TB, script string) string {
 	t.Helper()
 	out, err := s.try(script)
 	if err != nil {
@@ -219,7 +219,7 @@ func (s *sheller) runs(t testing.TB, script string) string {
 }
 
 // mustHaveTabs: that many addresses were opened.
-func (s *sheller) mustHaveTabs(t testing.TB, want int) {
+func (s *shell) mustHaveTabs(t testing.TB, want int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.home, "tabs"))
 	if err != nil && !os.IsNotExist(err) {

@@ -19,10 +19,10 @@ import (
 
 func TestExecCredentialServesKubectl(t *testing.T) {
 	t.Parallel()
-	mustHave(t, "kubectl")
+	needProgram(t, "kubectl")
 	server := t2gtest.Start(t, t2gtest.Options{})
 	cluster := newCluster(t)
-	s := newSheller(t)
+	s := newShell(t)
 	config := fmt.Sprintf(`apiVersion: v1
 kind: Config
 current-context: here
@@ -37,7 +37,7 @@ users:
 		t.Fatal(err)
 	}
 	for range 2 {
-		if out := s.runs(t, "kubectl --kubeconfig kubeconfig get --raw /version"); !strings.Contains(out, "v1.30.0") {
+		if out := s.run(t, "kubectl --kubeconfig kubeconfig get --raw /version"); !strings.Contains(out, "v1.30.0") {
 			t.Errorf("got %s, want the cluster's answer", out)
 		}
 	}

@@ -24,15 +24,15 @@ import (
 // through a proxy alone: what offices are like.
 func TestGetUsesCAFileAndProxy(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
-	gateway, err := url.Parse(house.Gateway)
+	upstream := t2gtest.Start(t, t2gtest.Options{})
+	gateway, err := url.Parse(upstream.Gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(gateway))
 	t.Cleanup(server.Close)
 	proxy, passed := newProxy(t, server.Listener.Addr().String())
-	s := newSheller(t)
+	s := newShell(t)
 	s.environment = append(s.environment, "HTTPS_PROXY="+strings.Replace(proxy, "://", "://ada:pass@", 1), "DECISION=never")
 	const address = "https://example.com" // a name of the certificate, which only the proxy reaches
 
@@ -53,9 +53,9 @@ func TestGetUsesCAFileAndProxy(t *testing.T) {
 	s.mustHaveTabs(t, 1)
 
 	// The profile says it as well.
-	s.runs(t, "token2go config set office server "+address)
-	s.runs(t, "token2go config set office ca-file "+authority)
-	out = s.runs(t, "token2go doctor office")
+	s.run(t, "token2go config set office server "+address)
+	s.run(t, "token2go config set office ca-file "+authority)
+	out = s.run(t, "token2go doctor office")
 	if strings.Contains(out, "ada") {
 		t.Errorf("got the proxy's user in %s, want it left out", out)
 	}
@@ -78,7 +78,7 @@ func TestDoctorPrintsNoEscapeSequences(t *testing.T) {
 		_ = conn.Close()
 	}))
 	t.Cleanup(server.Close)
-	out, err := newSheller(t).try("token2go doctor " + server.URL)
+	out, err := newShell(t).try("token2go doctor " + server.URL)
 	if exitCode(err) != 12 || !strings.Contains(out, "the answer is 418 ?]0;mine?") || strings.ContainsAny(out, "\x1b\a") {
 		t.Errorf("got %v and %q, want the escape sequence taken apart", err, out)
 	}
@@ -101,16 +101,16 @@ func TestDoctorRecognisesTheOldServer(t *testing.T) {
 		old.ServeHTTP(w, r)
 	}))
 	t.Cleanup(gateway.Close)
-	s := newSheller(t)
+	s := newShell(t)
 	for _, address := range []string{alone.URL, gateway.URL} {
 		out, err := s.try("token2go doctor " + address)
 		if exitCode(err) != 12 || strings.Count(out, "is a token2go-server 1.0.3") != 1 || !strings.Contains(out, "--format triple") {
 			t.Errorf("%s: got %v and %s, want it recognised once", address, err, out)
 		}
 	}
-	s.runs(t, "token2go config set old server "+gateway.URL)
-	s.runs(t, "token2go config set old format triple")
-	if out := s.runs(t, "token2go doctor old"); strings.Contains(out, "1.0.3") {
+	s.run(t, "token2go config set old server "+gateway.URL)
+	s.run(t, "token2go config set old format triple")
+	if out := s.run(t, "token2go doctor old"); strings.Contains(out, "1.0.3") {
 		t.Errorf("got %s, want no fault where the profile knows", out)
 	}
 }
@@ -124,7 +124,7 @@ func TestDoctorSendsNoTokenUnencrypted(t *testing.T) {
 		_, _ = shown.Write([]byte(r.Header.Get("Authorization")))
 	}))
 	t.Cleanup(proxy.Close)
-	s := newSheller(t)
+	s := newShell(t)
 	s.environment = append(s.environment, "HTTP_PROXY="+proxy.URL)
 	const address = "http://t2g.example.org"
 	if err := (token2go.Cache{Dir: filepath.Join(s.home, "runtime", "token2go")}).Store(address, token2go.NewToken("secret")); err != nil {

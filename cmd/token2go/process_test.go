@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 
 type tests struct{ *testing.M }
 
-// Run hears of hang-ups, so that the programs which the tests start do not inherit that
-// they are ignored, as nohup has it: token2go keeps to that.
+// Run catches SIGHUP, so that the programs which the tests start do not inherit that it is
+// ignored, as under nohup: token2go would leave it ignored.
 func (t tests) Run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	return t.M.Run()
@@ -58,7 +58,7 @@ func runScripts(t *testing.T, folder string, options t2gtest.Options) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			return furnish(e, t2gtest.Start(e.T().(testing.TB), options)) //nolint:forcetypeassert // testscript's own is one
+			return setUpScript(e, t2gtest.Start(e.T().(testing.TB), options)) //nolint:forcetypeassert // testscript's own is one
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tabs":  tabs,
@@ -68,9 +68,9 @@ func runScripts(t *testing.T, folder string, options t2gtest.Options) {
 	})
 }
 
-// furnish gives a script a server behind a gateway, a browser that signs in, and
-// folders that nobody else has.
-func furnish(e *testscript.Env, server *t2gtest.Server) error {
+// setUpScript gives a script a server behind a gateway, a browser that signs in, and
+// folders of its own.
+func setUpScript(e *testscript.Env, server *t2gtest.Server) error {
 	home := filepath.Join(e.WorkDir, "home")
 	runtime := filepath.Join(e.WorkDir, "runtime")
 	nothing := filepath.Join(e.WorkDir, "nothing")

@@ -40,13 +40,13 @@ func TestGetReadsAPastedTokenFromATerminal(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			house := longHouse(t)
-			s := sit(t, house, []string{"get", house.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
+			server := longTokenServer(t)
+			s := startInTerminal(t, server, []string{"get", server.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
 			address := s.find(t, `(?s)open the address below.*?\n(http\S+responseMode=page\S+)\s`)
-			s.types(t, test.paste(sealedAt(t, house, address)))
-			s.ends(t, 0)
+			s.typeKeys(t, test.paste(sealedText(t, server, address)))
+			s.mustExit(t, 0)
 			s.mustHaveToken(t, longToken)
-			s.mustBeAsBefore(t)
+			s.mustBeRestored(t)
 		})
 	}
 }
@@ -54,17 +54,17 @@ func TestGetReadsAPastedTokenFromATerminal(t *testing.T) {
 // The usual case of a program on another computer that a person did not tell so.
 func TestGetReadsAPastedLoopbackAddress(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{}) // an answer that is posted has no such address
-	s := sit(t, house, []string{"get", "--json", house.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
+	server := t2gtest.Start(t, t2gtest.Options{}) // an answer that is posted has no such address
+	s := startInTerminal(t, server, []string{"get", "--json", server.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
 	address := s.find(t, `"url":"(http[^"]+)"`)
 	browser := newTab()
-	browser.Transport = elsewhere{reaches: strings.TrimPrefix(house.Gateway, "http://")}
+	browser.Transport = oneHostTransport{reaches: strings.TrimPrefix(server.Gateway, "http://")}
 	var stuck *stuckError
 	if _, err := browser.visit(address); !errors.As(err, &stuck) || !strings.HasPrefix(stuck.address, "http://127.0.0.1:") {
 		t.Fatalf("got %v, want to be stuck at the listener's address", err)
 	}
-	s.types(t, stuck.address+"\r")
-	s.ends(t, 0)
+	s.typeKeys(t, stuck.address+"\r")
+	s.mustExit(t, 0)
 	s.mustHaveToken(t, 0)
 }
 
@@ -73,93 +73,93 @@ func TestInterruptRestoresTheTerminal(t *testing.T) {
 	for name, key := range map[string]string{"Ctrl-C": "\x03", `Ctrl-\`: "\x1c"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			house := t2gtest.Start(t, t2gtest.Options{})
-			s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
+			server := t2gtest.Start(t, t2gtest.Options{})
+			s := startInTerminal(t, server, []string{"get", server.Gateway}, "DECISION=never")
 			s.find(t, `(Ctrl-C cancels)`)
 			process.Until(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
-			s.types(t, key)
-			s.ends(t, 130)
-			s.mustBeAsBefore(t)
+			s.typeKeys(t, key)
+			s.mustExit(t, 130)
+			s.mustBeRestored(t)
 			if got := s.stdout.String(); got != "" || !strings.Contains(s.seen.String(), "token2go: interrupted") {
 				t.Errorf("got %q on stdout and %s, want nothing and why", got, s.seen)
 			}
-			mustLieNowhere(t, s.home)
+			mustHoldNoToken(t, s.home)
 		})
 	}
 }
 
 func TestSuspendRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
-	s := sit(t, house, []string{"get", house.Gateway}, "DECISION=never")
+	server := t2gtest.Start(t, t2gtest.Options{})
+	s := startInTerminal(t, server, []string{"get", server.Gateway}, "DECISION=never")
 	s.find(t, `(Ctrl-C cancels)`)
 	process.Until(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
-	s.types(t, "\x1a")
+	s.typeKeys(t, "\x1a")
 	process.Until(t, "it is stopped", func() bool {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
 		return err == nil && bytes.Contains(status, []byte(") T "))
 	})
 	s.flush(t)
-	s.mustBeAsBefore(t)
+	s.mustBeRestored(t)
 	s.Signal(t, unix.SIGCONT)
 	process.Until(t, "the terminal hands over bytes again", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
-	s.types(t, "\x03")
-	s.ends(t, 130)
-	s.mustBeAsBefore(t)
+	s.typeKeys(t, "\x03")
+	s.mustExit(t, 130)
+	s.mustBeRestored(t)
 }
 
 // A program that is not in the foreground would be stopped by its terminal.
 func TestGetDoesNotPromptWithoutATerminal(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
-	s := seat(t, house, []string{"get", "--timeout", "1s", house.Gateway}, "DECISION=never")
+	server := t2gtest.Start(t, t2gtest.Options{})
+	s := newTerminalRun(t, server, []string{"get", "--timeout", "1s", server.Gateway}, "DECISION=never")
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
 	s.command.Stdin = null
-	s.begin(t)
-	s.ends(t, 4)
-	s.mustBeAsBefore(t)
+	s.start(t)
+	s.mustExit(t, 4)
+	s.mustBeRestored(t)
 	if strings.Contains(s.seen.String(), "pasted") {
 		t.Errorf("got a prompt: %s", s.seen)
 	}
 }
 
-// sitting is token2go at a terminal, with stdout in a pipe as $(…) has it.
-type sitting struct {
+// terminalRun is a run of token2go in a terminal, with stdout in a pipe as in $(…).
+type terminalRun struct {
 	*process.Process
-	command           *exec.Cmd // which begin starts
-	outside, terminal *os.File
-	before            unix.Termios
-	seen, stdout      *process.Output
-	home              string
+	command          *exec.Cmd
+	master, terminal *os.File
+	before           unix.Termios
+	seen, stdout     *process.Output
+	home             string
 }
 
-// sit starts token2go as a person does who sits at a terminal.
-func sit(t *testing.T, house *t2gtest.Server, arguments []string, environment ...string) *sitting {
+// startInTerminal starts token2go with a terminal as its stdin and stderr.
+func startInTerminal(t *testing.T, server *t2gtest.Server, arguments []string, environment ...string) *terminalRun {
 	t.Helper()
-	s := seat(t, house, arguments, environment...)
+	s := newTerminalRun(t, server, arguments, environment...)
 	s.command.Stdin = s.terminal
-	s.begin(t)
+	s.start(t)
 	return s
 }
 
-func seat(t *testing.T, house *t2gtest.Server, arguments []string, environment ...string) *sitting {
+func newTerminalRun(t *testing.T, server *t2gtest.Server, arguments []string, environment ...string) *terminalRun {
 	t.Helper()
 	c := exec.Command("token2go", arguments...)
-	s := &sitting{command: c, seen: new(process.Output), stdout: new(process.Output), home: t.TempDir()}
-	s.outside, s.terminal = process.Terminal(t)
+	s := &terminalRun{command: c, seen: new(process.Output), stdout: new(process.Output), home: t.TempDir()}
+	s.master, s.terminal = process.Terminal(t)
 	s.before = *s.state(t)
 	c.Stdout, c.Stderr = s.stdout, s.terminal
-	c.Env = append(personal(t, s.home), environment...)
+	c.Env = append(environmentOf(t, s.home), environment...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
 	return s
 }
 
-// personal is the environment of a person with a home of its own.
-func personal(t testing.TB, home string) []string {
+// environmentOf is the environment of a person with that home directory.
+func environmentOf(t testing.TB, home string) []string {
 	t.Helper()
 	runtime := filepath.Join(home, "runtime")
 	if err := os.MkdirAll(runtime, 0o700); err != nil {
@@ -172,13 +172,13 @@ func personal(t testing.TB, home string) []string {
 	}
 }
 
-func (s *sitting) begin(t *testing.T) {
+func (s *terminalRun) start(t *testing.T) {
 	t.Helper()
 	s.Process = process.Start(t, s.command)
 	go func() {
 		part := make([]byte, 4096)
 		for {
-			n, err := s.outside.Read(part)
+			n, err := s.master.Read(part)
 			_, _ = s.seen.Write(part[:n])
 			if err != nil {
 				return
@@ -188,7 +188,7 @@ func (s *sitting) begin(t *testing.T) {
 }
 
 // find waits for what the terminal shows, and returns the group of the pattern.
-func (s *sitting) find(t *testing.T, pattern string) string {
+func (s *terminalRun) find(t *testing.T, pattern string) string {
 	t.Helper()
 	var found []string
 	err := s.Await(soon, func() bool {
@@ -201,16 +201,16 @@ func (s *sitting) find(t *testing.T, pattern string) string {
 	return found[1]
 }
 
-// types is what the person types, once the terminal is ready for a paste.
-func (s *sitting) types(t *testing.T, keys string) {
+// typeKeys writes to the terminal once it passes on single bytes.
+func (s *terminalRun) typeKeys(t *testing.T, keys string) {
 	t.Helper()
 	process.Until(t, "the terminal hands over bytes", func() bool { return s.state(t).Lflag&unix.ICANON == 0 })
-	if _, err := s.outside.WriteString(keys); err != nil {
+	if _, err := s.master.WriteString(keys); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (s *sitting) ends(t *testing.T, code int) {
+func (s *terminalRun) mustExit(t *testing.T, code int) {
 	t.Helper()
 	select {
 	case <-s.Ended:
@@ -224,7 +224,7 @@ func (s *sitting) ends(t *testing.T, code int) {
 }
 
 // flush waits until all that was written to the terminal has been seen.
-func (s *sitting) flush(t *testing.T) {
+func (s *terminalRun) flush(t *testing.T) {
 	t.Helper()
 	mark := fmt.Sprintf("<seen %d>", time.Now().UnixNano())
 	if _, err := s.terminal.WriteString(mark); err != nil {
@@ -234,7 +234,7 @@ func (s *sitting) flush(t *testing.T) {
 }
 
 // state is what the terminal is set to.
-func (s *sitting) state(t *testing.T) *unix.Termios {
+func (s *terminalRun) state(t *testing.T) *unix.Termios {
 	t.Helper()
 	state, err := unix.IoctlGetTermios(int(s.terminal.Fd()), unix.TCGETS)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *sitting) state(t *testing.T) *unix.Termios {
 	return state
 }
 
-func (s *sitting) mustBeAsBefore(t *testing.T) {
+func (s *terminalRun) mustBeRestored(t *testing.T) {
 	t.Helper()
 	if got := *s.state(t); got != s.before {
 		t.Errorf("got the terminal %+v, want it back as %+v", got, s.before)
@@ -254,7 +254,7 @@ func (s *sitting) mustBeAsBefore(t *testing.T) {
 }
 
 // mustHaveToken: stdout holds a token and nothing else, the terminal none of it.
-func (s *sitting) mustHaveToken(t *testing.T, least int) {
+func (s *terminalRun) mustHaveToken(t *testing.T, least int) {
 	t.Helper()
 	token := strings.TrimSuffix(s.stdout.String(), "\n")
 	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, " \n") || len(token) < least {
@@ -264,7 +264,7 @@ func (s *sitting) mustHaveToken(t *testing.T, least int) {
 	}
 }
 
-func longHouse(t *testing.T) *t2gtest.Server {
+func longTokenServer(t *testing.T) *t2gtest.Server {
 	t.Helper()
 	return t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.TokenBytes = longToken }})
 }
@@ -277,28 +277,28 @@ func wrapped(text string, width int) string {
 	return strings.Join(append(lines, text), "\r\n")
 }
 
-// sealedAt opens an address as a person does, and returns the text that ends it.
-func sealedAt(t *testing.T, house *t2gtest.Server, address string) string {
+// sealedText opens an address in the browser, allows, and returns the sealed text.
+func sealedText(t *testing.T, server *t2gtest.Server, address string) string {
 	t.Helper()
 	sealed, err := newTab().visit(address)
 	if err != nil || !strings.HasPrefix(sealed, "eyJ") || len(sealed) < longToken {
-		t.Fatalf("got %.100q (%d bytes) and %v, want a sealed text; the server wrote:\n%s", sealed, len(sealed), err, house.Output)
+		t.Fatalf("got %.100q (%d bytes) and %v, want a sealed text; the server wrote:\n%s", sealed, len(sealed), err, server.Output)
 	}
 	return sealed
 }
 
-// elsewhere is the network of another computer, which reaches one host.
-type elsewhere struct{ reaches string }
+// oneHostTransport is the network of another computer, which reaches one host.
+type oneHostTransport struct{ reaches string }
 
-func (e elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
+func (e oneHostTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != e.reaches {
 		return nil, fmt.Errorf("connection refused")
 	}
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// mustLieNowhere: no file below a folder holds a token or a part of one.
-func mustLieNowhere(t *testing.T, folder string) {
+// mustHoldNoToken fails if a file below a folder holds a token or a part of one.
+func mustHoldNoToken(t *testing.T, folder string) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -319,15 +319,15 @@ func mustLieNowhere(t *testing.T, folder string) {
 // gets its interrupt from there, and not a second one from this program.
 func TestRunPassesTerminalSignalsOnce(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
+	server := t2gtest.Start(t, t2gtest.Options{})
 	const command = `n=0; trap 'n=$((n+1)); echo "interrupted $n"' INT; echo ready; until test $n -ge 2; do sleep 0.1; done; echo over; exit 9`
-	s := sit(t, house, []string{"run", house.Gateway, "--", "sh", "-c", command})
+	s := startInTerminal(t, server, []string{"run", server.Gateway, "--", "sh", "-c", command})
 	waitFor := func(what string) {
 		process.Until(t, "the command says "+what, func() bool { return strings.Contains(s.stdout.String(), what) })
 	}
 	waitFor("ready")
 	for _, what := range []string{"interrupted 1", "interrupted 2"} {
-		if _, err := s.outside.WriteString("\x03"); err != nil {
+		if _, err := s.master.WriteString("\x03"); err != nil {
 			t.Fatal(err)
 		}
 		waitFor(what)
@@ -336,17 +336,17 @@ func TestRunPassesTerminalSignalsOnce(t *testing.T) {
 			t.Fatalf("got %d interrupts after %s", got, what)
 		}
 	}
-	s.ends(t, 9)
-	s.mustBeAsBefore(t)
+	s.mustExit(t, 9)
+	s.mustBeRestored(t)
 }
 
 // A signal that is sent to the program alone is passed on, and the end by it, too.
 func TestRunForwardsSignals(t *testing.T) {
 	t.Parallel()
-	house := t2gtest.Start(t, t2gtest.Options{})
-	s := seat(t, house, []string{"run", house.Gateway, "--", "sh", "-c", `echo $BEARER_TOKEN_FILE; exec sleep 60`})
+	server := t2gtest.Start(t, t2gtest.Options{})
+	s := newTerminalRun(t, server, []string{"run", server.Gateway, "--", "sh", "-c", `echo $BEARER_TOKEN_FILE; exec sleep 60`})
 	s.command.SysProcAttr = nil // no terminal: an interrupt is passed on as well
-	s.begin(t)
+	s.start(t)
 	process.Until(t, "the command runs", func() bool { return strings.HasSuffix(s.stdout.String(), ".token\n") })
 	time.Sleep(100 * time.Millisecond) // for sleep to take the shell's place
 	s.Signal(t, unix.SIGINT)
