@@ -91,23 +91,6 @@ func TestDependencyRules(t *testing.T) {
 	}
 }
 
-func TestDependencyRulesRejectForbiddenImports(t *testing.T) {
-	for _, test := range []struct {
-		p    pkg
-		want string
-	}{
-		{pkg{ImportPath: module + "internal/seal", Imports: []string{module + "internal/gateway"}}, "seal imports gateway"},
-		{pkg{ImportPath: module + "internal/seal", Imports: []string{"net/http"}}, "seal imports net/http"},
-		{pkg{ImportPath: module + "internal/flow", TestImports: []string{"github.com/go-chi/chi/v5"}}, "flow imports github.com/go-chi/chi/v5"},
-		{pkg{ImportPath: module + "internal/util"}, "util is not in the table"},
-		{pkg{ImportPath: module + "internal/seal", Imports: []string{module + "internal/secret", "net/httpx"}, XTestImports: []string{module + "internal/demo", "net/http"}}, ""},
-	} {
-		if got := strings.Join(faults(test.p), "\n"); got != test.want {
-			t.Errorf("got %q, want %q", got, test.want)
-		}
-	}
-}
-
 // list asks go, which looks at no .venv and at no other module.
 func list(t *testing.T) (packages []pkg) {
 	t.Helper()
