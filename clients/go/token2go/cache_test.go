@@ -257,7 +257,7 @@ func TestCacheDoesNotKeepWhatCameAfterASecondVisit(t *testing.T) {
 }
 
 // TestBackgroundWaitsAfterAnUnansweredQuestion is of a program that opened a tab at every
-// call while nobody was there.
+// call while no one answers.
 func TestBackgroundWaitsAfterAnUnansweredQuestion(t *testing.T) {
 	cache := newCache(t)
 	asked := 0

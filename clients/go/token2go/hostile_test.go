@@ -19,8 +19,8 @@ import (
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-// settled waits until a count is back to what it was.
-func settled(t *testing.T, what string, before int, count func() int) {
+// waitForCount waits until a count is back to what it was.
+func waitForCount(t *testing.T, what string, before int, count func() int) {
 	t.Helper()
 	for range 500 {
 		if count() <= before {
@@ -32,7 +32,7 @@ func settled(t *testing.T, what string, before int, count func() int) {
 	t.Errorf("got %d %s, want %d as before\n%s", count(), what, before, stacks[:runtime.Stack(stacks, true)])
 }
 
-// openFiles is 0 where the system does not tell.
+// openFiles is 0 where there is no /proc.
 func openFiles() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	return len(entries)
@@ -100,8 +100,8 @@ func TestGetLeavesNothingBehind(t *testing.T) {
 		}
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	settled(t, "goroutines", goroutines, runtime.NumGoroutine)
-	settled(t, "open files", files, openFiles)
+	waitForCount(t, "goroutines", goroutines, runtime.NumGoroutine)
+	waitForCount(t, "open files", files, openFiles)
 }
 
 func TestListenerSurvivesAThousandConnections(t *testing.T) {
@@ -167,7 +167,7 @@ func TestListenerTakesOneOfTwoSimultaneousAnswers(t *testing.T) {
 			request := v.request(step)
 			group.Go(func() {
 				<-start
-				if status := knock(v.values["port"], request); status == http.StatusSeeOther {
+				if status := callAndRead(v.values["port"], request); status == http.StatusSeeOther {
 					mu.Lock()
 					defer mu.Unlock()
 					taken = append(taken, token)
@@ -184,8 +184,8 @@ func TestListenerTakesOneOfTwoSimultaneousAnswers(t *testing.T) {
 	}
 }
 
-// knock returns the status of the answer, 0 for none.
-func knock(port string, request []byte) int {
+// callAndRead returns the status of the answer, 0 for none.
+func callAndRead(port string, request []byte) int {
 	conn, err := net.Dial("tcp4", "127.0.0.1:"+port)
 	if err != nil {
 		return 0

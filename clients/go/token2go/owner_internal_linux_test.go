@@ -30,7 +30,7 @@ func TestOwnerOfReadsTheKernelsList(t *testing.T) {
 		found            lookup
 	}{
 		{"a socket of another user", socketList, "127.0.0.1:40000", 1001, owned},
-		{"a socket that was closed belongs to nobody, not to root", socketList, "127.0.0.1:40001", 0, gone},
+		{"a socket that was closed has no owner, not root", socketList, "127.0.0.1:40001", 0, gone},
 		{"a socket of IPv6", socketList, "127.0.0.1:40002", 1002, owned},
 		{"a socket that is not there", socketList, "127.0.0.1:40003", 0, gone},
 		{"the same port of another address", socketList, "127.0.0.2:40000", 0, gone},

@@ -25,7 +25,7 @@ func withAdvice(err error) string {
 }
 
 func TestProbeClassifiesFailures(t *testing.T) {
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer broken.Close()
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -43,14 +43,14 @@ func TestProbeClassifiesFailures(t *testing.T) {
 		want         error
 		says         string
 	}{
-		{"a gateway that wants a sign-in", house.Gateway, nil, nil, ""},
-		{"a server without a gateway", house.Direct, nil, nil, ""},
-		{"nobody there", "http://" + closed.Addr().String(), nil, token2go.ErrUnreachable, "check the address"},
+		{"a gateway that wants a sign-in", instance.Gateway, nil, nil, ""},
+		{"a server without a gateway", instance.Direct, nil, nil, ""},
+		{"no one listens", "http://" + closed.Addr().String(), nil, token2go.ErrUnreachable, "check the address"},
 		{"a gateway whose server is gone", broken.URL, nil, token2go.ErrServer, "502"},
-		{"a certificate that nobody trusts", secure.URL, nil, token2go.ErrCertificate, "trust the authority"},
+		{"an untrusted certificate", secure.URL, nil, token2go.ErrCertificate, "trust the authority"},
 		{"a certificate that is trusted", secure.URL, secure.Client(), nil, ""},
 		{"a certificate of another name", strings.Replace(secure.URL, "127.0.0.1", "localhost", 1), secure.Client(), token2go.ErrCertificate, "localhost"},
-		{"http where https is meant", strings.Replace(house.Direct, "http://", "https://", 1), nil, token2go.ErrUnreachable, "does not speak https"},
+		{"http where https is meant", strings.Replace(instance.Direct, "http://", "https://", 1), nil, token2go.ErrUnreachable, "does not speak https"},
 		{"no address", "t2g.example.org", nil, token2go.ErrOptions, "https://"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestProbeClassifiesFailures(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := token2go.Probe(ctx, token2go.Options{Server: house.Direct}); !errors.Is(err, context.Canceled) {
+	if err := token2go.Probe(ctx, token2go.Options{Server: instance.Direct}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the interrupt", err)
 	}
 }

@@ -25,20 +25,20 @@ var (
 	sealed   = regexp.MustCompile(`(?s)<textarea[^>]* (?:data-)?id="sealed"[^>]*>([^<]*)<`)
 )
 
-// surfer is a person at a browser: it follows redirects, signs in as the first of the
+// fakeBrowser is a person at a browser: it follows redirects, signs in as the first of the
 // pretend people where it is asked to, and gives its answer to the question.
-type surfer struct {
+type fakeBrowser struct {
 	decision string
 	seen     []string // pages
 	posted   bool     // the answer came by a form
 	done     chan struct{}
 }
 
-func newSurfer(decision string) *surfer {
-	return &surfer{decision: decision, done: make(chan struct{})}
+func newFakeBrowser(decision string) *fakeBrowser {
+	return &fakeBrowser{decision: decision, done: make(chan struct{})}
 }
 
-func (s *surfer) open(address string) error {
+func (s *fakeBrowser) open(address string) error {
 	defer close(s.done)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *surfer) open(address string) error {
 }
 
 // submit fills in the form of a page; nil where there is none.
-func (s *surfer) submit(at *url.URL, page string) (*http.Request, error) {
+func (s *fakeBrowser) submit(at *url.URL, page string) (*http.Request, error) {
 	form := postForm.FindStringSubmatch(page)
 	if form == nil {
 		return nil, nil
@@ -107,7 +107,7 @@ func (s *surfer) submit(at *url.URL, page string) (*http.Request, error) {
 	return r, nil
 }
 
-func (s *surfer) last() string { return s.seen[len(s.seen)-1] }
+func (s *fakeBrowser) last() string { return s.seen[len(s.seen)-1] }
 
 func TestGetReturnsTheTokenOfAServer(t *testing.T) {
 	for _, test := range []struct {
@@ -122,11 +122,11 @@ func TestGetReturnsTheTokenOfAServer(t *testing.T) {
 		{"as token2go-server 1.0.3 does, whatever its size", 8000, token2go.Triple, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			house := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.TokenBytes = test.size }})
-			s := newSurfer("allow")
+			instance := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.TokenBytes = test.size }})
+			s := newFakeBrowser("allow")
 			var prompt token2go.Prompt
 			token, err := token2go.Get(t.Context(), token2go.Options{
-				Server: house.Gateway, Client: "The test", Format: test.format, MinTTL: time.Minute,
+				Server: instance.Gateway, Client: "The test", Format: test.format, MinTTL: time.Minute,
 				Show: func(p token2go.Prompt) { prompt = p },
 				Open: s.open,
 				Warn: func(err error) { t.Errorf("got the warning %v", err) },
@@ -140,7 +140,7 @@ func TestGetReturnsTheTokenOfAServer(t *testing.T) {
 				t.Errorf("got %s of %d bytes until %s, by a form %t", token, len(token.Reveal()), token.Expiry, s.posted)
 			}
 			checkPages(t, s, prompt, token)
-			if log := house.Output.String(); strings.Contains(log, token.Reveal()) || !strings.Contains(log, token.Fingerprint) {
+			if log := instance.Output.String(); strings.Contains(log, token.Reveal()) || !strings.Contains(log, token.Fingerprint) {
 				t.Error("the server's log holds the token, or not its fingerprint")
 			}
 		})
@@ -149,7 +149,7 @@ func TestGetReturnsTheTokenOfAServer(t *testing.T) {
 
 // checkPages looks at what the person saw: the words where they were asked, and the
 // token nowhere.
-func checkPages(t *testing.T, s *surfer, prompt token2go.Prompt, token token2go.Token) {
+func checkPages(t *testing.T, s *fakeBrowser, prompt token2go.Prompt, token token2go.Token) {
 	t.Helper()
 	asked := false
 	for _, page := range s.seen {
@@ -187,9 +187,9 @@ func TestGetReturnsTheRefusalOfAServer(t *testing.T) {
 		{"the name is too long", "allow", nil, func(o *token2go.Options) { o.Client = strings.Repeat("x", 65) }, token2go.ErrRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			house := t2gtest.Start(t, t2gtest.Options{Demo: test.demo})
-			s := newSurfer(test.decision)
-			o := token2go.Options{Server: house.Gateway, Open: s.open}
+			instance := t2gtest.Start(t, t2gtest.Options{Demo: test.demo})
+			s := newFakeBrowser(test.decision)
+			o := token2go.Options{Server: instance.Gateway, Open: s.open}
 			if test.change != nil {
 				test.change(&o)
 			}
@@ -207,12 +207,12 @@ func TestGetReturnsTheRefusalOfAServer(t *testing.T) {
 }
 
 func TestGetTakesAPastedText(t *testing.T) {
-	house := t2gtest.Start(t, t2gtest.Options{})
+	instance := t2gtest.Start(t, t2gtest.Options{})
 	for _, only := range []bool{true, false} {
-		s := newSurfer("allow")
+		s := newFakeBrowser("allow")
 		shown := make(chan token2go.Prompt, 1)
 		token, err := token2go.Get(t.Context(), token2go.Options{
-			Server: house.Gateway, PasteOnly: only, Timeout: 20 * time.Second,
+			Server: instance.Gateway, PasteOnly: only, Timeout: 20 * time.Second,
 			Show: func(p token2go.Prompt) { shown <- p },
 			Paste: func(ctx context.Context) (string, error) {
 				var p token2go.Prompt

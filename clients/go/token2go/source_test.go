@@ -34,8 +34,8 @@ func numbered(lifetime time.Duration) *person {
 	}}
 }
 
-// sources runs a test with a Source that keeps its token in memory, and one with a cache.
-func sources(t *testing.T, run func(t *testing.T, cache *token2go.Cache)) {
+// eachSource runs a test with a Source that keeps its token in memory, and one with a cache.
+func eachSource(t *testing.T, run func(t *testing.T, cache *token2go.Cache)) {
 	t.Helper()
 	t.Run("in memory", func(t *testing.T) { run(t, nil) })
 	t.Run("in a cache", func(t *testing.T) {
@@ -45,7 +45,7 @@ func sources(t *testing.T, run func(t *testing.T, cache *token2go.Cache)) {
 }
 
 func TestSourceKeepsItsToken(t *testing.T) {
-	sources(t, func(t *testing.T, cache *token2go.Cache) {
+	eachSource(t, func(t *testing.T, cache *token2go.Cache) {
 		p := numbered(time.Hour)
 		source := token2go.NewSource(t.Context(), p.options(), cache)
 		for range 3 {
@@ -65,7 +65,7 @@ func TestSourceKeepsItsToken(t *testing.T) {
 }
 
 func TestSourceAsksBeforeItsTokenExpires(t *testing.T) {
-	sources(t, func(t *testing.T, cache *token2go.Cache) {
+	eachSource(t, func(t *testing.T, cache *token2go.Cache) {
 		p := numbered(50 * time.Second) // less than DefaultMinTTL
 		source := token2go.NewSource(t.Context(), p.options(), cache)
 		for n := range 2 {
@@ -93,7 +93,7 @@ func TestSourceKeepsATokenOfUnknownExpiryForItsLifetime(t *testing.T) {
 
 func TestSourceUsedConcurrentlyAsksOnce(t *testing.T) {
 	for _, refusal := range []string{"", "access_denied"} {
-		sources(t, func(t *testing.T, cache *token2go.Cache) {
+		eachSource(t, func(t *testing.T, cache *token2go.Cache) {
 			p := &person{}
 			p.next = func(int32) (string, string) {
 				time.Sleep(200 * time.Millisecond) // the others queue up
@@ -114,7 +114,7 @@ func TestSourceUsedConcurrentlyAsksOnce(t *testing.T) {
 }
 
 func TestSourceInterruptedLetsTheNextAsk(t *testing.T) {
-	sources(t, func(t *testing.T, cache *token2go.Cache) {
+	eachSource(t, func(t *testing.T, cache *token2go.Cache) {
 		first, cancel := context.WithCancel(t.Context())
 		shown := make(chan struct{}, 2)
 		p := numbered(time.Hour)
@@ -185,7 +185,7 @@ func TestSourceEndsWithItsContext(t *testing.T) {
 }
 
 func TestSourceWaitsAfterAnUnansweredQuestion(t *testing.T) {
-	sources(t, func(t *testing.T, cache *token2go.Cache) {
+	eachSource(t, func(t *testing.T, cache *token2go.Cache) {
 		var asked atomic.Int32
 		source := token2go.NewSource(t.Context(), token2go.Options{
 			Server: server, Timeout: 50 * time.Millisecond, Show: func(token2go.Prompt) { asked.Add(1) },
