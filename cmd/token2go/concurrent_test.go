@@ -57,7 +57,7 @@ func TestGetInTwentyProcessesOpensOneTab(t *testing.T) {
 	}
 }
 
-// Wherever a program is killed, nothing of a token lies about but in the cache and in
+// Wherever a program is killed, tokens are left only in the cache and in
 // what the next call sweeps, and no lock stops that call.
 func TestKilledProgramsLeaveNoTokenAndNoLock(t *testing.T) {
 	process.Slow(t)

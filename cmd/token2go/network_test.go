@@ -111,7 +111,7 @@ func TestDoctorRecognisesTheOldServer(t *testing.T) {
 	s.run(t, "token2go config set old server "+gateway.URL)
 	s.run(t, "token2go config set old format triple")
 	if out := s.run(t, "token2go doctor old"); strings.Contains(out, "1.0.3") {
-		t.Errorf("got %s, want no fault where the profile knows", out)
+		t.Errorf("got %s, want no fault where the profile has the format", out)
 	}
 }
 

@@ -84,7 +84,7 @@ func TestCheckDecides(t *testing.T) {
 		{"revoked", func(k *check.Key) { k.Revoked = true }, check.Facts{}, check.InvalidKey},
 		{"ends in a second", func(k *check.Key) { k.Expires = start.Add(time.Second) }, check.Facts{}, ""},
 		{"ends now", func(k *check.Key) { k.Expires = start }, check.Facts{}, check.InvalidKey},
-		{"of nobody known", func(k *check.Key) { k.Person = 9 }, check.Facts{}, check.InvalidKey},
+		{"of an unknown person", func(k *check.Key) { k.Person = 9 }, check.Facts{}, check.InvalidKey},
 		{"of a machine", func(k *check.Key) { k.Person = 0 }, check.Facts{}, ""},
 		{"under an unknown pepper", func(k *check.Key) { k.Pepper++ }, check.Facts{}, check.InvalidKey},
 		{"with another hash", func(k *check.Key) { k.Hash[31] ^= 1 }, check.Facts{}, check.InvalidKey},

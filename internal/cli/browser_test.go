@@ -62,7 +62,7 @@ func TestBrowseRejectsAMissingBrowser(t *testing.T) {
 	t.Parallel()
 	_, err := onComputer("linux", false, nil, map[string]string{"DISPLAY": ":0"}).browse("gone")
 	if code, _ := ExitCode(err); !errors.Is(err, ErrUsage) || code != ExitUsage {
-		t.Errorf("got %v, want it to be for the person to mend", err)
+		t.Errorf("got %v, want it to be for the person to fix", err)
 	}
 }
 

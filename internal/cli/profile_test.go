@@ -115,7 +115,7 @@ func TestLoadConfigRejectsWrongFiles(t *testing.T) {
 		{"a renewal that does not exist", "profiles: {a: {server: 'https://x', renew: always}}", "want ask, open, never"},
 		{"a CA that depends on where one is", "profiles: {a: {server: 'https://x', ca-file: ca.pem}}", "absolute path"},
 		{"a git host that is an address", "profiles: {a: {server: 'https://x', git-hosts: ['https://git.example.org']}}", "want host names"},
-		{"a git host for everybody", "profiles: {a: {server: 'https://x', git-hosts: ['']}}", "want host names"},
+		{"an empty git host", "profiles: {a: {server: 'https://x', git-hosts: ['']}}", "want host names"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +193,7 @@ func TestSetProfileRejectsWhatCannotBeLoaded(t *testing.T) {
 			t.Parallel()
 			path := written(t, twoProfiles)
 			if err := change(path); !errors.Is(err, ErrUsage) {
-				t.Errorf("got %v, want it to be for the person to mend", err)
+				t.Errorf("got %v, want it to be for the person to fix", err)
 			}
 			if got, err := os.ReadFile(path); err != nil || string(got) != twoProfiles {
 				t.Errorf("got %v and %s, want the file as it was", err, got)

@@ -119,7 +119,7 @@ func TestLoadRejectsListenersOnOneAddress(t *testing.T) {
 	}
 }
 
-// Who is signed in is shown on pages and stands in every audit line.
+// Who is signed in is shown on pages and logged in every audit line.
 func TestLoadRejectsIdentityHeaderWithCredential(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -180,7 +180,7 @@ func TestLoadRejectsTokenHeaderOfOtherPurpose(t *testing.T) {
 
 func TestLoadReadsSecretFile(t *testing.T) {
 	for _, test := range []struct{ name, content, want string }{
-		{"as it stands", marked, marked},
+		{"unchanged", marked, marked},
 		{"with one line break", marked + "\n", marked},
 		{"with one line break of Windows", marked + "\r\n", marked},
 	} {

@@ -181,7 +181,7 @@ func marked(seed string, shape uint8) (long, short string) {
 	return texts[int(shape)%len(texts)], hex.EncodeToString(sum[:5])
 }
 
-// survives returns a piece of 8 bytes of the secret that stands in text, if one does.
+// survives returns a piece of 8 bytes of the secret that text contains, or "".
 func survives(text, secret string) string {
 	for i := 0; i+8 <= len(secret); i++ {
 		if piece := secret[i : i+8]; strings.Contains(text, piece) && !strings.Contains("eyJhbGciOiJub25lIn0.", piece) {

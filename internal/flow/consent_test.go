@@ -343,7 +343,7 @@ func TestDecideAsksAgainForRenewedToken(t *testing.T) {
 	}
 }
 
-// TestDecideAsksAgainForAnotherFingerprint: whoever edits it gains a question.
+// TestDecideAsksAgainForAnotherFingerprint: editing it only causes a question.
 func TestDecideAsksAgainForAnotherFingerprint(t *testing.T) {
 	f := always()
 	binding := question(t, f, ask(t), "t0ken").Binding
@@ -401,7 +401,7 @@ func TestDecideChecksTheRequestAgain(t *testing.T) {
 	for name, change := range map[string]string{"target": "target=http://evil.example/", "second target": "+target=" + plainTarget} {
 		_, err := f.Decide(ask(t, change), headers("t0ken"), Decision{Choice: Allow, Binding: binding})
 		if location, sent := refused(t, err).Location(); sent {
-			t.Errorf("%s: redirects to %s, want nobody redirected", name, location)
+			t.Errorf("%s: redirects to %s, want no redirect", name, location)
 		}
 	}
 	_, err := f.Decide(ask(t), headers(""), Decision{Choice: Allow, Binding: binding})
@@ -410,7 +410,7 @@ func TestDecideChecksTheRequestAgain(t *testing.T) {
 	checkSent(t, refused(t, err), TokenExpiring, "expired", "st4te")
 }
 
-// TestBindingHoldsNothingOfTheToken: it stands in a page.
+// TestBindingHoldsNothingOfTheToken: it is part of a page.
 func TestBindingHoldsNothingOfTheToken(t *testing.T) {
 	const marked = "m4rked-t0ken-value"
 	binding := question(t, always(), ask(t), marked).Binding

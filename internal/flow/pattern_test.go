@@ -128,7 +128,7 @@ func checkMatch(t *testing.T, text string, target Target) {
 		t.Fatalf("%q has another depth than %q", target, text)
 	}
 	if strings.Contains(parsed.Path, "\\") || parsed.Host+"/" != hostOf(text) {
-		t.Fatalf("%q lies outside %q", target, text)
+		t.Fatalf("%q is not within %q", target, text)
 	}
 }
 

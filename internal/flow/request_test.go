@@ -146,8 +146,8 @@ func TestParseRefusesDefaultModeNotOffered(t *testing.T) {
 	}
 }
 
-// TestParseRefusesWithoutRedirect has the refusals by which nobody is redirected, since the
-// target may belong to whoever made the link.
+// TestParseRefusesWithoutRedirect has the refusals without a redirect, since the
+// target may belong to the author of the link.
 func TestParseRefusesWithoutRedirect(t *testing.T) {
 	for _, test := range []struct {
 		name, words string
@@ -463,7 +463,7 @@ func TestBeginReportsMissingTokenToTheClient(t *testing.T) {
 			}
 			for _, value := range []string{"spoof", "real", "a b", "eDp5"} {
 				if strings.Contains(err.Error(), value) {
-					t.Errorf("%q tells the value", err)
+					t.Errorf("%q contains the value", err)
 				}
 			}
 		})
@@ -482,7 +482,7 @@ func TestBeginHandsOverFallbackToken(t *testing.T) {
 func TestBeginRefusesPageModeWithoutRedirect(t *testing.T) {
 	_, err := newFlow().Begin(ask(t, "-target", "responseMode=page"), headers(""))
 	if location, sent := refused(t, err).Location(); sent {
-		t.Errorf("got %s, want nobody redirected", location)
+		t.Errorf("got %s, want no redirect", location)
 	}
 }
 

@@ -80,7 +80,7 @@ func checkRefused(t *testing.T, err error, words string) {
 	}
 	refusal := refused(t, err)
 	if location, redirects := refusal.Location(); redirects {
-		t.Errorf("redirects to %s, want nobody redirected", location)
+		t.Errorf("redirects to %s, want no redirect", location)
 	}
 	if !strings.Contains(describe(refusal.Detail), words) || words == "" {
 		t.Errorf("got %q, want a reason with %q", refusal.Detail, words)

@@ -21,7 +21,7 @@ func program() *cobra.Command {
 	root.SetHelpCommand(&cobra.Command{Use: "help", Run: run})
 	do := &cobra.Command{Use: "do THING", Short: "Do one thing", Example: "  tool do \"this\"\n'quoted", Run: run}
 	do.Flags().StringP("output", "o", "text", "`FORMAT` of what is printed")
-	do.Flags().Bool("secret", false, "not for everybody")
+	do.Flags().Bool("secret", false, "hidden")
 	_ = do.Flags().MarkHidden("secret")
 	root.AddCommand(do, manual.Command(manual.Section{Title: "EXIT STATUS", Text: func() string { return "0  all is well\n1  it is not" }}))
 	return root

@@ -122,7 +122,7 @@ func FuzzOpenJWE(f *testing.F) {
 			}
 			vector, known := genuine[text]
 			if !known || vector.State != state || vector.Thumbprint != thumbprint || opened.Plaintext.Reveal() != vector.Plaintext {
-				t.Fatal("got an envelope opened that nobody sealed")
+				t.Fatal("opened an envelope that was not sealed")
 			}
 		}
 	})

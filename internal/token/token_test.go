@@ -122,7 +122,7 @@ func TestExtractRefusesWhatIsNotOneToken(t *testing.T) {
 				t.Errorf("got %q, want a reason with %q", err, test.reason)
 			}
 			if strings.Contains(err.Error(), marked) {
-				t.Errorf("the error tells the value: %q", err)
+				t.Errorf("the error contains the value: %q", err)
 			}
 		})
 	}
@@ -178,7 +178,7 @@ func FuzzExtract(f *testing.F) {
 			t.Fatalf("handed over %q", text)
 		}
 		if !strings.Contains(first, text) && !strings.Contains(second, text) && !strings.Contains(authorization, text) {
-			t.Fatalf("%q stands in no header", text)
+			t.Fatalf("%q is not a header value", text)
 		}
 	})
 }

@@ -175,7 +175,7 @@ class Person:
         )
 
     def last_location(self) -> str:
-        """Where the last redirect led to: what stands in the address bar when nothing answers there."""
+        """Where the last redirect led to: what the address bar shows when nothing answers there."""
         return self._redirects.last
 
     def open(self, address: str, form: dict[str, str] | None = None, **headers: str) -> Page:

@@ -34,7 +34,7 @@ assert _DOCUMENT["cases"]
 
 
 class Hand:
-    """Pastes lines, and knows when each has been taken."""
+    """Pastes lines, and records when each has been read."""
 
     def __init__(self) -> None:
         self._receiver, self._sender = socket.socketpair()
