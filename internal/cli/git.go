@@ -155,7 +155,7 @@ func (c Config) forGit(profile string, asked credential) (Profile, bool, error) 
 	candidates := c.Names()
 	if profile != "" {
 		if _, known := c.Profiles[profile]; !known {
-			return Profile{}, false, usage("%q is no profile; there %s", profile, c.known())
+			return Profile{}, false, usage("%q is no profile; %s", profile, c.known())
 		}
 		candidates = []string{profile}
 	}

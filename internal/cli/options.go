@@ -110,14 +110,14 @@ func (e Env) show(r Request, browser browserAccess, p token2go.Prompt, pastes bo
 	case p.ShortURL != "" && (browser.local || paste == ""):
 		line("token2go: open this on this computer to sign in at %s\n\n    %s\n", r.Server, p.ShortURL)
 	default:
-		line("token2go: %s; sign in at %s with a browser on any computer", browser.reason, r.Server)
+		line("token2go: sign in at %s (%s)", r.Server, browser.reason)
 	}
 	line("  The page shows these four words: %s", strings.Join(p.Words[:], " "))
 	line("  Waiting until %s; Ctrl-C cancels.", clock(p.Until, time.Now()))
 	switch {
 	case paste != "":
-		line("  From any computer: open the address below, and paste here what the page shows, or the\n"+
-			"  http://127.0.0.1 address that the browser cannot reach.\n\n%s\n", paste)
+		line("  On any computer: open this and paste here what the page shows, or the\n"+
+			"  http://127.0.0.1 address that the browser cannot reach:\n\n%s\n", paste)
 	case p.ShortURL == "":
 		line("  Open this, and hand what the page shows to stdin:\n\n%s\n", p.PasteURL)
 	}

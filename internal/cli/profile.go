@@ -209,7 +209,7 @@ func (c Config) Find(server, profile string, getenv func(string) string) (Profil
 	case strings.ContainsAny(server, ".:/"):
 		return Profile{}, usage("%q is no profile and no address; did you mean https://%s?", server, server)
 	default:
-		return Profile{}, usage("%q is no profile; there %s", server, c.known())
+		return Profile{}, usage("%q is no profile; %s", server, c.known())
 	}
 }
 
@@ -233,7 +233,7 @@ func (c Config) byName(server, name string) (Profile, error) {
 	case !names.MatchString(name):
 		return Profile{}, usage("--profile is %q, want letters, digits, dots, dashes and underscores", name)
 	case !known && !isAddress:
-		return Profile{}, usage("%q is no profile; there %s", name, c.known())
+		return Profile{}, usage("%q is no profile; %s", name, c.known())
 	case !known:
 		p := c.byAddress(server)
 		p.Key = name
@@ -273,9 +273,9 @@ func sameServer(a, b string) bool {
 
 func (c Config) known() string {
 	if len(c.Profiles) == 0 {
-		return "are none: make one with token2go config set NAME server ADDRESS"
+		return "there are none: make one with token2go config set NAME server ADDRESS"
 	}
-	return "is " + strings.Join(c.Names(), ", ")
+	return "the profiles are: " + strings.Join(c.Names(), ", ")
 }
 
 // Renewals lists what can be done when a token is about to expire. A new one needs the
@@ -326,7 +326,7 @@ func RemoveProfile(path, profile string) error {
 		return err
 	}
 	if _, known := c.Profiles[profile]; !known {
-		return usage("%q is no profile; there %s", profile, c.known())
+		return usage("%q is no profile; %s", profile, c.known())
 	}
 	return editConfig(path, func(root *yaml.Node) {
 		drop(child(root, "profiles"), profile)

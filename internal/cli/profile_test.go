@@ -52,7 +52,7 @@ func TestFindAcceptsAddressesProfilesAndDefaults(t *testing.T) {
 		{"nothing, with one profile", one, "", "", "https://only.example.org", ""},
 		{"nothing at all", Config{}, "", "", "", "no server"},
 		{"a host", two, "t2g.example.org", "", "", "did you mean https://t2g.example.org"},
-		{"a misspelt profile", two, "werk", "", "", "there is other, work"},
+		{"a misspelt profile", two, "werk", "", "", "the profiles are: other, work"},
 		{"a profile where there are none", Config{}, "work", "", "", "there are none"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

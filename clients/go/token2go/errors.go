@@ -84,8 +84,8 @@ func advice(kind error) string {
 		{ErrUnreachable, "check the address, the network and the proxy"},
 		{ErrCertificate, "trust the authority that issued it (a file with its certificate), or check that the address is the right one"},
 		{ErrDenied, "ask again and choose Allow if the four words are the same in both places"},
-		{ErrTimedOut, "ask again and finish signing in within the time limit; where the browser cannot reach this computer, " +
-			"paste what it shows; a token2go-server 1.0.3 answers the format triple alone, so ask it for that one"},
+		{ErrTimedOut, "try again and sign in within the time limit; if the browser cannot reach this computer, " +
+			"paste what the page shows; a token2go-server 1.0.3 needs the format triple"},
 		{ErrNoToken, "tell the operator: the gateway must forward the access token (the server's page /echo says how)"},
 		{ErrExpiring, "sign out at the gateway and in again, or ask for a shorter remaining lifetime"},
 		{ErrRefused, "ask the operator what is allowed, or change what is asked for"},

@@ -62,6 +62,9 @@ func (o Options) beside(ctx context.Context, c *call, w *wait, prompt Prompt) (s
 	go func() {
 		defer close(gone)
 		readPastes(ctx, o.Paste, c, w)
+		if o.PasteOnly && ctx.Err() == nil {
+			w.end(verdict{err: &Error{Kind: ErrOptions, Option: "PasteOnly", Detail: "the input ended without an answer"}})
+		}
 	}()
 	return func() {
 		cancel()

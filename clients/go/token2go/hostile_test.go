@@ -276,6 +276,15 @@ func TestGetWarnsOfWhatDoesNotEndIt(t *testing.T) {
 	}
 }
 
+func TestGetWithPasteOnlyEndsWithTheInput(t *testing.T) {
+	o := token2go.Options{Server: server, PasteOnly: true, Timeout: time.Minute}
+	o.Paste = func(context.Context) (string, error) { return "junk\n", io.EOF }
+	began := time.Now()
+	if _, err := token2go.Get(t.Context(), o); !errors.Is(err, token2go.ErrOptions) || time.Since(began) > 30*time.Second {
+		t.Errorf("got %v after %s, want that the input ended", err, time.Since(began))
+	}
+}
+
 func TestGetReturnsWhenAHookHangs(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
