@@ -158,7 +158,7 @@ def _has_mapped_addresses() -> bool:
     return True
 
 
-def test_is_other_user_is_true_for_a_closed_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_users_has_a_closed_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose it was, no one can tell any more."""
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -166,8 +166,31 @@ def test_is_other_user_is_true_for_a_closed_connection(monkeypatch: pytest.Monke
         with socket.create_connection(("127.0.0.1", port)) as client:
             client_port = client.getsockname()[1]
             monkeypatch.setattr(_owner, "_is_ours", lambda _: True)
-            assert not _owner.is_other_user(client_port, port)
-        assert _owner.is_other_user(client_port, port)
+            assert not _owner.other_users([client_port], port)
+        assert _owner.other_users([client_port], port) == {client_port}
+
+
+def test_listener_reads_the_table_once_for_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading takes long where there are many sockets: one for each connection kept the browser out."""
+    readings: list[str] = []
+    read = _owner._read
+
+    def counting(table: str) -> str:
+        readings.append(table)
+        return read(table)
+
+    monkeypatch.setattr(_owner, "_read", counting)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    with selectors.DefaultSelector() as selector:
+        refused: list[int] = []
+        listener = Listener(selector, (0,), lambda _: Response(200), lambda: refused.append(1))
+        for _ in range(100):
+            socket.create_connection(("127.0.0.1", listener.port)).close()
+        selector.select(SOON)
+        listener._accept()
+        listener.close()
+    assert len(refused) == 100
+    assert len(readings) <= 2 * _owner._TRIES
 
 
 def test_short_address_opened_twice_warns_and_keeps_nothing(

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import h11
 
 from token2go._errors import ListenError
-from token2go._owner import is_other_user
+from token2go._owner import other_users
 
 _MAX_HEAD = 128 << 10  # bytes; a triple of a 64 KB token fits into the query
 _MAX_LINES = 100  # of the head
@@ -118,21 +118,28 @@ class Listener:
             self._drop(connection)
 
     def _accept(self) -> None:
+        accepted: dict[int, socket.socket] = {}  # by the client's port
         for _ in range(_MAX_CONNECTIONS):
             try:
                 client, address = self._socket.accept()
             except OSError:  # none is waiting
-                return
-            if is_other_user(address[1], self.port):
+                break
+            client.setblocking(False)
+            accepted[address[1]] = client
+        others = other_users(accepted, self.port)
+        for client_port, client in accepted.items():
+            if client_port in others:
                 client.close()
                 self._refused()
-                continue
-            client.setblocking(False)
-            while len(self._connections) >= _MAX_CONNECTIONS:
-                self._drop(next(iter(self._connections.values())))
-            connection = _Connection(client, time.monotonic() + _HEAD_LIMIT)
-            self._connections[client] = connection
-            self._selector.register(client, selectors.EVENT_READ, lambda c=connection: self._turn(c))
+            else:
+                self._take(client)
+
+    def _take(self, client: socket.socket) -> None:
+        while len(self._connections) >= _MAX_CONNECTIONS:
+            self._drop(next(iter(self._connections.values())))
+        connection = _Connection(client, time.monotonic() + _HEAD_LIMIT)
+        self._connections[client] = connection
+        self._selector.register(client, selectors.EVENT_READ, lambda: self._turn(connection))
 
     def _drop(self, connection: _Connection) -> None:
         if self._connections.pop(connection.socket, None):
