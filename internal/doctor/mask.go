@@ -83,6 +83,7 @@ func secretName(name string) bool {
 	for _, part := range []string{
 		"token", "secret", "password", "passwd", "authorization", "credential", "session", "sessid",
 		"apikey", "api-key", "authkey", "jwt", "assertion", "signature", "saml", "dpop",
+		"bearer", "refresh", "csrf", "xsrf", "userinfo",
 	} {
 		if strings.Contains(name, part) {
 			return true
