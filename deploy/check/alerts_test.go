@@ -214,28 +214,3 @@ func unmatched(selector *parser.VectorSelector, seen series) (faults []string) {
 	}
 	return faults
 }
-
-func TestAnAlertForWhatIsNotMeasuredIsFound(t *testing.T) {
-	seen := series{}
-	seen.add("token2go_refusals_total", "reason", "token_not_found")
-	for _, test := range []struct {
-		name, expression string
-		faults           int
-	}{
-		{"what is measured", `rate(token2go_refusals_total{reason="token_not_found"}[5m]) > 0`, 0},
-		{"another metric", `rate(token2go_refused_total[5m]) > 0`, 1},
-		{"another label", `token2go_refusals_total{cause="token_not_found"}`, 1},
-		{"another value", `token2go_refusals_total{reason=~"token_not_found|no_token"}`, 1},
-		{"grouped by another label", `sum by (cause) (token2go_refusals_total)`, 1},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			expression, err := parser.NewParser(parser.Options{}).ParseExpr(test.expression)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if faults := unmeasured(expression, seen); len(faults) != test.faults {
-				t.Errorf("got %v, want %d", faults, test.faults)
-			}
-		})
-	}
-}

@@ -375,22 +375,3 @@ func TestTheRecipeForIngressNginxIsWhatTheClusterWants(t *testing.T) {
 		t.Errorf("got %d ingresses, want Token2go's and the sign-in's", len(c.ingresses))
 	}
 }
-
-func TestAManifestWithAFaultIsFound(t *testing.T) {
-	for _, test := range []struct{ name, old, fault string }{
-		{"a field that does not exist", "automountServiceAccountToken:", "automountServiceAccountTokens:"},
-		{"a field given twice", "kind: Service\n", "kind: Service\nkind: Service\n"},
-		{"a field of another place", "replicas: 2", "runAsUser: 2"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			manifests := read(t, "deploy/kubernetes/token2go.yaml")
-			broken := bytes.Replace(manifests, []byte(test.old), []byte(test.fault), 1)
-			if bytes.Equal(broken, manifests) {
-				t.Fatalf("%q is not there to be broken", test.old)
-			}
-			if _, err := decode(broken); err == nil {
-				t.Error("the fault is not found")
-			}
-		})
-	}
-}

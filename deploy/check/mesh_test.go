@@ -124,27 +124,6 @@ func meshObject(document []byte) (kind string, err error) {
 	return object.Kind, errors.New("this test does not know " + object.APIVersion + " " + object.Kind)
 }
 
-func TestAFaultInAMeshsRecipeIsFound(t *testing.T) {
-	const envoy, istio = "deploy/gateways/envoy/README.md", "deploy/gateways/istio/README.md"
-	for _, test := range []struct {
-		recipe, old, fault string
-		into               proto.Message
-	}{
-		{envoy, "forward_bearer_token:", "forward_bearer_tokens:", new(manager.HttpConnectionManager)},
-		{envoy, "exact: /callback", "exactly: /callback", new(manager.HttpConnectionManager)},
-		{istio, "headersToUpstreamOnAllow:", "headersToUpstream:", new(mesh.MeshConfig)},
-	} {
-		whole := blocks(t, test.recipe, 2)[0]
-		broken := bytes.Replace(whole, []byte(test.old), []byte(test.fault), 1)
-		if bytes.Equal(broken, whole) {
-			t.Fatalf("%q is not there to be broken", test.old)
-		}
-		if err := understood(broken, test.into); err == nil {
-			t.Errorf("%s is not found", test.fault)
-		}
-	}
-}
-
 // Of the statuses that an authority answers, Envoy takes 200 alone for a yes.
 func TestWhoAsksThroughEnvoyIsAnswered200(t *testing.T) {
 	static := regexp.MustCompile(`--upstream=static://(\d+)`)

@@ -1,8 +1,6 @@
 package check_test
 
 import (
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -76,26 +74,5 @@ func TestTheChartLeadsNobodyPastTheGateway(t *testing.T) {
 	asking := elsewhere + "ingress: {enabled: true, annotations: {nginx.ingress.kubernetes.io/auth-url: http://oauth2-proxy/oauth2/auth}}"
 	if _, err := template(t, asking); err != nil {
 		t.Errorf("got %v for an ingress that asks", err)
-	}
-}
-
-// Every value says what it is for, at its own line or at that of what it belongs to.
-func TestEveryValueOfTheChartIsExplained(t *testing.T) {
-	plain := []string{"podAnnotations", "nodeSelector", "tolerations", "affinity", "service"} // as in Kubernetes
-	lines := strings.Split(string(read(t, chartFolder+"/values.yaml")), "\n")
-	top := regexp.MustCompile(`^([a-zA-Z]+):`)
-	values := 0
-	for i, line := range lines {
-		found := top.FindStringSubmatch(line)
-		if found == nil {
-			continue
-		}
-		values++
-		if !slices.Contains(plain, found[1]) && (i == 0 || !strings.HasPrefix(lines[i-1], "#")) {
-			t.Errorf("%s has no comment", found[1])
-		}
-	}
-	if values < 10 {
-		t.Errorf("got %d values", values)
 	}
 }
