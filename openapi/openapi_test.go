@@ -74,7 +74,7 @@ func TestDocumentedKindsEqualProblemKinds(t *testing.T) {
 }
 
 // A response lists its kinds by the enum in its schema, and shows them by examples.
-func TestEveryKindHasExample(t *testing.T) {
+func TestKindsHaveExamples(t *testing.T) {
 	listed, shown := map[problem.Kind]bool{}, map[problem.Kind]bool{}
 	for where, response := range responses(load(t)) {
 		media := response.Content.Get(problem.MediaType)
@@ -119,7 +119,7 @@ func checkExample(t *testing.T, where string, example any) problem.Kind {
 	return kind
 }
 
-func TestEveryRefusalHasPageAndNoStore(t *testing.T) {
+func TestRefusalsHavePageAndNoStore(t *testing.T) {
 	refusals := 0
 	for where, response := range responses(load(t)) {
 		if response.Content.Get(problem.MediaType) == nil {
@@ -138,7 +138,7 @@ func TestEveryRefusalHasPageAndNoStore(t *testing.T) {
 	}
 }
 
-func TestEveryOperationListsCommonRefusals(t *testing.T) {
+func TestOperationsListCommonRefusals(t *testing.T) {
 	operations := 0
 	for path, item := range load(t).Paths.Map() {
 		for method, operation := range item.Operations() {

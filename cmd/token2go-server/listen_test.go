@@ -123,7 +123,7 @@ func TestLeftOverSocketIsReplaced(t *testing.T) {
 }
 
 // Each of these finds no listener, and that the file may be removed.
-func TestOneServerTakesLeftOverSocket(t *testing.T) {
+func TestLeftOverSocketIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		path := filepath.Join(t.TempDir(), "gateway.sock")

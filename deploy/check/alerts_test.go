@@ -138,7 +138,7 @@ func scrape(t testing.TB, ops string) series {
 	return seen
 }
 
-func TestTheAlertsUseOnlyWhatTheServerMeasures(t *testing.T) {
+func TestAlertsUseServedMetricsOnly(t *testing.T) {
 	content := read(t, "deploy/prometheus/alerts.yaml")
 	language := parser.NewParser(parser.Options{})
 	groups, errs := rulefmt.Parse(content, false, model.LegacyValidation, language, slog.New(slog.DiscardHandler))

@@ -63,7 +63,7 @@ func render(c *chart.Chart, v map[string]any) (string, error) {
 	return strings.Join(manifests, "\n---\n"), nil
 }
 
-func TestTheChartIsAsHelmWantsIt(t *testing.T) {
+func TestChartPassesHelmLint(t *testing.T) {
 	for _, text := range []string{"", needed} {
 		found := lint.All(filepath.Join(top, chartFolder), values(t, text), "auth", true)
 		for _, message := range found.Messages {
@@ -77,7 +77,7 @@ func TestTheChartIsAsHelmWantsIt(t *testing.T) {
 	}
 }
 
-func TestTheChartMakesWhatTheClusterWants(t *testing.T) {
+func TestChartRendersValidManifests(t *testing.T) {
 	for _, test := range []struct {
 		name, values string
 		sidecar      bool
@@ -119,7 +119,7 @@ podMonitor: {enabled: true}
 	}
 }
 
-func TestTheChartRefusesWhatWouldNotWork(t *testing.T) {
+func TestChartRejectsUnusableValues(t *testing.T) {
 	for _, test := range []struct{ name, values, want string }{
 		{"no address", `gateway: {issuerURL: "https://id.example.org"}`, "publicURL"},
 		{"no issuer", `publicURL: https://token.example.org`, "issuerURL"},

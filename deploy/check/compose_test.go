@@ -24,7 +24,7 @@ func compose(t testing.TB) *types.Project {
 	return project
 }
 
-func TestComposeLeavesNoWayAroundTheGateway(t *testing.T) {
+func TestComposePublishesGatewayOnly(t *testing.T) {
 	project := compose(t)
 	server := project.Services["token2go"]
 	if len(server.Ports) > 0 {
@@ -52,7 +52,7 @@ func TestComposeLeavesNoWayAroundTheGateway(t *testing.T) {
 	}
 }
 
-func TestComposesVariablesAreTheServers(t *testing.T) {
+func TestComposeSetsKnownVariables(t *testing.T) {
 	var pairs []string
 	for name, value := range compose(t).Services["token2go"].Environment {
 		pairs = append(pairs, name+"="+*value)
@@ -76,7 +76,7 @@ type realm struct {
 	Users []struct{ Username, Email string }
 }
 
-func TestComposesGatewayAndRealmAgree(t *testing.T) {
+func TestComposeFlagsMatchRealm(t *testing.T) {
 	project := compose(t)
 	var r realm
 	if err := json.Unmarshal(read(t, "deploy/compose/realm.json"), &r); err != nil {

@@ -46,7 +46,7 @@ include-name = "GET /swagger-ui/{file}"
 "path.file" = "swagger-ui.css"
 `
 
-func TestAServerAnswersAsTheAPIDocumentSays(t *testing.T) {
+func TestServerConformsToAPIDocument(t *testing.T) {
 	program := need(t, "schemathesis")
 	gateway, ops := process.Port(t), process.Port(t)
 	serve(t, gateway, ops)

@@ -29,7 +29,7 @@ func expressions(t testing.TB) map[string]string {
 	return found
 }
 
-func TestEachAlertFiresForItsCauseAlone(t *testing.T) {
+func TestAlertsFireForTheirCauseOnly(t *testing.T) {
 	const build = `token2go_build_info{job="t",instance="a"} 1x120`
 	alerts, tried := expressions(t), map[string]int{}
 	for _, test := range []struct {

@@ -160,11 +160,11 @@ func put(t testing.TB, from, to string) {
 	}
 }
 
-func TestTheDockerfileIsAsTheLinterWantsIt(t *testing.T) {
+func TestDockerfilePassesLinter(t *testing.T) {
 	run(t, exec.Command(need(t, "hadolint"), filepath.Join(top, "Dockerfile")))
 }
 
-func TestTheImageIsBuiltByTheGoOfTheModule(t *testing.T) {
+func TestImageUsesGoVersionOfModule(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (1\.\d+)`).FindSubmatch(read(t, "go.mod"))
 	got, want := stages(t)[0].BaseName, "golang:"+string(version[1])+"-bookworm"
 	if got != want {
@@ -172,7 +172,7 @@ func TestTheImageIsBuiltByTheGoOfTheModule(t *testing.T) {
 	}
 }
 
-func TestNoTrackedFileIsKeptFromTheBuild(t *testing.T) {
+func TestDockerignoreKeepsTrackedFiles(t *testing.T) {
 	ignored := strings.Split(string(read(t, ".gitignore")), "\n")
 	rows := 0
 	for line := range strings.Lines(string(read(t, ".dockerignore"))) {
@@ -189,7 +189,7 @@ func TestNoTrackedFileIsKeptFromTheBuild(t *testing.T) {
 	}
 }
 
-func TestTheImageHoldsTheServerAndCertificatesAlone(t *testing.T) {
+func TestImageHoldsServerAndCertificatesOnly(t *testing.T) {
 	i := unpack(t)
 	var files []string
 	err := filepath.WalkDir(i.root, func(path string, entry fs.DirEntry, err error) error {
@@ -238,7 +238,7 @@ func readFrom(t testing.TB, root, name string) []byte {
 	return content
 }
 
-func TestTheImageSaysWhatItIs(t *testing.T) {
+func TestImageHasUserAndLabels(t *testing.T) {
 	i := unpack(t)
 	if !regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(i.user) {
 		t.Errorf("got user %q, want two numbers, so that Kubernetes can see that it is not root", i.user)
@@ -250,7 +250,7 @@ func TestTheImageSaysWhatItIs(t *testing.T) {
 	}
 }
 
-func TestTheImageRunsWithoutAnyPower(t *testing.T) {
+func TestImageRunsWithoutCapabilities(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("NOT TESTED: only root can enter a file tree as another user")
 	}

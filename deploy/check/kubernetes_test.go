@@ -343,7 +343,7 @@ func checkPolicy(t *testing.T, p networking.NetworkPolicy, ports map[string]int3
 	}
 }
 
-func TestTheManifestsAreWhatTheClusterWants(t *testing.T) {
+func TestManifestsAreValid(t *testing.T) {
 	manifests := read(t, "deploy/kubernetes/token2go.yaml")
 	c, err := decode(slices.Concat(manifests, []byte("\n---\n"), read(t, "deploy/kubernetes/podmonitor.yaml")))
 	if err != nil {
@@ -366,7 +366,7 @@ func TestTheManifestsAreWhatTheClusterWants(t *testing.T) {
 	}
 }
 
-func TestTheRecipeForIngressNginxIsWhatTheClusterWants(t *testing.T) {
+func TestIngressNginxRecipeIsValid(t *testing.T) {
 	c, err := decode(read(t, "deploy/gateways/ingress-nginx/ingress.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -52,7 +52,7 @@ func understood(text []byte, into proto.Message) error {
 	return nil
 }
 
-func TestTheRecipeForEnvoyIsWhatItTakes(t *testing.T) {
+func TestEnvoyRecipeIsValid(t *testing.T) {
 	found := blocks(t, "deploy/gateways/envoy/README.md", 2)
 	filters := new(manager.HttpConnectionManager)
 	whole := append([]byte("stat_prefix: token2go\nrds: {route_config_name: token2go, config_source: {ads: {}}}\n"), found[0]...)
@@ -76,7 +76,7 @@ func TestTheRecipeForEnvoyIsWhatItTakes(t *testing.T) {
 	}
 }
 
-func TestTheRecipeForIstioIsWhatItTakes(t *testing.T) {
+func TestIstioRecipeIsValid(t *testing.T) {
 	found := blocks(t, "deploy/gateways/istio/README.md", 2)
 	if err := understood(found[0], new(mesh.MeshConfig)); err != nil {
 		t.Error(err)
@@ -125,7 +125,7 @@ func meshObject(document []byte) (kind string, err error) {
 }
 
 // Of the statuses that an authority answers, Envoy takes 200 alone for a yes.
-func TestWhoAsksThroughEnvoyIsAnswered200(t *testing.T) {
+func TestEnvoyRecipesAnswer200(t *testing.T) {
 	static := regexp.MustCompile(`--upstream=static://(\d+)`)
 	for _, recipe := range []string{"deploy/gateways/envoy/README.md", "deploy/gateways/istio/README.md"} {
 		found := static.FindAllSubmatch(read(t, recipe), -1)

@@ -122,7 +122,7 @@ func within(name string) string {
 	return rest
 }
 
-func TestAReleaseIsWholeAndTheSameTwice(t *testing.T) {
+func TestReleaseIsCompleteAndReproducible(t *testing.T) {
 	here := runtime.GOOS + "/" + runtime.GOARCH
 	first := release(t, here+" windows/amd64", "TZ=Asia/Tokyo", "LC_ALL=C")
 	second := release(t, here, "TZ=America/Lima", "GOFLAGS=-p=1", "GOAMD64=v3", "GOARM64=v9.0")
@@ -160,7 +160,7 @@ func TestAReleaseIsWholeAndTheSameTwice(t *testing.T) {
 }
 
 // What is wanting is said before anything is built.
-func TestAReleaseWithoutPipIsNotBegun(t *testing.T) {
+func TestReleaseFailsWithoutPip(t *testing.T) {
 	c := exec.Command("deploy/release")
 	c.Dir, c.Env = top, append(os.Environ(), "DIST="+t.TempDir(), "PYTHON=/bin/false")
 	said, err := c.CombinedOutput()

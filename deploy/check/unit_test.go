@@ -12,12 +12,12 @@ import (
 
 const unit = "deploy/systemd/token2go-server.service"
 
-func TestTheUnitIsHardened(t *testing.T) {
+func TestUnitIsHardened(t *testing.T) {
 	// In tenths: 0.9 is what is left of 10 with the network that a server needs.
 	run(t, exec.Command(need(t, "systemd-analyze"), "security", "--offline=true", "--threshold=9", filepath.Join(top, unit)))
 }
 
-func TestTheUnitIsAsSystemdWantsIt(t *testing.T) {
+func TestUnitPassesSystemdVerify(t *testing.T) {
 	systemd := need(t, "systemd-analyze")
 	// The program is where this test has built it, and its manual nowhere.
 	local := bytes.ReplaceAll(read(t, unit), []byte("=/usr/bin/token2go-server"), []byte("="+server(t)))
@@ -31,7 +31,7 @@ func TestTheUnitIsAsSystemdWantsIt(t *testing.T) {
 	}
 }
 
-func TestTheServerTakesItsEnvironmentFile(t *testing.T) {
+func TestUnitEnvironmentFileIsAccepted(t *testing.T) {
 	var pairs []string
 	for line := range strings.Lines(string(read(t, "deploy/systemd/token2go-server.env"))) {
 		line = strings.TrimSpace(line)
@@ -50,7 +50,7 @@ func TestTheServerTakesItsEnvironmentFile(t *testing.T) {
 	}
 }
 
-func TestTheUnitWaitsForTheServerToEnd(t *testing.T) {
+func TestUnitStopTimeoutCoversDrain(t *testing.T) {
 	config := configured(t, nil)
 	_, after, _ := strings.Cut(string(read(t, unit)), "\nTimeoutStopSec=")
 	seconds, _, _ := strings.Cut(after, "\n")
@@ -61,7 +61,7 @@ func TestTheUnitWaitsForTheServerToEnd(t *testing.T) {
 }
 
 // systemd's own limit, which a unit may set otherwise: five starts in ten seconds.
-func TestTheUnitIsNotGivenUpAtOnce(t *testing.T) {
+func TestUnitRestartsWithinStartLimit(t *testing.T) {
 	_, after, _ := strings.Cut(string(read(t, unit)), "\nRestartSec=")
 	pause, _, _ := strings.Cut(after, "\n")
 	if got := duration(t, pause); 4*got <= 10*time.Second {

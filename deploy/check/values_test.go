@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestTheChartTakesEveryVariable(t *testing.T) {
+func TestChartAcceptsEveryVariable(t *testing.T) {
 	manifests, err := template(t, needed+`
 env: {T2G_MAX_HEADER_BYTES: 1048576, T2G_DRAIN_DELAY: 7s, T2G_UI_SIGN_OUT_URL: /elsewhere, T2G_OPS_PPROF: true}
 identityHeaders: [X-User]
@@ -37,7 +37,7 @@ identityHeaders: [X-User]
 	}
 }
 
-func TestTheChartLetsTheGatewayReachItsProvider(t *testing.T) {
+func TestChartPolicyAllowsProvider(t *testing.T) {
 	manifests, err := template(t, needed+`
 networkPolicy: {egress: [{ports: [{port: 8443}]}]}
 `)
@@ -54,7 +54,7 @@ networkPolicy: {egress: [{ports: [{port: 8443}]}]}
 	}
 }
 
-func TestTheChartLeadsNobodyPastTheGateway(t *testing.T) {
+func TestChartRejectsWaysAroundGateway(t *testing.T) {
 	const elsewhere = "publicURL: https://token.example.org\ngateway: {enabled: false}\n" +
 		"networkPolicy: {gatewayFrom: [{podSelector: {matchLabels: {app: gateway}}}]}\n"
 	for _, test := range []struct{ name, values, want string }{

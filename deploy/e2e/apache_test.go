@@ -87,7 +87,7 @@ func TestApacheRenewsTheToken(t *testing.T) {
 }
 
 // A server that reads a header which the gateway does not guard hands out a forged token.
-func TestApacheUnguardedIsFoundByTheDoctor(t *testing.T) {
+func TestDoctorFindsUnguardedApache(t *testing.T) {
 	recipe := read(t, apacheRecipe)
 	stands(t, apache("RequestHeader unset X-Forwarded-Access-Token early\n", ""), recipe,
 		"T2G_TOKEN_HEADER_NAMES=X-Forwarded-Access-Token,OIDC_access_token")

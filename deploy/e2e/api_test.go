@@ -39,7 +39,7 @@ func api(t testing.TB) {
 	host(t, "api.example.org", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: at}))
 }
 
-func TestThePageShowsTheMapperOfTheRealm(t *testing.T) {
+func TestDocsMapperIsInRealm(t *testing.T) {
 	var shown any
 	decode(t, under(t, apiPassage, "json"), &shown)
 	var realm struct {
@@ -52,7 +52,7 @@ func TestThePageShowsTheMapperOfTheRealm(t *testing.T) {
 	}
 }
 
-func TestAnAPIChecksTheTokenItself(t *testing.T) {
+func TestAPIVerifiesToken(t *testing.T) {
 	stands(t, apache(), read(t, apacheRecipe))
 	api(t)
 	b := signedIn(t, ada)

@@ -89,7 +89,7 @@ func pings(t testing.TB, at string) bool {
 }
 
 // The whole suite behind each of them takes a quarter of a minute.
-func TestGatewaysThatAskOAuth2Proxy(t *testing.T) {
+func TestForwardAuthGateways(t *testing.T) {
 	oauth2Proxy(t)
 	for _, a := range askings() {
 		t.Run(a.name, func(t *testing.T) {

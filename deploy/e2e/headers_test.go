@@ -29,7 +29,7 @@ func alpha(pairs ...string) gateway {
 	}}
 }
 
-func TestOAuth2ProxyWithTheAlphaConfiguration(t *testing.T) {
+func TestOAuth2ProxyAlphaConfiguration(t *testing.T) {
 	oauth2Proxy(t)
 	recipe := read(t, oauth2ProxyRecipe)
 	s := stands(t, alpha(), recipe)
@@ -52,7 +52,7 @@ func TestOAuth2ProxyWithTheAlphaConfiguration(t *testing.T) {
 }
 
 // A client's own value, joined to the token, makes neither of them a token.
-func TestOAuth2ProxyThatKeepsWhatAClientSends(t *testing.T) {
+func TestDoctorFindsOAuth2ProxyKeepingClientHeaders(t *testing.T) {
 	oauth2Proxy(t)
 	for _, test := range []struct {
 		name string
@@ -76,7 +76,7 @@ func TestOAuth2ProxyThatKeepsWhatAClientSends(t *testing.T) {
 }
 
 // The ID token arrives where the access token is wanted.
-func TestOAuth2ProxyThatPassesTheIDToken(t *testing.T) {
+func TestDoctorFindsOAuth2ProxyPassingIDToken(t *testing.T) {
 	oauth2Proxy(t)
 	recipe := read(t, oauth2ProxyRecipe)
 	const title = "An ID token is handed out"
@@ -127,7 +127,7 @@ func TestOAuth2ProxyThatPassesTheIDToken(t *testing.T) {
 }
 
 // Where a route needs no session, everybody may send what the flags do not strip.
-func TestOAuth2ProxyThatSkipsARoute(t *testing.T) {
+func TestDoctorFindsOAuth2ProxySkippingRoute(t *testing.T) {
 	oauth2Proxy(t)
 	stands(t, direct("--pass-access-token", "--pass-access-token --skip-auth-route=^/(token|echo)"), read(t, oauth2ProxyRecipe),
 		"T2G_TOKEN_HEADER_NAMES=X-Access-Token,X-Forwarded-Access-Token")

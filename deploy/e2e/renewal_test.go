@@ -62,7 +62,7 @@ func TestOAuth2ProxyRenewsTheToken(t *testing.T) {
 	stands(t, direct(hasty()...), read(t, oauth2ProxyRecipe)).renewal(t)
 }
 
-func TestGatewaysThatAskOAuth2ProxyRenewTheToken(t *testing.T) {
+func TestForwardAuthGatewaysRenewToken(t *testing.T) {
 	oauth2Proxy(t)
 	for _, a := range askings() {
 		t.Run(a.name, func(t *testing.T) {

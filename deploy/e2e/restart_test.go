@@ -9,7 +9,7 @@ import (
 
 // A program waits, and its person sees Keycloak's form, when oauth2-proxy goes
 // down. It forgets nothing: what it has to know is in the browser's cookies.
-func TestOAuth2ProxyIsKilledWhileAProgramWaits(t *testing.T) {
+func TestFlowSurvivesOAuth2ProxyRestart(t *testing.T) {
 	oauth2Proxy(t)
 	t.Run("oauth2-proxy alone", func(t *testing.T) { survives(t, stands(t, direct(), read(t, oauth2ProxyRecipe))) })
 	for _, a := range askings() {

@@ -19,7 +19,7 @@ func apacheWithApp(pairs ...string) gateway {
 	}}
 }
 
-func TestApacheLetsTokensInBesideTheCookie(t *testing.T) {
+func TestApacheAcceptsBearerTokens(t *testing.T) {
 	stands(t, apacheWithApp(), read(t, apacheRecipe))
 	entrance{
 		name: "OIDC_CLAIM_preferred_username", mail: "OIDC_CLAIM_email", token: "OIDC_access_token",
@@ -30,7 +30,7 @@ func TestApacheLetsTokensInBesideTheCookie(t *testing.T) {
 	t.Run("a copied cookie is the person, at this host, until they sign out", apacheCookie)
 }
 
-func TestThePageShowsTheRuleForApache(t *testing.T) {
+func TestDocsApacheRuleIsInRecipe(t *testing.T) {
 	flat := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	if !strings.Contains(flat(read(t, apacheAppRecipe)), flat(under(t, "Apache", "apache"))) {
 		t.Errorf("%s shows a rule that is not in %s", usePage, apacheAppRecipe)
@@ -89,7 +89,7 @@ func apacheCookie(t *testing.T) {
 }
 
 // Apache recognises a page's script by the headers that the browser adds; curl sends none.
-func TestApacheTellsScriptsOfAPage(t *testing.T) {
+func TestApacheRecognisesPageScripts(t *testing.T) {
 	stands(t, apache(), read(t, apacheRecipe))
 	b := open(t)
 	b.visit(address + "/redirect_uri?info=json") // a page of that origin that needs no session
@@ -102,7 +102,7 @@ func TestApacheTellsScriptsOfAPage(t *testing.T) {
 }
 
 // A path of its own for programs leaves everything else to sessions.
-func TestApacheTakesTokensAtOnePathAlone(t *testing.T) {
+func TestApacheAcceptsTokensAtOnePathOnly(t *testing.T) {
 	recipe := read(t, apacheAppRecipe)
 	rule := recipe[strings.Index(recipe, "        <If"):strings.Index(recipe, "    </Location>")]
 	stands(t, apacheWithApp(rule, "", "    ProxyPass ", under(t, "Only a session cookie counts", "apache")+"    ProxyPass "), read(t, apacheRecipe))
@@ -119,7 +119,7 @@ func TestApacheTakesTokensAtOnePathAlone(t *testing.T) {
 }
 
 // The short form has one list of what is required, for sessions and for tokens.
-func TestApacheWithoutAnAudienceTakesEveryTokenOfTheRealm(t *testing.T) {
+func TestApacheWithoutAudienceAcceptsAnyRealmToken(t *testing.T) {
 	recipe := read(t, apacheAppRecipe)
 	from, to := strings.Index(recipe, "        AuthType"), strings.Index(recipe, "    </Location>")
 	stands(t, apacheWithApp(recipe[from:to], "AuthType auth-openidc\nRequire valid-user\n"), read(t, apacheRecipe))

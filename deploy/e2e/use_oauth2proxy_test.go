@@ -62,7 +62,7 @@ func (a asking) asked(pairs ...string) func(testing.TB, *stand, string) {
 	}
 }
 
-func TestGatewaysThatAskOAuth2ProxyLetTokensIn(t *testing.T) {
+func TestForwardAuthGatewaysAcceptBearerTokens(t *testing.T) {
 	oauth2Proxy(t)
 	for _, a := range askings() {
 		t.Run(a.name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func takesTokens(t testing.TB, _ *stand, at string) {
 	t.Cleanup(func() { _ = server.Close() })
 }
 
-func TestGatewaysThatAskLetTokensIn(t *testing.T) {
+func TestForwardAuthRecipesAcceptBearerTokens(t *testing.T) {
 	for _, a := range askings() {
 		t.Run(a.name, func(t *testing.T) {
 			stands(t, a.withApp(takesTokens), read(t, a.recipe))
@@ -153,7 +153,7 @@ func directWithApp(more ...string) gateway {
 	}}
 }
 
-func TestOAuth2ProxyLetsTokensInBesideTheCookie(t *testing.T) {
+func TestOAuth2ProxyAcceptsBearerTokens(t *testing.T) {
 	oauth2Proxy(t)
 	stands(t, directWithApp(), read(t, oauth2ProxyRecipe))
 	entrance{
@@ -177,7 +177,7 @@ func TestOAuth2ProxyLetsTokensInBesideTheCookie(t *testing.T) {
 	})
 }
 
-func TestOAuth2ProxyTellsABadTokenSo(t *testing.T) {
+func TestOAuth2ProxyRejectsBadTokens(t *testing.T) {
 	oauth2Proxy(t)
 	stands(t, directWithApp("--bearer-token-login-fallback=false"), read(t, oauth2ProxyRecipe))
 	if got := curl(t, append(bearer(ended(t)), things)...); got.status != http.StatusForbidden {
@@ -195,7 +195,7 @@ func (b *tab) leavesKeycloak() {
 
 // oauth2-proxy keeps a session nowhere but in the cookie, so that signing out
 // takes it from the browser and from no one with a copy.
-func TestACopiedCookieOfOAuth2ProxyOutlivesSigningOut(t *testing.T) {
+func TestOAuth2ProxyCookieCopyOutlivesSignOut(t *testing.T) {
 	oauth2Proxy(t)
 	a := askings()[0]
 	stands(t, a.withApp(a.asked("--cookie-refresh=4m", "--cookie-refresh=1s")), read(t, a.recipe))

@@ -59,7 +59,7 @@ func under(t testing.TB, heading, language string) string {
 	return found[0].text
 }
 
-func TestEveryBlockOfThePageIsRun(t *testing.T) {
+func TestDocsBlocksAreListed(t *testing.T) {
 	run := []block{
 		{heading: apiPassage, language: "json"},
 		{heading: apiPassage, language: "sh"},

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestEveryRecipeKeepsTokenAndNameInBounds(t *testing.T) {
+func TestRecipesProtectTokenAndIdentity(t *testing.T) {
 	for _, g := range gateways() {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t, g)
@@ -22,7 +22,7 @@ func TestEveryRecipeKeepsTokenAndNameInBounds(t *testing.T) {
 
 // A recipe that names the header of the token names those of the person, too: of the
 // default ones, most can be sent by any client.
-func TestEveryRecipeSaysWhoNamesThePerson(t *testing.T) {
+func TestRecipesSetIdentityHeaders(t *testing.T) {
 	recipes := 0
 	for _, pattern := range []string{"*/*.md", "*/*.conf", "*/*.yaml", "*/Caddyfile"} {
 		paths, err := filepath.Glob(pattern)

@@ -19,10 +19,10 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// TestFaultsOfTheChainLoseNothing runs behind nginx, and prints with -v what it has seen.
+// TestFaultsLoseNoRequest runs behind nginx, and prints with -v what it has seen.
 // Clients, gateway, authority and server share one computer, so its rates are those of the
 // whole chain.
-func TestFaultsOfTheChainLoseNothing(t *testing.T) {
+func TestFaultsLoseNoRequest(t *testing.T) {
 	s := open(t, gateways()[0], "T2G_DRAIN_DELAY=3s")
 	client, flow := kept(s.signedIn(t), members), sealedFor(t)
 	t.Run("concurrent callers are served at /token", func(t *testing.T) { s.servesConcurrentCallers(t, client, "/token", http.StatusOK) })

@@ -140,7 +140,7 @@ func decode(t testing.TB, text []byte, into any) {
 	}
 }
 
-func TestEveryRecipeWorks(t *testing.T) {
+func TestRecipesWork(t *testing.T) {
 	for _, g := range gateways() {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t, g)
@@ -313,7 +313,7 @@ func (s *stand) signsOut(t *testing.T) {
 	}
 }
 
-func TestEveryRecipeTellsTheServerItsHeader(t *testing.T) {
+func TestRecipesSetTokenHeader(t *testing.T) {
 	for _, g := range gateways() {
 		recipe, err := os.ReadFile(g.recipe)
 		if err != nil {
@@ -325,7 +325,7 @@ func TestEveryRecipeTellsTheServerItsHeader(t *testing.T) {
 	}
 }
 
-func TestEveryVariableInARecipeIsOneOfTheServer(t *testing.T) {
+func TestRecipesSetKnownVariables(t *testing.T) {
 	line := regexp.MustCompile(`(?m)^(?:#   )?(T2G_[A-Z_]+=.*)$`)
 	recipes := 0
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {

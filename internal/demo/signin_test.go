@@ -231,7 +231,7 @@ func TestSecondSignInReplacesTheSession(t *testing.T) {
 	}
 }
 
-func TestTwoTabsCanBothFinishSignIn(t *testing.T) {
+func TestSignInFinishesInTwoTabs(t *testing.T) {
 	s := open(t, demo.Options{})
 	client := s.client()
 	first, _ := s.get(client, "/oauth2/start?rd=/first")

@@ -180,9 +180,9 @@ func TestCheckSizeExemptsStyles(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerHasSecurityHeaders: the contract looks at each answer of each
+// TestAnswersHaveSecurityHeaders: the contract looks at each answer of each
 // test; this one lists the policies.
-func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
+func TestAnswersHaveSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	want := map[string]string{

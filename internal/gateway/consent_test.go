@@ -86,7 +86,7 @@ func (k keyHolder) public(t *testing.T) *seal.Key {
 	return key
 }
 
-func TestTheQuestionSaysWhatItIsAbout(t *testing.T) {
+func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 	t.Parallel()
 	server := open(t, always, clock(at(noon)))
 	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
@@ -123,7 +123,7 @@ func TestTheQuestionSaysWhatItIsAbout(t *testing.T) {
 	}
 }
 
-func TestTheQuestionSaysWhatIsNotKnown(t *testing.T) {
+func TestQuestionShowsUnknownValues(t *testing.T) {
 	t.Parallel()
 	server := open(t, always)
 	_, body := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda)...)
@@ -135,9 +135,9 @@ func TestTheQuestionSaysWhatIsNotKnown(t *testing.T) {
 	}
 }
 
-// TestNamesStayText: whatever a caller can choose is text on the question and nothing
+// TestQuestionEscapesNames: whatever a caller can choose is text on the question and nothing
 // else, so the page is built of the same elements and attributes each time.
-func TestNamesStayText(t *testing.T) {
+func TestQuestionEscapesNames(t *testing.T) {
 	t.Parallel()
 	server := open(t, always)
 	k := modern(t)
@@ -175,7 +175,7 @@ func inQuery(r rune) rune {
 	return r
 }
 
-func TestAllowHandsOverAndDenyTellsTheProgram(t *testing.T) {
+func TestDecideHandsOverOrReportsDenial(t *testing.T) {
 	t.Parallel()
 	server := open(t, always)
 	for _, k := range keyHolders(t) {
@@ -199,7 +199,7 @@ func TestAllowHandsOverAndDenyTellsTheProgram(t *testing.T) {
 	}
 }
 
-func TestAPersonDeniesAPageToPaste(t *testing.T) {
+func TestDecideRefusesDeniedPastePage(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	_, question := get(t, server.Visitor(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
@@ -207,9 +207,9 @@ func TestAPersonDeniesAPageToPaste(t *testing.T) {
 	refused(t, answer, body, http.StatusForbidden, "access_denied")
 }
 
-// TestTheGatewayPassesTheAnswerOn walks from the question to the answer as a browser
+// TestDecideWorksThroughGateway walks from the question to the answer as a browser
 // does, through the pretend gateway.
-func TestTheGatewayPassesTheAnswerOn(t *testing.T) {
+func TestDecideWorksThroughGateway(t *testing.T) {
 	t.Parallel()
 	server := open(t, always)
 	k, client := modern(t), server.SignedIn(t, "")
@@ -266,7 +266,7 @@ func TestDecideRefusesEditedForm(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsAYesOrANo(t *testing.T) {
+func TestDecideRejectsUnknownDecision(t *testing.T) {
 	t.Parallel()
 	server := open(t, always)
 	_, question := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
@@ -310,7 +310,7 @@ func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	turnedAway(t, answer, body, loopback, "invalid_request")
 }
 
-func TestTwoQuestionsDoNotDisturbEachOther(t *testing.T) {
+func TestDecideKeepsQuestionsApart(t *testing.T) {
 	t.Parallel()
 	server := open(t, always)
 	first, second := classic(t), modern(t)
@@ -325,7 +325,7 @@ func TestTwoQuestionsDoNotDisturbEachOther(t *testing.T) {
 	second.opens(t, redirected(t, answer, body, elsewhere)) // the person changed their mind
 }
 
-func TestALateAnswerAndARenewedTokenAreAskedForAgain(t *testing.T) {
+func TestDecideAsksAgainWhenExpiredOrRenewed(t *testing.T) {
 	t.Parallel()
 	passed := atomic.Int64{}
 	server := open(t, always, clock(func() time.Time { return noon.Add(time.Duration(passed.Load())) }))
@@ -363,9 +363,9 @@ func TestALateAnswerAndARenewedTokenAreAskedForAgain(t *testing.T) {
 	turnedAway(t, answer, body, loopback, "token_not_found")
 }
 
-// TestAnswersComeFromOurOwnPages: fetch metadata decides where it is there, and else
+// TestDecideRejectsOtherOrigins: fetch metadata decides where it is there, and else
 // Origin against Host or the public URL.
-func TestAnswersComeFromOurOwnPages(t *testing.T) {
+func TestDecideRejectsOtherOrigins(t *testing.T) {
 	t.Parallel()
 	public, err := url.Parse("https://t2g.example.org/tokens")
 	if err != nil {
@@ -411,7 +411,7 @@ func TestAnswersComeFromOurOwnPages(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsASmallForm(t *testing.T) {
+func TestDecideRejectsOtherBodies(t *testing.T) {
 	t.Parallel()
 	server := open(t, always)
 	address := server.Direct + classic(t).path()
@@ -453,9 +453,9 @@ func (p page) choices() []string {
 	return words
 }
 
-// TestWithoutScriptAllowNeedsOneOfTheWords: what the page sends without its script never
+// TestReviewRequiresOneOfTheWords: what the page sends without its script never
 // hands over by itself.
-func TestWithoutScriptAllowNeedsOneOfTheWords(t *testing.T) {
+func TestReviewRequiresOneOfTheWords(t *testing.T) {
 	t.Parallel()
 	instance := open(t, always)
 	k := modern(t)

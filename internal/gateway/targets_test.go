@@ -48,10 +48,10 @@ func corpus(t *testing.T) (patterns []flow.Pattern, cases [][3]string) {
 // landing is an address that a browser is sent to, and the target that was asked for.
 type landing struct{ address, target string }
 
-// TestParseTargetOnTheCorpus asks for each target and gathers each address that the
+// TestFlowNavigatesToRequestedTarget asks for each target and gathers each address that the
 // server sends a browser to: those of the redirect, of the form and of an error. A
 // browser's own parser then says where they lead.
-func TestParseTargetOnTheCorpus(t *testing.T) {
+func TestFlowNavigatesToRequestedTarget(t *testing.T) {
 	t.Parallel()
 	patterns, cases := corpus(t)
 	server := open(t, func(o *gateway.Options) {

@@ -10,7 +10,7 @@ func read(text string) bool {
 	return eachMember(text, func(string, string) {})
 }
 
-func TestEachMemberAcceptsJSONObjects(t *testing.T) {
+func TestMemberAcceptsJSONObjects(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want bool

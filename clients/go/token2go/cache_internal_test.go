@@ -46,7 +46,7 @@ func readSharedCache(t *testing.T) sharedCache {
 	return shared
 }
 
-func TestCacheNameOfEverySpelling(t *testing.T) {
+func TestCacheNameIsTheSameInEverySpelling(t *testing.T) {
 	for _, test := range readSharedCache(t).Names {
 		server, err := parseServer(test.Server, true)
 		if err != nil {
@@ -59,7 +59,7 @@ func TestCacheNameOfEverySpelling(t *testing.T) {
 	}
 }
 
-func TestEntryIsGoodOrAbsent(t *testing.T) {
+func TestCacheEntryIsGoodOrAbsent(t *testing.T) {
 	shared := readSharedCache(t)
 	for _, test := range shared.Entries {
 		t.Run(test.Name, func(t *testing.T) {

@@ -40,9 +40,9 @@ class Client:
 `,
 }
 
-// TestTheExamplesRun has the examples call an address that is full of what shells and
+// TestExamplesRun has the examples call an address that is full of what shells and
 // programs read as something else, with the token in them and with it in TOKEN.
-func TestTheExamplesRun(t *testing.T) {
+func TestExamplesRun(t *testing.T) {
 	t.Parallel()
 	const path = `/v1/it's/$HOME/$(id)/!1;x?list=[1-2]&set={a,b}`
 	called := make(chan [2]string, 1)

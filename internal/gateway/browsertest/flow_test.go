@@ -140,7 +140,7 @@ func secretOf(t *testing.T, document string) string {
 	return said.Secret
 }
 
-func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
+func TestAllowReachesTheClient(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, host, mode string }{
 		{"a redirect to 127.0.0.1", "127.0.0.1", "query"},
@@ -177,7 +177,7 @@ func TestAnAllowedAnswerReachesTheProgramThatAsked(t *testing.T) {
 	}
 }
 
-func TestAClientOfTheFirstVersionIsAnswered(t *testing.T) {
+func TestFlowServesClientOfVersion1(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -206,7 +206,7 @@ func TestAClientOfTheFirstVersionIsAnswered(t *testing.T) {
 	}
 }
 
-func TestADeniedQuestionTellsTheProgram(t *testing.T) {
+func TestDenyReachesTheClient(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
@@ -221,7 +221,7 @@ func TestADeniedQuestionTellsTheProgram(t *testing.T) {
 	noHandOver(t, instance)
 }
 
-func TestASealedTextIsCopiedFromThePage(t *testing.T) {
+func TestPastePageCopiesSealedText(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	l := await(t, "127.0.0.1")
@@ -248,8 +248,8 @@ func TestASealedTextIsCopiedFromThePage(t *testing.T) {
 	}
 }
 
-// TestGoingBackDoesNotPostTwice: the program took its answer once and no longer listens.
-func TestGoingBackDoesNotPostTwice(t *testing.T) {
+// TestHandoverPageDoesNotPostAgainAfterBack: the program took its answer once and no longer listens.
+func TestHandoverPageDoesNotPostAgainAfterBack(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
@@ -266,7 +266,7 @@ func TestGoingBackDoesNotPostTwice(t *testing.T) {
 	l.nothing(t)
 }
 
-func TestWithoutScriptsTheAnswerIsPostedByHand(t *testing.T) {
+func TestFlowWithoutScriptsNeedsWordAndClick(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
@@ -320,7 +320,7 @@ func (a another) serve(t *testing.T, body string) string {
 	return strings.Replace(address, "127.0.0.1", a.host, 1)
 }
 
-func TestAnotherOriginNeverGetsAnAnswerWithoutAClick(t *testing.T) {
+func TestFlowAsksWhenAnotherOriginNavigates(t *testing.T) {
 	t.Parallel()
 	for _, other := range others() {
 		for _, test := range []struct{ name, page string }{
@@ -350,7 +350,7 @@ func TestAnotherOriginNeverGetsAnAnswerWithoutAClick(t *testing.T) {
 	}
 }
 
-func TestTheQuestionIsOpenedByAProgramWithoutAClick(t *testing.T) {
+func TestFlowHandsOverUnaskedWhenProgramNavigates(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	l := await(t, "127.0.0.1")
@@ -362,7 +362,7 @@ func TestTheQuestionIsOpenedByAProgramWithoutAClick(t *testing.T) {
 	}
 }
 
-func TestAFormOfAnotherOriginDecidesNothing(t *testing.T) {
+func TestDecideRejectsFormOfAnotherOrigin(t *testing.T) {
 	t.Parallel()
 	for _, other := range others() {
 		t.Run(other.name, func(t *testing.T) {
@@ -382,9 +382,9 @@ func TestAFormOfAnotherOriginDecidesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatAnotherOriginLoadsGetsNothing lets a page try every way to load our answers
+// TestAnotherOriginLoadsNoAnswer lets a page try every way to load our answers
 // into itself and waits until each has failed.
-func TestWhatAnotherOriginLoadsGetsNothing(t *testing.T) {
+func TestAnotherOriginLoadsNoAnswer(t *testing.T) {
 	t.Parallel()
 	for _, other := range others() {
 		t.Run(other.name, func(t *testing.T) {
@@ -584,7 +584,7 @@ func TestHoldRefusesRepeatedPresses(t *testing.T) {
 	l.nothing(t)
 }
 
-func TestASignInOnAnotherSiteEndsAtTheQuestion(t *testing.T) {
+func TestFlowAsksAfterSignInOnAnotherSite(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	gate := secure(t, instance, "t2g.example", "login.example")

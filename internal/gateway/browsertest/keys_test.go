@@ -56,7 +56,7 @@ func (b *tab) walk() []string {
 	return nil
 }
 
-func TestAKeyboardReachesAllOfThePageInOrder(t *testing.T) {
+func TestTokenPageHasTabOrder(t *testing.T) {
 	t.Parallel()
 	for _, width := range []int64{1280, 390} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestAKeyboardReachesAllOfThePageInOrder(t *testing.T) {
 	}
 }
 
-func TestThePageIsUsedByKeyboardAlone(t *testing.T) {
+func TestTokenPageWorksByKeyboard(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 	b := openTab(t)
@@ -115,7 +115,7 @@ func TestThePageIsUsedByKeyboardAlone(t *testing.T) {
 	}
 }
 
-func TestArrowsChooseAmongTheExamples(t *testing.T) {
+func TestExampleTabsFollowArrowKeys(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -133,7 +133,7 @@ func TestArrowsChooseAmongTheExamples(t *testing.T) {
 	}
 }
 
-func TestTheQuestionIsAnsweredByKeyboardAndNotByAccident(t *testing.T) {
+func TestQuestionIgnoresEarlyKeysAndAcceptsLaterOnes(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
 	l := await(t, "127.0.0.1")
@@ -156,9 +156,9 @@ func TestTheQuestionIsAnsweredByKeyboardAndNotByAccident(t *testing.T) {
 	}
 }
 
-// TestWhatHappensIsSaidAloud reads what a screen reader is told: the changes of the one
+// TestLiveRegionAnnouncesChanges reads what a screen reader is told: the changes of the one
 // live region, which is there before anything is said.
-func TestWhatHappensIsSaidAloud(t *testing.T) {
+func TestLiveRegionAnnouncesChanges(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Demo: neverRenewed})
 	b := openTab(t)
@@ -189,8 +189,8 @@ func TestWhatHappensIsSaidAloud(t *testing.T) {
 	}
 }
 
-// TestEveryExampleIsCopiedAsItStands goes through all tabs, without the token and with it.
-func TestEveryExampleIsCopiedAsItStands(t *testing.T) {
+// TestExamplesAreCopiedAsShown goes through all tabs, without the token and with it.
+func TestExamplesAreCopiedAsShown(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)

@@ -49,7 +49,7 @@ func (b *tab) pasted() string {
 	return eval[string](b, "navigator.clipboard.readText()")
 }
 
-func TestAPersonSignsInAndSeesTheMaskedToken(t *testing.T) {
+func TestTokenPageMasksTokenAfterSignIn(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -73,7 +73,7 @@ func TestAPersonSignsInAndSeesTheMaskedToken(t *testing.T) {
 	b.stayed(instance.Gateway)
 }
 
-func TestATokenIsCopiedWithoutBeingShown(t *testing.T) {
+func TestCopyKeepsTokenMasked(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -90,7 +90,7 @@ func TestATokenIsCopiedWithoutBeingShown(t *testing.T) {
 	}
 }
 
-func TestATokenIsShownAndHidden(t *testing.T) {
+func TestShowTogglesToken(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -108,7 +108,7 @@ func TestATokenIsShownAndHidden(t *testing.T) {
 	}
 }
 
-func TestADeletedTokenIsGoneUntilItIsReloaded(t *testing.T) {
+func TestDeleteRemovesTokenUntilReload(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -129,7 +129,7 @@ func TestADeletedTokenIsGoneUntilItIsReloaded(t *testing.T) {
 	b.state("ready")
 }
 
-func TestPreferencesSurviveAReload(t *testing.T) {
+func TestPreferencesSurviveReload(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -149,7 +149,7 @@ func TestPreferencesSurviveAReload(t *testing.T) {
 	}
 }
 
-func TestAutoCopyCopiesWhereTheBrowserLetsIt(t *testing.T) {
+func TestAutoCopyCopiesWithPermission(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -165,7 +165,7 @@ func TestAutoCopyCopiesWhereTheBrowserLetsIt(t *testing.T) {
 	}
 }
 
-func TestAutoCopySaysThatTheBrowserWantsAClick(t *testing.T) {
+func TestAutoCopyReportsMissingPermission(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -223,7 +223,7 @@ func TestColoursFollowTheSystemUnlessChosen(t *testing.T) {
 	}
 }
 
-func TestTheLifetimeCountsDownWarnsAndEnds(t *testing.T) {
+func TestLifetimeCountsDownAndWarns(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn, Demo: neverRenewed})
 	b := openTab(t)
@@ -247,7 +247,7 @@ func TestTheLifetimeCountsDownWarnsAndEnds(t *testing.T) {
 	}
 }
 
-func TestAnEndedSessionIsCalledThat(t *testing.T) {
+func TestTokenPageReportsEndedSession(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 	b := openTab(t)
@@ -269,7 +269,7 @@ func TestAnEndedSessionIsCalledThat(t *testing.T) {
 	b.at(instance.Gateway + "/oauth2/sign_in")
 }
 
-func TestAPageWithoutATokenSaysWhatToMend(t *testing.T) {
+func TestTokenPageWithoutTokenSaysWhatToFix(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }})
 	b := openTab(t)
@@ -299,7 +299,7 @@ func claims(t *testing.T, said map[string]any) string {
 	return encode([]byte(`{"alg":"ES256","typ":"JWT"}`)) + "." + encode(body) + "." + strings.Repeat("Ab3_", 21)
 }
 
-func TestClaimsAreReadInTheBrowser(t *testing.T) {
+func TestTokenPageShowsClaims(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	now := time.Now()
@@ -332,7 +332,7 @@ func TestClaimsAreReadInTheBrowser(t *testing.T) {
 	}
 }
 
-func TestAnOpaqueTokenIsCalledThat(t *testing.T) {
+func TestTokenPageReportsOpaqueToken(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -342,7 +342,7 @@ func TestAnOpaqueTokenIsCalledThat(t *testing.T) {
 	b.says("#lifetime", "Lifetime unknown")
 }
 
-func TestAClockThatIsWrongIsReportedAndNotFollowed(t *testing.T) {
+func TestTokenPageReportsAndIgnoresWrongClock(t *testing.T) {
 	t.Parallel()
 	behind := func() time.Time { return time.Now().Add(-10 * time.Minute) }
 	instance := t2gtest.Start(t, t2gtest.Options{
@@ -354,7 +354,7 @@ func TestAClockThatIsWrongIsReportedAndNotFollowed(t *testing.T) {
 	b.says("#clock", "10 minutes ahead of the server's")
 }
 
-func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
+func TestCopyWorksInInsecureContext(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	gate := strings.Replace(front(t, instance, map[string]string{"X-Forwarded-Access-Token": "a.token-to.copy"}), "127.0.0.1", "t2g.example", 1)
@@ -372,7 +372,7 @@ func TestAPageThatIsNotSecureCopiesTheOldWay(t *testing.T) {
 	}
 }
 
-func TestWithoutScriptsThePageSaysWhereTheTokenIs(t *testing.T) {
+func TestTokenPageWithoutScriptsLinksToToken(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -389,7 +389,7 @@ func TestWithoutScriptsThePageSaysWhereTheTokenIs(t *testing.T) {
 	}
 }
 
-func TestTheTokenDoesNotStayInAPageThatWasLeft(t *testing.T) {
+func TestTokenPageDropsTokenWhenLeft(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
@@ -403,7 +403,7 @@ func TestTheTokenDoesNotStayInAPageThatWasLeft(t *testing.T) {
 	}
 }
 
-func TestTheOperatorsHTMLIsShownAndRunsNothing(t *testing.T) {
+func TestOperatorHTMLIsShownAndRunsNoScript(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) {
 		o.Texts.Title, o.Texts.Target = "Hub <tokens>", "the <Hub>"
@@ -448,9 +448,9 @@ func front(t *testing.T, instance *t2gtest.Server, headers map[string]string) st
 	}))
 }
 
-// TestThePageIsLight counts what comes over the wire on a first visit: page, styles,
+// TestTokenPageTransfersFewBytes counts what comes over the wire on a first visit: page, styles,
 // scripts, icon and token, with their headers.
-func TestThePageIsLight(t *testing.T) {
+func TestTokenPageTransfersFewBytes(t *testing.T) {
 	t.Parallel()
 	const most = 60_000 // bytes
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})

@@ -203,10 +203,10 @@ func findings(t *testing.T) map[string]string {
 	}
 }
 
-// TestEveryStateIsForEverybody looks at every page in every state as axe-core does, by
+// TestEveryStatePassesAxe looks at every page in every state as axe-core does, by
 // day and by night, on a desk and on a phone, and wants no line to leave the window.
 // T2G_TEST_PICTURES names a folder for pictures of what it saw.
-func TestEveryStateIsForEverybody(t *testing.T) {
+func TestEveryStatePassesAxe(t *testing.T) {
 	t.Parallel()
 	axe, err := os.ReadFile(os.Getenv("T2G_TEST_AXE"))
 	if err != nil {
