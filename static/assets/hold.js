@@ -3,7 +3,8 @@
 //
 // Loaded before anything is drawn. Nothing counts until the page has been visible and in
 // focus for a while, a press that comes too early begins the wait anew, and a held key
-// never counts. Without this script, Allow sends `review`, which only leads to another
+// never counts. What is marked data-read must have been on screen before: a website may
+// open a window too small for more than a button. Without this script, Allow sends `review`, which only leads to another
 // question; a press that counts makes it `allow`.
 (() => {
   const wait = 1000; // milliseconds; a held key repeats sooner, and so begins the wait anew
@@ -29,6 +30,7 @@
     since = performance.now();
     show();
     if (document.readyState !== "complete" || document.hidden || !document.hasFocus()) return;
+    if (document.querySelector("[data-read]")) return;
     timer = setTimeout(() => {
       held = false;
       show();
@@ -76,7 +78,26 @@
     },
     copy: (event) => early(event) && stop(event),
     cut: (event) => early(event) && stop(event),
+    dragstart: (event) => early(event) && stop(event),
   };
+  // Takes the mark off what comes on screen.
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        observer.unobserve(target);
+        target.removeAttribute("data-read");
+        begin();
+      }
+    },
+    { threshold: 0.5 },
+  );
+
+  function watch() {
+    for (const part of document.querySelectorAll("[data-read]")) observer.observe(part);
+  }
+
+  document.addEventListener("DOMContentLoaded", watch);
   for (const [name, handle] of Object.entries(handlers)) addEventListener(name, handle, true);
   for (const name of ["pageshow", "focus", "blur"]) addEventListener(name, begin);
   for (const name of ["DOMContentLoaded", "visibilitychange"]) document.addEventListener(name, begin);

@@ -539,6 +539,36 @@ func TestHoldRefusesEarlyPress(t *testing.T) {
 	}
 }
 
+// TestHoldWaitsUntilQuestionWasOnScreen: a site opens the question in a window that shows
+// little more than a button, and has the person press Tab, wait, and press Enter.
+func TestHoldWaitsUntilQuestionWasOnScreen(t *testing.T) {
+	t.Parallel()
+	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
+	l := await(t, "127.0.0.1")
+	b := openTab(t)
+	b.carry(instance, "")
+	b.size(320, 120)
+	b.Visit(l.ask(instance, "target", l.address))
+	b.Do(chromedp.Focus(chromedp.CSS("[data-id=allow]")))
+	eval[chromedp.Void](b, restart)
+	for range 2 {
+		time.Sleep(1200 * time.Millisecond) // longer than the page holds its buttons back
+		b.Do(chromedp.KeyEvent(kb.Enter))
+		b.refused()
+	}
+	l.nothing(t)
+	for _, part := range []string{"target-host", "unasked"} {
+		part = fmt.Sprintf("document.querySelector('[data-id=%s]')", part)
+		eval[chromedp.Void](b, part+".scrollIntoView({behavior: 'instant', block: 'center'})")
+		b.Until("!" + part + ".hasAttribute('data-read')")
+	}
+	b.Ready()
+	b.press(kb.Enter)
+	if form := l.answer(t); form.Get("response") == "" {
+		t.Errorf("got the fields %v, want the sealed token", form)
+	}
+}
+
 // TestTokenPageIgnoresFragmentAndEarlySpace: a link to a box that copies the token, and a
 // press of Space, would leave the token in the clipboard and the preference in the browser.
 func TestTokenPageIgnoresFragmentAndEarlySpace(t *testing.T) {
