@@ -18,24 +18,24 @@ import (
 // written down in the folder that it names and listens where a third file says.
 const asBare = "TOKEN2GO_TEST_AS_BARE"
 
-// bare is a stand whose server does nothing but say what the other's server has said.
-func bare(b *testing.B, other *stand, flow string) *stand {
+// bare is a chain whose server does nothing but say what the other's server has said.
+func bare(b *testing.B, other *chain, flow string) *chain {
 	b.Helper()
-	s := prepared(b, other.gateway)
+	s := newChain(b, other.gateway)
 	s.server = "127.0.0.1:" + process.Port(b)
 	s.write(b, "address", s.server)
-	s.write(b, "token", string(other.says(b, "/token")))
-	s.write(b, "flow", string(other.says(b, flow)))
+	s.write(b, "token", string(other.rawAnswer(b, "/token")))
+	s.write(b, "flow", string(other.rawAnswer(b, flow)))
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), asBare+"="+s.folder)
 	s.running.server = c
 	s.await(b, s.run(b, c, s.lines), s.serves)
-	s.begin(b)
+	s.startGateway(b)
 	return s
 }
 
-// says is an answer of the server itself, as it is on the wire.
-func (s *stand) says(b *testing.B, path string) []byte {
+// rawAnswer returns an answer of the server itself, as it is on the wire.
+func (s *chain) rawAnswer(b *testing.B, path string) []byte {
 	b.Helper()
 	request, err := http.NewRequest(http.MethodGet, "http://"+s.server+path, nil)
 	if err != nil {

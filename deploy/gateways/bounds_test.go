@@ -14,8 +14,8 @@ func TestRecipesProtectTokenAndIdentity(t *testing.T) {
 	for _, g := range gateways() {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t, g)
-			t.Run("no client chooses the name that is logged", s.namesNobodyElse)
-			t.Run("the sign-in's answers hold no token", s.hidesTheToken)
+			t.Run("no client chooses the name that is logged", s.ignoresClientIdentity)
+			t.Run("the sign-in's answers hold no token", s.hidesToken)
 		})
 	}
 }
@@ -48,9 +48,9 @@ func TestRecipesSetIdentityHeaders(t *testing.T) {
 	}
 }
 
-// namesNobodyElse sends a made-up name in every header in which the server looks for one
+// ignoresClientIdentity sends a made-up name in every header in which the server looks for one
 // by default, in every spelling that some program takes for the same.
-func (s *stand) namesNobodyElse(t *testing.T) {
+func (s *chain) ignoresClientIdentity(t *testing.T) {
 	client := s.signedIn(t)
 	for _, name := range identityHeaders(t) {
 		for _, sent := range []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")} {
@@ -84,9 +84,9 @@ func identityHeaders(t *testing.T) []string {
 	return strings.Split(names, ",")
 }
 
-// hidesTheToken asks the authority's own addresses, as anyone with the session can: what
+// hidesToken asks the authority's own addresses, as anyone with the session can: what
 // they tell the gateway of the token is not for them.
-func (s *stand) hidesTheToken(t *testing.T) {
+func (s *chain) hidesToken(t *testing.T) {
 	client := s.signedIn(t)
 	token := s.token(t, client).Secret
 	for _, path := range []string{"/oauth2/auth", "/oauth2/userinfo", "/oauth2/static/demo.css", "/oauth2/of-nothing"} {

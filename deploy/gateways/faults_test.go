@@ -24,24 +24,24 @@ import (
 // whole chain.
 func TestFaultsLoseNoRequest(t *testing.T) {
 	s := open(t, gateways()[0], "T2G_DRAIN_DELAY=3s")
-	client, flow := kept(s.signedIn(t), members), sealedFor(t)
+	client, flow := keepAlive(s.signedIn(t), concurrency), flowAddress(t)
 	t.Run("concurrent callers are served at /token", func(t *testing.T) { s.servesConcurrentCallers(t, client, "/token", http.StatusOK) })
 	t.Run("concurrent callers are served by the flow", func(t *testing.T) { s.servesConcurrentCallers(t, client, flow, http.StatusSeeOther) })
-	again := func() { s.begin(t) } // until the end of all
-	t.Run("the gateway is killed and comes back", func(t *testing.T) { t.Log(s.outlivesTheGateway(t, client, again)) })
-	t.Run("the clocks of gateway and server part", func(t *testing.T) { s.standsAWrongClock(t, client, flow) })
-	t.Run("SIGTERM under load loses no answer", func(t *testing.T) { t.Log(s.endsUnderLoad(t, client)) })
+	again := func() { s.startGateway(t) } // until the end of all
+	t.Run("the gateway is killed and comes back", func(t *testing.T) { t.Log(s.survivesGatewayRestart(t, client, again)) })
+	t.Run("the clocks of gateway and server part", func(t *testing.T) { s.toleratesWrongClock(t, client, flow) })
+	t.Run("SIGTERM under load loses no answer", func(t *testing.T) { t.Log(s.drainsUnderLoad(t, client)) })
 }
 
-// kept is the client with connections that it keeps.
-func kept(client *http.Client, connections int) *http.Client {
+// keepAlive returns the client with connections that it keeps.
+func keepAlive(client *http.Client, connections int) *http.Client {
 	transport := client.Transport.(*http.Transport)
 	transport.DisableKeepAlives, transport.MaxIdleConnsPerHost = false, connections
 	return client
 }
 
-// members is how many callers ask at a time, each again once it was answered.
-const members = 16
+// concurrency is how many callers ask at a time, each again once it was answered.
+const concurrency = 16
 
 // answers counts what the callers got, by status; 0 is no answer.
 type answers map[int]int
@@ -54,11 +54,11 @@ type callers struct {
 	gone sync.WaitGroup
 }
 
-// gather starts callers that ask until stopped, for process.Soon at most.
-func gather(client *http.Client, where string, members int) *callers {
+// startCallers starts callers that ask until stopped, for process.Soon at most.
+func startCallers(client *http.Client, where string, concurrency int) *callers {
 	c := &callers{got: answers{}, stop: make(chan struct{})}
 	end := time.Now().Add(process.Soon)
-	for range members {
+	for range concurrency {
 		c.gone.Go(func() {
 			for time.Now().Before(end) {
 				select {
@@ -119,8 +119,8 @@ func status(client *http.Client, where string) int {
 	return answer.StatusCode
 }
 
-// sealedFor is the address of a flow that a program without a browser begins.
-func sealedFor(t testing.TB) string {
+// flowAddress returns the address of a flow that a program without a browser starts.
+func flowAddress(t testing.TB) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -138,11 +138,11 @@ func sealedFor(t testing.TB) string {
 }
 
 // handedOver is how many hand-overs are on record.
-func (s *stand) handedOver() int { return s.lines.Count(handedOver) }
+func (s *chain) handedOver() int { return s.lines.Count(handedOver) }
 
 // checkRecord holds what has been put on record since against the answers that arrived.
 // The lines may still be in the pipe that they come through.
-func (s *stand) checkRecord(t testing.TB, before, answers int) {
+func (s *chain) checkRecord(t testing.TB, before, answers int) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); s.handedOver()-before < answers && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
@@ -153,31 +153,31 @@ func (s *stand) checkRecord(t testing.TB, before, answers int) {
 	}
 }
 
-func (s *stand) servesConcurrentCallers(t testing.TB, client *http.Client, where string, want int) {
+func (s *chain) servesConcurrentCallers(t testing.TB, client *http.Client, where string, want int) {
 	before, begin := s.handedOver(), time.Now()
-	c := gather(client, where, members)
-	c.await(t, want, 50*members)
+	c := startCallers(client, where, concurrency)
+	c.await(t, want, 50*concurrency)
 	got := c.end()
 	rate := float64(got[want]) / time.Since(begin).Seconds()
 	if len(got) != 1 || got[want] == 0 {
 		t.Errorf("got the statuses %v, want %d alone", got, want)
 	}
 	s.checkRecord(t, before, got[want])
-	t.Logf("%.0f answers a second for %d clients, %d processors", rate, members, runtime.NumCPU())
+	t.Logf("%.0f answers a second for %d clients, %d processors", rate, concurrency, runtime.NumCPU())
 }
 
-func (s *stand) outlivesTheGateway(t testing.TB, client *http.Client, again func()) (seen string) {
-	c := gather(client, "/token", members)
-	c.await(t, http.StatusOK, 10*members)
+func (s *chain) survivesGatewayRestart(t testing.TB, client *http.Client, again func()) (seen string) {
+	c := startCallers(client, "/token", concurrency)
+	c.await(t, http.StatusOK, 10*concurrency)
 	if err := s.running.gateway.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	c.await(t, 0, members)
+	c.await(t, 0, concurrency)
 	begin, before := time.Now(), c.soFar(http.StatusOK)
 	again()
 	process.Until(t, "a request is answered again", func() bool { return c.soFar(http.StatusOK) > before })
 	back := time.Since(begin)
-	c.await(t, http.StatusOK, 10*members)
+	c.await(t, http.StatusOK, 10*concurrency)
 	got := c.end()
 	for code := range got {
 		if code != http.StatusOK && code != 0 {
@@ -191,15 +191,15 @@ func (s *stand) outlivesTheGateway(t testing.TB, client *http.Client, again func
 		back.Round(time.Millisecond), got[0], got[http.StatusOK])
 }
 
-// standsAWrongClock moves the clock of the authority, which makes the tokens. To the
+// toleratesWrongClock moves the clock of the authority, which makes the tokens. To the
 // server that is the same as if its own clock had jumped the other way.
-func (s *stand) standsAWrongClock(t testing.TB, client *http.Client, flow string) {
+func (s *chain) toleratesWrongClock(t testing.TB, client *http.Client, flow string) {
 	defer s.ahead.Store(0)
 	for _, test := range []struct {
 		name        string
 		ahead       time.Duration
 		token, flow int
-		says        string // where the flow leads
+		location    string // where the flow leads
 	}{
 		{"the server an hour behind", time.Hour, http.StatusOK, http.StatusSeeOther, "payload="},
 		{"the server an hour ahead", -time.Hour, http.StatusOK, http.StatusSeeOther, "error=token_expiring"},
@@ -213,20 +213,20 @@ func (s *stand) standsAWrongClock(t testing.TB, client *http.Client, flow string
 			}
 		}
 		answer, content := get(t, fresh, flow)
-		if location := answer.Header.Get("Location"); answer.StatusCode != test.flow || !strings.Contains(location, test.says) {
-			t.Errorf("%s: got %d to %.200s, want %d and %s: %.200s", test.name, answer.StatusCode, location, test.flow, test.says, content)
+		if location := answer.Header.Get("Location"); answer.StatusCode != test.flow || !strings.Contains(location, test.location) {
+			t.Errorf("%s: got %d to %.200s, want %d and %s: %.200s", test.name, answer.StatusCode, location, test.flow, test.location, content)
 		}
 	}
 }
 
-func (s *stand) endsUnderLoad(t testing.TB, client *http.Client) (seen string) {
+func (s *chain) drainsUnderLoad(t testing.TB, client *http.Client) (seen string) {
 	before := s.handedOver()
-	c := gather(client, "/token", members)
-	c.await(t, http.StatusOK, 10*members)
+	c := startCallers(client, "/token", concurrency)
+	c.await(t, http.StatusOK, 10*concurrency)
 	if err := s.running.server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	c.await(t, http.StatusOK, 10*members) // requests are still taken for three seconds
+	c.await(t, http.StatusOK, 10*concurrency) // requests are still taken for three seconds
 	if early := c.soFar(http.StatusBadGateway) + c.soFar(0); early != 0 {
 		t.Errorf("%d requests were refused while the server drained", early)
 	}

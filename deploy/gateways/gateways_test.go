@@ -42,20 +42,20 @@ const soon = process.Soon
 type gateway struct {
 	name, program, recipe string
 	header                string // in which the token arrives
-	start                 func(testing.TB, *stand, string) *exec.Cmd
-	ask                   func(*stand, testing.TB) (authority string)
+	start                 func(testing.TB, *chain, string) *exec.Cmd
+	ask                   func(*chain, testing.TB) (authority string)
 }
 
 func gateways() []gateway {
 	return []gateway{
-		{"nginx", "nginx", "nginx/token2go.conf", "X-Access-Token", nginx, (*stand).pretend},
-		{"Traefik", "traefik", "traefik/token2go.yaml", "X-Auth-Request-Access-Token", traefik, (*stand).pretend},
-		{"Caddy", "caddy", "caddy/Caddyfile", "X-Auth-Request-Access-Token", caddy, (*stand).pretend},
+		{"nginx", "nginx", "nginx/token2go.conf", "X-Access-Token", nginx, (*chain).demoAuthority},
+		{"Traefik", "traefik", "traefik/token2go.yaml", "X-Auth-Request-Access-Token", traefik, (*chain).demoAuthority},
+		{"Caddy", "caddy", "caddy/Caddyfile", "X-Auth-Request-Access-Token", caddy, (*chain).demoAuthority},
 	}
 }
 
-// stand is a gateway in front of a server.
-type stand struct {
+// chain is an authority, a gateway and a server.
+type chain struct {
 	gateway
 	server    string // host:port of the server
 	authority string // host:port of whom the gateway asks
@@ -63,7 +63,7 @@ type stand struct {
 	folder    string // of its files
 	roots     *x509.CertPool
 	lines     *t2gtest.Record // of the server
-	said      *t2gtest.Record // by the gateway
+	output    *t2gtest.Record // by the gateway
 
 	environment []string // of the server
 	descriptors int      // that the server may have; 0 is no limit of ours
@@ -75,58 +75,58 @@ type stand struct {
 
 // open starts the whole chain: the server as the recipe configures it, but for what the
 // environment says otherwise.
-func open(t testing.TB, g gateway, environment ...string) *stand {
+func open(t testing.TB, g gateway, environment ...string) *chain {
 	t.Helper()
 	need(t, g.program)
-	s := prepared(t, g)
+	s := newChain(t, g)
 	s.complete(t, environment...)
 	return s
 }
 
-// complete starts what is prepared.
-func (s *stand) complete(t testing.TB, environment ...string) {
+// complete starts server and gateway.
+func (s *chain) complete(t testing.TB, environment ...string) {
 	t.Helper()
 	s.server = "127.0.0.1:" + process.Port(t)
 	s.configure(t, environment)
 	s.serve(t)
-	s.begin(t)
+	s.startGateway(t)
 }
 
 // What is counted of what a server writes.
 const (
-	handedOver = `"decision":"handed_over"`
-	failure    = `"level":"ERROR"`
-	lack       = `"msg":"connections are not accepted"`
+	handedOver   = `"decision":"handed_over"`
+	failure      = `"level":"ERROR"`
+	notAccepting = `"msg":"connections are not accepted"`
 )
 
-// prepared is a stand of which nothing runs but the authority.
-func prepared(t testing.TB, g gateway) *stand {
+// newChain starts only the authority.
+func newChain(t testing.TB, g gateway) *chain {
 	t.Helper()
-	s := &stand{
+	s := &chain{
 		gateway: g, folder: t.TempDir(), front: "127.0.0.1:" + process.Port(t),
-		lines: t2gtest.NewRecord(handedOver, failure, lack), said: t2gtest.NewRecord(),
+		lines: t2gtest.NewRecord(handedOver, failure, notAccepting), output: t2gtest.NewRecord(),
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the gateway wrote, at last:\n%s\nand the server:\n%s", s.said, s.lines)
+			t.Logf("the gateway wrote, at last:\n%s\nand the server:\n%s", s.output, s.lines)
 		}
 	})
 	s.authority = s.ask(s, t)
-	s.certify(t)
+	s.writeCertificate(t)
 	return s
 }
 
-// begin starts the gateway and waits until it serves.
-func (s *stand) begin(t testing.TB) {
+// startGateway starts the gateway and waits until it serves.
+func (s *chain) startGateway(t testing.TB) {
 	t.Helper()
 	c := s.start(t, s, need(t, s.program))
 	c.Env = slices.Concat(os.Environ(), c.Env, []string{"XDG_DATA_HOME=" + s.folder, "XDG_CONFIG_HOME=" + s.folder})
 	s.running.gateway = c
-	s.await(t, s.run(t, c, s.said), s.answers)
+	s.await(t, s.run(t, c, s.output), s.answers)
 }
 
 // run starts a process that ends with the test at the latest.
-func (s *stand) run(t testing.TB, c *exec.Cmd, record *t2gtest.Record) *process.Process {
+func (s *chain) run(t testing.TB, c *exec.Cmd, record *t2gtest.Record) *process.Process {
 	t.Helper()
 	c.Dir, c.Stderr = s.folder, record
 	if c.Stdout == nil {
@@ -139,7 +139,7 @@ func (s *stand) run(t testing.TB, c *exec.Cmd, record *t2gtest.Record) *process.
 var variable = regexp.MustCompile(`(?m)^(?:#   )?(T2G_[A-Z_]+=.*)$`)
 
 // configure takes the variables that the recipe names.
-func (s *stand) configure(t testing.TB, environment []string) {
+func (s *chain) configure(t testing.TB, environment []string) {
 	t.Helper()
 	recipe, err := os.ReadFile(s.recipe)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *stand) configure(t testing.TB, environment []string) {
 }
 
 // serve starts the server and waits until it serves.
-func (s *stand) serve(t testing.TB) {
+func (s *chain) serve(t testing.TB) {
 	t.Helper()
 	program := s.variant
 	if program == "" {
@@ -205,7 +205,7 @@ func TestMain(m *testing.M) {
 }
 
 // await polls until what was started is ready.
-func (s *stand) await(t testing.TB, p *process.Process, ready func() bool) {
+func (s *chain) await(t testing.TB, p *process.Process, ready func() bool) {
 	t.Helper()
 	if err := p.Await(soon, ready); err != nil {
 		t.Fatal(err) // what else was written is logged at the end
@@ -214,7 +214,7 @@ func (s *stand) await(t testing.TB, p *process.Process, ready func() bool) {
 
 // answers reports whether the gateway serves the name of the recipe: its sign-in leads to
 // the identity provider.
-func (s *stand) answers() bool {
+func (s *chain) answers() bool {
 	answer, err := s.browser().Get(address + "/oauth2/sign_in")
 	if err != nil {
 		return false
@@ -223,7 +223,7 @@ func (s *stand) answers() bool {
 	return answer.StatusCode == http.StatusFound
 }
 
-func (s *stand) serves() bool {
+func (s *chain) serves() bool {
 	connection, err := net.Dial("tcp", s.server)
 	if err != nil {
 		return false
@@ -232,15 +232,15 @@ func (s *stand) serves() bool {
 	return true
 }
 
-// pretend starts an authority, the pretend gateway: oauth2-proxy as the recipes start it, with --upstream=static://202. Its
+// demoAuthority starts an authority, the pretend gateway: oauth2-proxy as the recipes start it, with --upstream=static://202. Its
 // tokens are of 8 kB, as those of people with many groups are.
-func (s *stand) pretend(t testing.TB) (authority string) {
+func (s *chain) demoAuthority(t testing.TB) (authority string) {
 	t.Helper()
 	static := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	t.Cleanup(static.Close)
-	pretend, err := demo.New(demo.Options{
+	demoAuthority, err := demo.New(demo.Options{
 		Upstream:   parse(t, static.URL),
 		Provider:   parse(t, provider),
 		Secure:     true,
@@ -251,13 +251,13 @@ func (s *stand) pretend(t testing.TB) (authority string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(pretend)
+	server := httptest.NewServer(demoAuthority)
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
 }
 
-// certify makes the certificate that the gateway shows, in two files.
-func (s *stand) certify(t testing.TB) {
+// writeCertificate makes the certificate that the gateway shows, in two files.
+func (s *chain) writeCertificate(t testing.TB) {
 	t.Helper()
 	certificate, roots, err := demo.Certificate("token.example.org")
 	if err != nil {
@@ -272,8 +272,8 @@ func (s *stand) certify(t testing.TB) {
 	s.write(t, "tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key})))
 }
 
-// write puts a file into the stand's folder and returns its path.
-func (s *stand) write(t testing.TB, name, content string) string {
+// write puts a file into the chain's folder and returns its path.
+func (s *chain) write(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(s.folder, name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -282,9 +282,9 @@ func (s *stand) write(t testing.TB, name, content string) string {
 	return path
 }
 
-// adapted is the recipe with the addresses of this stand, and other pairs of old and new
+// adaptRecipe returns the recipe with the addresses of this chain, and other pairs of old and new
 // texts. Each old one must be there: a recipe that changes is not tested by its former self.
-func (s *stand) adapted(t testing.TB, pairs ...string) string {
+func (s *chain) adaptRecipe(t testing.TB, pairs ...string) string {
 	t.Helper()
 	content, err := os.ReadFile(s.recipe)
 	if err != nil {
@@ -299,8 +299,8 @@ func (s *stand) adapted(t testing.TB, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(string(content))
 }
 
-// around is a file of testdata, which is what a recipe needs to run here, filled in.
-func (s *stand) around(t testing.TB, name string, pairs ...string) string {
+// fillTestdata returns a file of testdata, which is what a recipe needs to run here, filled in.
+func (s *chain) fillTestdata(t testing.TB, name string, pairs ...string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
@@ -309,29 +309,29 @@ func (s *stand) around(t testing.TB, name string, pairs ...string) string {
 	return s.write(t, name, strings.NewReplacer(pairs...).Replace(string(content)))
 }
 
-func nginx(t testing.TB, s *stand, program string) *exec.Cmd {
-	recipe := s.write(t, "token2go.conf", s.adapted(t,
+func nginx(t testing.TB, s *chain, program string) *exec.Cmd {
+	recipe := s.write(t, "token2go.conf", s.adaptRecipe(t,
 		"listen 443 ssl;", "listen "+s.front+" ssl;",
 		"/etc/ssl/token.example.org.pem", s.folder+"/tls.pem",
 		"/etc/ssl/token.example.org.key", s.folder+"/tls.key"))
-	return exec.Command(program, "-e", "stderr", "-p", s.folder, "-c", s.around(t, "nginx.conf", "RECIPE", recipe))
+	return exec.Command(program, "-e", "stderr", "-p", s.folder, "-c", s.fillTestdata(t, "nginx.conf", "RECIPE", recipe))
 }
 
-func traefik(t testing.TB, s *stand, program string) *exec.Cmd {
+func traefik(t testing.TB, s *chain, program string) *exec.Cmd {
 	dynamic := filepath.Join(s.folder, "dynamic")
 	if err := os.MkdirAll(dynamic, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.write(t, "dynamic/token2go.yaml", s.adapted(t))
-	s.around(t, "dynamic/certificate.yaml", "CERTIFICATE", s.folder+"/tls.pem", "KEY", s.folder+"/tls.key")
-	return exec.Command(program, "--configFile="+s.around(t, "traefik.yaml", "FRONT", s.front, "FOLDER", dynamic))
+	s.write(t, "dynamic/token2go.yaml", s.adaptRecipe(t))
+	s.fillTestdata(t, "dynamic/certificate.yaml", "CERTIFICATE", s.folder+"/tls.pem", "KEY", s.folder+"/tls.key")
+	return exec.Command(program, "--configFile="+s.fillTestdata(t, "traefik.yaml", "FRONT", s.front, "FOLDER", dynamic))
 }
 
-func caddy(t testing.TB, s *stand, program string) *exec.Cmd {
+func caddy(t testing.TB, s *chain, program string) *exec.Cmd {
 	_, port, _ := net.SplitHostPort(s.front)
-	recipe := s.write(t, "token2go.caddy", s.adapted(t,
+	recipe := s.write(t, "token2go.caddy", s.adaptRecipe(t,
 		"\ntoken.example.org {", "\ntoken.example.org {\n\tbind 127.0.0.1\n\ttls "+s.folder+"/tls.pem "+s.folder+"/tls.key"))
-	config := s.around(t, "Caddyfile", "RECIPE", recipe, "PORT", port)
+	config := s.fillTestdata(t, "Caddyfile", "RECIPE", recipe, "PORT", port)
 	return exec.Command(program, "run", "--adapter", "caddyfile", "--config", config)
 }
 

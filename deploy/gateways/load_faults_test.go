@@ -14,12 +14,12 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// idlers is how many connections are held on which nothing is asked any more.
-const idlers = 10_000
+// idleConnections is how many connections are held on which nothing is asked any more.
+const idleConnections = 10_000
 
-// holdsIdlers opens connections that ask once and stay, to the gateway and then to the
+// holdsIdleConnections opens connections that ask once and stay, to the gateway and then to the
 // server, and asks among them.
-func (s *stand) holdsIdlers(b *testing.B) {
+func (s *chain) holdsIdleConnections(b *testing.B) {
 	session := s.session(b)
 	among := calls(b, 1, s.dial, tokenAsked("/token", session), http.StatusOK)
 	for _, test := range []struct {
@@ -33,21 +33,21 @@ func (s *stand) holdsIdlers(b *testing.B) {
 		server, gateway := s.used(b)
 		callers, err := hold(test.dial, test.request)
 		if err != nil {
-			b.Fatalf("%d connections to %s (`ulimit -n` is to be above that): %v", idlers, test.name, err)
+			b.Fatalf("%d connections to %s (`ulimit -n` is to be above that): %v", idleConnections, test.name, err)
 		}
 		answered := delays(b, among, time.Second)
 		full, gatewayFull := s.used(b)
-		row(fmt.Sprintf("%d idle connections to %s, which have asked once", idlers, test.name),
+		row(fmt.Sprintf("%d idle connections to %s, which have asked once", idleConnections, test.name),
 			"server %s, gateway %s, where before it was %.0f and %.0f MB; answers meanwhile took %s",
 			full, gatewayFull, server.memory, gateway.memory, spread(answered))
 		callers.Close()
-		s.settles(b, server)
+		s.waitForDescriptors(b, server)
 	}
-	s.complains(b)
+	s.mustLogNoErrors(b)
 }
 
 // forwarded is a request as the gateway forwards it.
-func (s *stand) forwarded(b *testing.B) []byte {
+func (s *chain) forwarded(b *testing.B) []byte {
 	b.Helper()
 	return []byte("GET /token HTTP/1.1\r\nHost: token.example.org\r\nAccept: application/json\r\n" +
 		s.header + ": " + s.token(b, s.signedIn(b)).Secret + "\r\n\r\n")
@@ -58,9 +58,9 @@ func hold(dial func() (net.Conn, error), request []byte) (*t2gtest.Load, error) 
 	var mu sync.Mutex
 	all, failed := &t2gtest.Load{}, error(nil)
 	var some sync.WaitGroup
-	for range members {
+	for range concurrency {
 		some.Go(func() {
-			for range idlers / members {
+			for range idleConnections / concurrency {
 				c, err := t2gtest.NewLoad(1, dial, request, http.StatusOK)
 				if err == nil {
 					_, err = c.Callers[0].Call()
@@ -80,38 +80,38 @@ func hold(dial func() (net.Conn, error), request []byte) (*t2gtest.Load, error) 
 	return all, failed
 }
 
-// dawdlers is how many clients say a byte a second, and hoarders how many read nothing of
+// slowWriters is how many clients send a byte a second, and slowReaders how many read nothing of
 // the longest answers there are.
-const dawdlers, hoarders = 1000, 200
+const slowWriters, slowReaders = 1000, 200
 
-// standsSlowClients asks beside clients that take their time, at either end of a request.
-func (s *stand) standsSlowClients(b *testing.B) {
+// toleratesSlowClients asks beside clients that take their time, at either end of a request.
+func (s *chain) toleratesSlowClients(b *testing.B) {
 	among := calls(b, 1, s.dial, tokenAsked("/token", s.session(b)), http.StatusOK)
 	alone := delays(b, among, 3*time.Second)
 	before, _ := s.used(b)
 	long := bytes.Repeat(asked("/swagger-ui/swagger-ui-bundle.js", s.session(b)), 4) // more than sockets hold
-	slow := s.dawdle(b, long)
+	slow := s.connectSlowClients(b, long)
 	beside := delays(b, among, 6*time.Second)
 	server, gateway := s.used(b)
 	slow()
-	s.settles(b, before)
-	s.complains(b)
-	row(fmt.Sprintf("%d clients that send a byte of a header each second, %d that ask for 6 MB and read nothing", dawdlers, hoarders),
+	s.waitForDescriptors(b, before)
+	s.mustLogNoErrors(b)
+	row(fmt.Sprintf("%d clients that send a byte of a header each second, %d that ask for 6 MB and read nothing", slowWriters, slowReaders),
 		"answers to others took %s; before, %s; server %s, gateway %s", spread(beside), spread(alone), server, gateway)
 }
 
-// dawdle connects slow clients, and returns what sends them away.
-func (s *stand) dawdle(b *testing.B, long []byte) (away func()) {
+// connectSlowClients connects slow clients, and returns what sends them away.
+func (s *chain) connectSlowClients(b *testing.B, long []byte) (away func()) {
 	b.Helper()
 	var slow []net.Conn
-	for i := range dawdlers + hoarders {
+	for i := range slowWriters + slowReaders {
 		connection, err := s.dial()
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { _ = connection.Close() })
 		begin := []byte("GET /token HTTP/1.1\r\nHost: token.example.org\r\nX-Slow: ")
-		if i >= dawdlers {
+		if i >= slowWriters {
 			begin = long
 		}
 		if _, err := connection.Write(begin); err != nil {
@@ -123,7 +123,7 @@ func (s *stand) dawdle(b *testing.B, long []byte) (away func()) {
 	var dripping sync.WaitGroup
 	dripping.Go(func() {
 		for {
-			for _, connection := range slow[:dawdlers] {
+			for _, connection := range slow[:slowWriters] {
 				_, _ = io.WriteString(connection, "s") // a gateway may well have hung up
 			}
 			select {
@@ -142,16 +142,16 @@ func (s *stand) dawdle(b *testing.B, long []byte) (away func()) {
 	}
 }
 
-// losesItsGateway kills the gateway under load and starts it again.
-func (s *stand) losesItsGateway(b *testing.B) {
-	client := kept(s.signedIn(b), members)
-	for range members { // what is kept on the way to the server is there from here on
+// restartsGateway kills the gateway under load and starts it again.
+func (s *chain) restartsGateway(b *testing.B) {
+	client := keepAlive(s.signedIn(b), concurrency)
+	for range concurrency { // what is kept on the way to the server is there from here on
 		status(client, "/token")
 	}
 	before, _ := s.used(b)
-	seen := s.outlivesTheGateway(b, client, func() { s.begin(b) })
+	seen := s.survivesGatewayRestart(b, client, func() { s.startGateway(b) })
 	client.CloseIdleConnections()
-	after := s.settles(b, before)
+	after := s.waitForDescriptors(b, before)
 	row("the gateway is killed under load and started again", "%s; server before %s, afterwards %s", seen, before, after)
 	const room = 15 // MB of garbage that is collected later
 	if after.memory > before.memory+room {
@@ -159,10 +159,10 @@ func (s *stand) losesItsGateway(b *testing.B) {
 	}
 }
 
-// isReplaced ends the server under load and starts another in its place.
-func (s *stand) isReplaced(b *testing.B) {
-	client := kept(s.signedIn(b), members)
-	seen := s.endsUnderLoad(b, client)
+// restartsServer ends the server under load and starts another in its place.
+func (s *chain) restartsServer(b *testing.B) {
+	client := keepAlive(s.signedIn(b), concurrency)
+	seen := s.drainsUnderLoad(b, client)
 	begin := time.Now()
 	s.serve(b)
 	if got := status(client, "/token"); got != http.StatusOK {
@@ -172,17 +172,17 @@ func (s *stand) isReplaced(b *testing.B) {
 		seen, time.Since(begin).Round(time.Millisecond))
 }
 
-// runsOut has more people ask at a time than the server may have descriptors.
-func runsOut(b *testing.B, g gateway) {
+// exhaustsDescriptors has more people ask at a time than the server may have descriptors.
+func exhaustsDescriptors(b *testing.B, g gateway) {
 	const limit, people = 64, 300
-	s := prepared(b, g)
+	s := newChain(b, g)
 	s.descriptors = limit
 	s.complete(b)
-	client := kept(s.signedIn(b), people)
+	client := keepAlive(s.signedIn(b), people)
 	before, _ := s.used(b)
 	handed := s.handedOver()
-	c := gather(client, "/token", people)
-	process.Until(b, "the lack of descriptors is logged", func() bool { return s.lines.Count(lack) > 0 })
+	c := startCallers(client, "/token", people)
+	process.Until(b, "the lack of descriptors is logged", func() bool { return s.lines.Count(notAccepting) > 0 })
 	time.Sleep(3 * time.Second)
 	begin := time.Now()
 	got := c.end()
@@ -194,9 +194,9 @@ func runsOut(b *testing.B, g gateway) {
 		b.Errorf("got the statuses %v, want 200 alone", got)
 	}
 	client.CloseIdleConnections()
-	s.settles(b, before)
+	s.waitForDescriptors(b, before)
 	s.checkRecord(b, handed, got[http.StatusOK]+1)
 	row(fmt.Sprintf("`ulimit -n %d` for the server, %d people at a time", limit, people),
 		"%d lines `connections are not accepted`; %d answers 200, none else; when they had gone, the next one within %v",
-		s.lines.Count(lack), got[http.StatusOK], back.Round(time.Millisecond))
+		s.lines.Count(notAccepting), got[http.StatusOK], back.Round(time.Millisecond))
 }

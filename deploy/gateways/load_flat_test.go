@@ -19,15 +19,15 @@ const (
 	maxGrowth = 1.1 // is of the server's memory at the end against the most in the first quarter
 )
 
-// staysFlat asks in a row. What is kept of any request would show in the memory.
-func (s *stand) staysFlat(b *testing.B, count int) {
-	crowd, kinds := calls(b, members, s.dial, nil, 0), s.kinds(b)
-	each := max(1, count/samples/members/len(kinds)) * len(kinds)
-	count = samples * members * each
+// usesConstantMemory asks in a row. What is kept of any request would show in the memory.
+func (s *chain) usesConstantMemory(b *testing.B, count int) {
+	load, kinds := calls(b, concurrency, s.dial, nil, 0), s.kinds(b)
+	each := max(1, count/samples/concurrency/len(kinds)) * len(kinds)
+	count = samples * concurrency * each
 	before, begin, told := s.handedOver(), time.Now(), time.Now()
 	var sizes []float64
 	for sample := range samples {
-		if err := askEach(crowd, kinds, sample*each, each); err != nil {
+		if err := askEach(load, kinds, sample*each, each); err != nil {
 			b.Fatal(err)
 		}
 		server, gateway := s.used(b)
@@ -36,7 +36,7 @@ func (s *stand) staysFlat(b *testing.B, count int) {
 			continue
 		}
 		told = time.Now()
-		answered := (sample + 1) * each * members
+		answered := (sample + 1) * each * concurrency
 		fmt.Fprintf(os.Stderr, "%s: %d of %d requests answered, %.0f a second; resident: server %.1f MB, gateway %.1f MB\n",
 			told.Format(time.TimeOnly), answered, count, float64(answered)/told.Sub(begin).Seconds(), server.memory, gateway.memory)
 	}
@@ -55,16 +55,16 @@ func numeral(number int) string { return fmt.Sprintf("no%010d", number) }
 
 // kind is what is asked, by each caller with a session of its own, and how the answers begin.
 type kind struct {
-	requests [members][]byte
+	requests [concurrency][]byte
 	begins   []byte
 }
 
 // kinds are the token, the flow and an address that leads nowhere.
-func (s *stand) kinds(b *testing.B) []kind {
+func (s *chain) kinds(b *testing.B) []kind {
 	b.Helper()
-	flow := strings.Replace(sealedFor(b), "of-many-calls", numeral(0), 1)
+	flow := strings.Replace(flowAddress(b), "of-many-calls", numeral(0), 1)
 	kinds := []kind{{begins: []byte("HTTP/1.1 200 ")}, {begins: []byte("HTTP/1.1 303 ")}, {begins: []byte("HTTP/1.1 404 ")}}
-	for i := range members {
+	for i := range concurrency {
 		session := s.session(b)
 		kinds[0].requests[i] = tokenAsked("/token?"+numeral(0), session)
 		kinds[1].requests[i] = flowAsked(flow, session)
@@ -74,10 +74,10 @@ func (s *stand) kinds(b *testing.B) []kind {
 }
 
 // askEach has every caller ask so many requests, one kind after another.
-func askEach(crowd *t2gtest.Load, kinds []kind, from, each int) error {
-	errs := make([]error, len(crowd.Callers))
+func askEach(load *t2gtest.Load, kinds []kind, from, each int) error {
+	errs := make([]error, len(load.Callers))
 	var callers sync.WaitGroup
-	for i, one := range crowd.Callers {
+	for i, one := range load.Callers {
 		callers.Go(func() {
 			for n := from; n < from+each && errs[i] == nil; n++ {
 				asked := kinds[n%len(kinds)]

@@ -32,13 +32,13 @@ func BenchmarkLoad(b *testing.B) {
 	g := atFront(b)
 	fmt.Printf("| behind %s, %d processors | seen |\n|---|---|\n", g.name, runtime.NumCPU())
 	b.Run("rates", func(b *testing.B) { rates(b, g) })
-	b.Run("idle", func(b *testing.B) { open(b, g).holdsIdlers(b) })
-	b.Run("slow", func(b *testing.B) { open(b, g).standsSlowClients(b) })
-	b.Run("killed", func(b *testing.B) { open(b, g).losesItsGateway(b) })
-	b.Run("sigterm", func(b *testing.B) { open(b, g, "T2G_DRAIN_DELAY=3s").isReplaced(b) })
-	b.Run("descriptors", func(b *testing.B) { runsOut(b, g) })
+	b.Run("idle", func(b *testing.B) { open(b, g).holdsIdleConnections(b) })
+	b.Run("slow", func(b *testing.B) { open(b, g).toleratesSlowClients(b) })
+	b.Run("killed", func(b *testing.B) { open(b, g).restartsGateway(b) })
+	b.Run("sigterm", func(b *testing.B) { open(b, g, "T2G_DRAIN_DELAY=3s").restartsServer(b) })
+	b.Run("descriptors", func(b *testing.B) { exhaustsDescriptors(b, g) })
 	b.Run("clock", func(b *testing.B) { jumps(b, g) })
-	b.Run("requests", func(b *testing.B) { open(b, g).staysFlat(b, many(b)) })
+	b.Run("requests", func(b *testing.B) { open(b, g).usesConstantMemory(b, many(b)) })
 }
 
 // row prints one of a Markdown table.
@@ -62,7 +62,7 @@ func atFront(b *testing.B) gateway {
 }
 
 // session is the session cookie of somebody who has just signed in.
-func (s *stand) session(b *testing.B) string {
+func (s *chain) session(b *testing.B) string {
 	b.Helper()
 	var pairs []string
 	for _, cookie := range s.signedIn(b).Jar.Cookies(parse(b, address)) {
@@ -93,7 +93,7 @@ func flowAsked(flow, session string) []byte {
 }
 
 // dial connects to the gateway.
-func (s *stand) dial() (net.Conn, error) {
+func (s *chain) dial() (net.Conn, error) {
 	return tls.Dial("tcp", s.front, &tls.Config{RootCAs: s.roots, ServerName: "token.example.org"})
 }
 
@@ -130,14 +130,14 @@ func used(b *testing.B, of *exec.Cmd) (u usage) {
 	return u
 }
 
-func (s *stand) used(b *testing.B) (server, gateway usage) {
+func (s *chain) used(b *testing.B) (server, gateway usage) {
 	b.Helper()
 	return used(b, s.running.server), used(b, s.running.gateway)
 }
 
-// settles waits until the server has no more descriptors open than it had, but for a few
+// waitForDescriptors waits until the server has no more descriptors open than it had, but for a few
 // that the gateway keeps.
-func (s *stand) settles(b *testing.B, before usage) usage {
+func (s *chain) waitForDescriptors(b *testing.B, before usage) usage {
 	b.Helper()
 	const few = 8
 	process.Until(b, "the server's descriptors come back", func() bool {
@@ -160,8 +160,8 @@ func delays(b *testing.B, c *t2gtest.Load, length time.Duration) (sorted []time.
 	return sorted
 }
 
-// complains fails where the server has logged an error.
-func (s *stand) complains(b *testing.B) {
+// mustLogNoErrors fails where the server has logged an error.
+func (s *chain) mustLogNoErrors(b *testing.B) {
 	b.Helper()
 	if count := s.lines.Count(failure); count != 0 {
 		b.Errorf("the server logged %d errors", count)
@@ -185,7 +185,7 @@ func many(b *testing.B) int {
 
 // rates lets the server and a bare upstream take turns, each behind its own gateway.
 func rates(b *testing.B, g gateway) {
-	s, flow := open(b, g), sealedFor(b)
+	s, flow := open(b, g), flowAddress(b)
 	other := bare(b, s, flow)
 	for _, test := range []struct {
 		name    string
@@ -196,8 +196,8 @@ func rates(b *testing.B, g gateway) {
 		{"the redirect flow (RSA-2048, triple)", func(session string) []byte { return flowAsked(flow, session) }, http.StatusSeeOther},
 	} {
 		before := s.handedOver()
-		ours := calls(b, members, s.dial, test.request(s.session(b)), test.status)
-		theirs := calls(b, members, other.dial, test.request(other.session(b)), test.status)
+		ours := calls(b, concurrency, s.dial, test.request(s.session(b)), test.status)
+		theirs := calls(b, concurrency, other.dial, test.request(other.session(b)), test.status)
 		compare(b, test.name, s, other, ours, theirs)
 		s.checkRecord(b, before, ours.Answered)
 	}
@@ -210,7 +210,7 @@ const (
 	turns = 60                     // is how often
 )
 
-func compare(b *testing.B, name string, s, other *stand, ours, theirs *t2gtest.Load) {
+func compare(b *testing.B, name string, s, other *chain, ours, theirs *t2gtest.Load) {
 	b.Helper()
 	turn := func(c *t2gtest.Load, length time.Duration) float64 {
 		rate, err := c.Run(length)

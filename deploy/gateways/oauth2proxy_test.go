@@ -13,12 +13,12 @@ import (
 func oauth2Proxy(path string, life time.Duration) gateway {
 	return gateway{
 		"oauth2-proxy", path, "oauth2-proxy/README.md", "X-Forwarded-Access-Token", startOAuth2Proxy,
-		func(s *stand, t testing.TB) string { return s.provide(t, life) },
+		func(s *chain, t testing.TB) string { return s.startProvider(t, life) },
 	}
 }
 
-func startOAuth2Proxy(t testing.TB, s *stand, program string) *exec.Cmd {
-	recipe := s.adapted(t,
+func startOAuth2Proxy(t testing.TB, s *chain, program string) *exec.Cmd {
+	recipe := s.adaptRecipe(t,
 		"--http-address=127.0.0.1:4180", "--http-address=- --https-address="+s.front+
 			" --tls-cert-file="+s.folder+"/tls.pem --tls-key-file="+s.folder+"/tls.key",
 		"https://id.example.org/realms/main", provider,
@@ -31,7 +31,7 @@ func startOAuth2Proxy(t testing.TB, s *stand, program string) *exec.Cmd {
 	flags, _, _ = strings.Cut(flags, "\n")
 	c := exec.Command(program, strings.Fields(flags)...)
 	c.Env = []string{"HTTP_PROXY=http://" + s.authority}
-	// It says a line for each request, on standard output; what is wrong, on the other.
+	// It writes a line for each request, on standard output; what is wrong, on the other.
 	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -26,9 +26,9 @@ type idp struct {
 	people atomic.Int64
 }
 
-// provide starts the identity provider, which is also the HTTP proxy by which oauth2-proxy
+// startProvider starts the identity provider, which is also the HTTP proxy by which oauth2-proxy
 // finds its name. Access tokens are to live for so long.
-func (s *stand) provide(t testing.TB, life time.Duration) (at string) {
+func (s *chain) startProvider(t testing.TB, life time.Duration) (at string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -47,19 +47,19 @@ func (s *stand) provide(t testing.TB, life time.Duration) (at string) {
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.discovery)
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
-	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { say(w, p.keys) })
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, p.keys) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
 }
 
-func say(w http.ResponseWriter, what any) {
+func writeJSON(w http.ResponseWriter, what any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(what)
 }
 
 func (p *idp) discovery(w http.ResponseWriter, _ *http.Request) {
-	say(w, map[string]any{
+	writeJSON(w, map[string]any{
 		"issuer": provider, "authorization_endpoint": provider + "/authorize", "token_endpoint": provider + "/token",
 		"jwks_uri": provider + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"},
 	})
@@ -94,5 +94,5 @@ func (p *idp) token(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	say(w, map[string]any{"access_token": access, "id_token": id, "token_type": "Bearer", "expires_in": int((24 * time.Hour).Seconds())})
+	writeJSON(w, map[string]any{"access_token": access, "id_token": id, "token_type": "Bearer", "expires_in": int((24 * time.Hour).Seconds())})
 }

@@ -28,8 +28,8 @@ import (
 )
 
 // browser is a person's browser that has never been here. It follows no redirect by
-// itself, and finds the names of the recipe at the stand's addresses.
-func (s *stand) browser() *http.Client {
+// itself, and finds the names of the recipe at the chain's addresses.
+func (s *chain) browser() *http.Client {
 	jar, _ := cookiejar.New(nil) // fails only with options
 	return &http.Client{
 		Jar: jar,
@@ -76,7 +76,7 @@ func navigation() []string {
 
 // visit opens an address as a person does who signs in where they are asked to, and
 // returns the answer at the end of the way, which is no redirect to this host.
-func (s *stand) visit(t testing.TB, client *http.Client, where, person string) (*http.Response, string) {
+func (s *chain) visit(t testing.TB, client *http.Client, where, person string) (*http.Response, string) {
 	t.Helper()
 	at := parse(t, address).ResolveReference(parse(t, where))
 	for range 10 {
@@ -94,7 +94,7 @@ func (s *stand) visit(t testing.TB, client *http.Client, where, person string) (
 	return nil, ""
 }
 
-func (s *stand) choose(t testing.TB, client *http.Client, at *url.URL, person string) *http.Response {
+func (s *chain) choose(t testing.TB, client *http.Client, at *url.URL, person string) *http.Response {
 	t.Helper()
 	answer, err := client.PostForm(at.String(), url.Values{"state": {at.Query().Get("state")}, "person": {person}})
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *stand) choose(t testing.TB, client *http.Client, at *url.URL, person st
 	return answer
 }
 
-func (s *stand) signedIn(t testing.TB) *http.Client {
+func (s *chain) signedIn(t testing.TB) *http.Client {
 	t.Helper()
 	client := s.browser()
 	if answer, content := s.visit(t, client, "/", "ada.analyst"); answer.StatusCode != http.StatusOK {
@@ -113,10 +113,10 @@ func (s *stand) signedIn(t testing.TB) *http.Client {
 	return client
 }
 
-// handed is what /token and the flow hand over.
-type handed struct{ Secret, Header string }
+// tokenAnswer is what /token and the flow hand over.
+type tokenAnswer struct{ Secret, Header string }
 
-func (h handed) person(t testing.TB) string {
+func (h tokenAnswer) person(t testing.TB) string {
 	t.Helper()
 	parts := strings.Split(h.Secret, ".")
 	if len(parts) != 3 {
@@ -126,11 +126,11 @@ func (h handed) person(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said struct {
+	var parsed struct {
 		Name string `json:"preferred_username"`
 	}
-	decode(t, claims, &said)
-	return said.Name
+	decode(t, claims, &parsed)
+	return parsed.Name
 }
 
 func decode(t testing.TB, text []byte, into any) {
@@ -148,18 +148,18 @@ func TestRecipesWork(t *testing.T) {
 			t.Run("a script without a session gets 401", s.refusesScripts)
 			t.Run("the token is the person's", s.handsOver)
 			t.Run("a program gets it sealed, sign-in on the way", s.seals)
-			t.Run("echo names the header", s.namesTheHeader)
+			t.Run("echo names the header", s.echoNamesHeader)
 			t.Run("after signing out nothing is left", s.signsOut)
 
 			// All the names that the server looks for by default, so that it is the
 			// gateway which removes them.
 			s = open(t, g, "T2G_TOKEN_HEADER_NAMES="+strings.Join(t2gtest.Names(), ","))
-			t.Run("no client hands in a token of its own", s.believesNoClient)
+			t.Run("no client hands in a token of its own", s.ignoresClientTokens)
 		})
 	}
 }
 
-func (s *stand) signsIn(t *testing.T) {
+func (s *chain) signsIn(t *testing.T) {
 	client := s.browser()
 	first, _ := get(t, client, "/echo?pretty&a=b%26c", navigation()...)
 	if first.StatusCode != http.StatusFound {
@@ -174,24 +174,24 @@ func (s *stand) signsIn(t *testing.T) {
 	}
 }
 
-func (s *stand) refusesScripts(t *testing.T) {
+func (s *chain) refusesScripts(t *testing.T) {
 	if answer, _ := get(t, s.browser(), "/token", "Accept", "application/json"); answer.StatusCode != http.StatusUnauthorized {
 		t.Errorf("got %d, want 401", answer.StatusCode)
 	}
 }
 
-func (s *stand) token(t testing.TB, client *http.Client, headers ...string) handed {
+func (s *chain) token(t testing.TB, client *http.Client, headers ...string) tokenAnswer {
 	t.Helper()
 	answer, content := get(t, client, "/token", append([]string{"Accept", "application/json"}, headers...)...)
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("got %d: %.300s", answer.StatusCode, content)
 	}
-	var h handed
+	var h tokenAnswer
 	decode(t, []byte(content), &h)
 	return h
 }
 
-func (s *stand) handsOver(t *testing.T) {
+func (s *chain) handsOver(t *testing.T) {
 	got := s.token(t, s.signedIn(t))
 	if person := got.person(t); person != "ada.analyst" || len(got.Secret) < 8<<10 {
 		t.Errorf("got a token of %d bytes for %s, want one of 8 kB for ada.analyst", len(got.Secret), person)
@@ -201,9 +201,9 @@ func (s *stand) handsOver(t *testing.T) {
 	}
 }
 
-// believesNoClient sends every header in which the server looks for a token by default,
+// ignoresClientTokens sends every header in which the server looks for a token by default,
 // in every spelling that some program takes for the same.
-func (s *stand) believesNoClient(t *testing.T) {
+func (s *chain) ignoresClientTokens(t *testing.T) {
 	client := s.signedIn(t)
 	want := s.token(t, client)
 	for _, name := range t2gtest.Names() {
@@ -222,7 +222,7 @@ func (s *stand) believesNoClient(t *testing.T) {
 	}
 }
 
-func (s *stand) seals(t *testing.T) {
+func (s *chain) seals(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func (s *stand) seals(t *testing.T) {
 }
 
 // unseal opens a triple.
-func unseal(t testing.TB, key *rsa.PrivateKey, answer url.Values) (h handed) {
+func unseal(t testing.TB, key *rsa.PrivateKey, answer url.Values) (h tokenAnswer) {
 	t.Helper()
 	field := func(name string) []byte {
 		value, err := base64.StdEncoding.DecodeString(answer.Get(name))
@@ -282,7 +282,7 @@ func unseal(t testing.TB, key *rsa.PrivateKey, answer url.Values) (h handed) {
 	return h
 }
 
-func (s *stand) namesTheHeader(t *testing.T) {
+func (s *chain) echoNamesHeader(t *testing.T) {
 	_, content := get(t, s.signedIn(t), "/echo", "Accept", "application/json")
 	var report struct {
 		Headers  map[string][]string
@@ -303,7 +303,7 @@ func (s *stand) namesTheHeader(t *testing.T) {
 	}
 }
 
-func (s *stand) signsOut(t *testing.T) {
+func (s *chain) signsOut(t *testing.T) {
 	client := s.signedIn(t)
 	if answer, _ := get(t, client, "/oauth2/sign_out?rd=/"); answer.StatusCode != http.StatusFound {
 		t.Errorf("got %d for signing out, want 302", answer.StatusCode)
