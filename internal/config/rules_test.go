@@ -137,6 +137,8 @@ func TestLoadRejectsIdentityHeaderWithCredential(t *testing.T) {
 		{"an ID token of CGI's spelling", []string{"T2G_IDENTITY_HEADER_NAMES=OIDC_id_token"}, false},
 		{"an API key", []string{"T2G_IDENTITY_HEADER_NAMES=x_api_key"}, false},
 		{"a load balancer's signed claims", []string{"T2G_IDENTITY_HEADER_NAMES=X-Amzn-Oidc-Data"}, false},
+		{"a bearer", []string{"T2G_IDENTITY_HEADER_NAMES=X-Bearer"}, false},
+		{"an address with a query", []string{"T2G_IDENTITY_HEADER_NAMES=X-Original-URL"}, false},
 		{"a load balancer's subject", []string{"T2G_IDENTITY_HEADER_NAMES=X-Amzn-Oidc-Identity"}, true},
 		{"one claim of a JWT", []string{"T2G_IDENTITY_HEADER_NAMES=x-jwt-claim-sub"}, true},
 	} {
@@ -157,6 +159,12 @@ func TestLoadRejectsTokenHeaderOfOtherPurpose(t *testing.T) {
 	}{
 		{"Cookie", false},
 		{"set-cookie", false},
+		{"X-Original-Cookie", false},
+		{"x_forwarded_cookie", false},
+		{"OIDC_refresh_token", false},
+		{"X-MS-TOKEN-AAD-REFRESH-TOKEN", false},
+		{"X-Session-Id", false},
+		{"X-Forwarded-Client-Cert", false},
 		{"Proxy-Authorization", false},
 		{"proxy_authorization", false},
 		{"X-CSRF-Token", false},

@@ -41,7 +41,7 @@ func containsFold(names []string, name string) bool {
 // otherPurpose matches headers that never carry the access token: those with another
 // credential, which must not be handed out, and those of HTTP itself and of proxies.
 var otherPurpose = regexp.MustCompile(`(?i)^(` +
-	`(set-)?cookie2?|www-authenticate|(proxy-)?authentication-info|proxy-.+|x-(csrf|xsrf)-.+|` +
+	`(.+-)?cookies?2?|(.+-)?refresh-?token|(.+-)?session-?id|(.+-)?cert(ificate)?(-chain)?|www-authenticate|(proxy-)?authentication-info|proxy-.+|x-(csrf|xsrf)-.+|` +
 	`host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-.+|expect|date|via|` +
 	`accept(-.+)?|if-.+|range|cache-control|pragma|sec-.+|origin|referer|user-agent|forwarded|` +
 	`x-forwarded-(for|host|port|proto|prefix|uri|method|server)|x-real-ip|x-request-id|traceparent|tracestate)$`)
@@ -65,11 +65,12 @@ func (t Tokens) warnings() []string {
 	)
 }
 
-// credentialName matches names of headers that hold a credential. A claim of a JWT,
-// such as x-jwt-claim-sub, is none.
+// credentialName matches names of headers that hold a credential, or an address in whose
+// query there may be one. A claim of a JWT, such as x-jwt-claim-sub, is none.
 var (
-	credentialName = regexp.MustCompile(`(?i)token|assertion|jwt|authoriz|cookie|session|secret|passw|credential|api-?key|^x-amzn-oidc-data$`)
-	claimName      = regexp.MustCompile(`(?i)^(x-)?jwt-claim-`)
+	credentialName = regexp.MustCompile(`(?i)token|assertion|jwt|authoriz|cookie|session|secret|passw|credential|api-?key|bearer|[cx]srf|saml|refresh|` +
+		`^referer$|-ur[il]$|^x-amzn-oidc-data$`)
+	claimName = regexp.MustCompile(`(?i)^(x-)?jwt-claim-`)
 )
 
 // check refuses headers that may hold a credential: who is signed in is shown on pages
