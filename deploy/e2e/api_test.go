@@ -22,7 +22,7 @@ func api(t testing.TB) {
 	if out, err := exec.Command("go", "build", "-o", program, "./api").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	n, at := world(t), free(t)
+	n, at := recipeNames(t), free(t)
 	c := exec.Command(program)
 	c.Env = slices.Concat(os.Environ(), n.environment(), []string{"LISTEN=" + at})
 	err := start(t, new(text), c).Await(soon, func() bool {
@@ -53,7 +53,7 @@ func TestDocsMapperIsInRealm(t *testing.T) {
 }
 
 func TestAPIVerifiesToken(t *testing.T) {
-	stands(t, apache(), read(t, apacheRecipe))
+	startChain(t, apache(), read(t, apacheRecipe))
 	api(t)
 	b := signedIn(t, ada)
 	good := b.token().Secret
@@ -67,7 +67,7 @@ func TestAPIVerifiesToken(t *testing.T) {
 		"of another audience": "expected audience", "that has ended": "token is expired", "that was changed": "failed to verify signature",
 		"that nobody signed": "unexpected signature algorithm", "that is no JWT": "malformed jwt", "that is an ID token": "expected audience",
 	}
-	for _, m := range append(misfits(t, good), misfit{"that is an ID token", granted(t, ofAda("token2go")...).ID}) {
+	for _, m := range append(badTokens(t, good), badToken{"that is an ID token", grant(t, ofAda("token2go")...).ID}) {
 		t.Run("a token "+m.name+" is refused", func(t *testing.T) {
 			got := curl(t, append(bearer(m.token), "https://api.example.org/things")...)
 			said := got.header.Get("WWW-Authenticate")

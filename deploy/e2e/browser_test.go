@@ -21,7 +21,7 @@ type tab struct {
 func open(t testing.TB) *tab {
 	t.Helper()
 	return &tab{t: t, Tab: chromium.Open(t, map[string]any{
-		"proxy-server": world(t).proxy,
+		"proxy-server": recipeNames(t).proxy,
 		// A browser does not trust the certificate of the names.
 		"ignore-certificate-errors": true,
 	})}

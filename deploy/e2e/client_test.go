@@ -12,14 +12,14 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// program is one of the client programs, as somebody starts it in a terminal.
+// program is one of the client programs, as started in a terminal.
 type program struct {
 	*process.Process
 	t      testing.TB
-	said   *text  // on standard error
+	stderr *text
 	quiet  bool   // opens no browser: the person goes where it says
 	opened string // file with the addresses that it gave to the browser
-	tells  *text  // on standard output: the token and nothing else
+	stdout *text  // the token and nothing else
 }
 
 // client names a client program and how it is started.
@@ -48,7 +48,7 @@ func clients() []client {
 func (c client) start(t testing.TB) *program {
 	t.Helper()
 	home := t.TempDir()
-	p := &program{t: t, quiet: c.quiet, said: new(text), tells: new(text), opened: filepath.Join(home, "opened")}
+	p := &program{t: t, quiet: c.quiet, stderr: new(text), stdout: new(text), opened: filepath.Join(home, "opened")}
 	command := c.command(t)
 	browser := write(t, home, "browser", "#!/bin/sh\nprintf '%s\\n' \"$1\" >>\"$OPENED\"\n")
 	if err := os.Chmod(browser, 0o700); err != nil {
@@ -56,12 +56,12 @@ func (c client) start(t testing.TB) *program {
 	}
 	command.Env = append(command.Env, "PATH="+os.Getenv("PATH"), "HOME="+home, "XDG_RUNTIME_DIR="+home,
 		"BROWSER="+browser, "OPENED="+p.opened, "DISPLAY=:0")
-	command.Env = append(command.Env, world(t).environment()...)
-	command.Stdout = p.tells
-	p.Process = start(t, p.said, command)
+	command.Env = append(command.Env, recipeNames(t).environment()...)
+	command.Stdout = p.stdout
+	p.Process = start(t, p.stderr, command)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("%s wrote:\n%s", c.name, p.said)
+			t.Logf("%s wrote:\n%s", c.name, p.stderr)
 		}
 	})
 	return p
@@ -73,7 +73,7 @@ func (p *program) address() string {
 	var found string
 	p.until("say where to go", func() bool {
 		if p.quiet {
-			found = links.FindString(p.said.String())
+			found = links.FindString(p.stderr.String())
 			return strings.HasSuffix(found, "\n")
 		}
 		content, _ := os.ReadFile(p.opened)
@@ -118,7 +118,7 @@ func (p *program) until(what string, held func() bool) {
 func (p *program) token() string {
 	p.t.Helper()
 	if code := p.Code(p.t); code != 0 {
-		p.t.Fatalf("the program ended with %d:\n%s", code, p.said)
+		p.t.Fatalf("the program ended with %d:\n%s", code, p.stderr)
 	}
-	return strings.TrimSuffix(p.tells.String(), "\n")
+	return strings.TrimSuffix(p.stdout.String(), "\n")
 }

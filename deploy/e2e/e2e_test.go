@@ -24,7 +24,7 @@ import (
 
 const (
 	address   = "https://token.example.org" // the gateway in front of Token2go
-	elsewhere = "https://elsewhere.example" // somebody else's site
+	otherSite = "https://elsewhere.example"
 	provider  = "https://id.example.org/realms/main"
 )
 

@@ -14,12 +14,12 @@ const (
 // alpha is oauth2-proxy with the alpha configuration of our recipe, in which strings are
 // replaced, in pairs.
 func alpha(pairs ...string) gateway {
-	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *stand) {
-		n := world(t)
+	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *chain) {
+		n := recipeNames(t)
 		_, recipe, _ := strings.Cut(read(t, oauth2ProxyRecipe), "\n## With the alpha configuration\n")
 		_, config, _ := strings.Cut(recipe, "```yaml\n")
 		config, _, _ = strings.Cut(config, "```")
-		write(t, s.folder, "alpha.yaml", adapted(t, config, append(pairs,
+		write(t, s.folder, "alpha.yaml", adaptRecipe(t, config, append(pairs,
 			"bindAddress: 127.0.0.1:4180", "secureBindAddress: "+s.front+
 				"\n  tls: {cert: {fromFile: "+n.certificate+"}, key: {fromFile: "+n.key+"}}",
 			"http://127.0.0.1:8080/", "http://"+s.server+"/",
@@ -32,7 +32,7 @@ func alpha(pairs ...string) gateway {
 func TestOAuth2ProxyAlphaConfiguration(t *testing.T) {
 	oauth2Proxy(t)
 	recipe := read(t, oauth2ProxyRecipe)
-	s := stands(t, alpha(), recipe)
+	s := startChain(t, alpha(), recipe)
 	s.suite(t)
 	t.Run("no client hands in what the recipe names", func(t *testing.T) {
 		b := signedIn(t, ada)
@@ -62,13 +62,13 @@ func TestDoctorFindsOAuth2ProxyKeepingClientHeaders(t *testing.T) {
 		{"--skip-auth-strip-headers=false", direct("--pass-access-token", "--pass-access-token --skip-auth-strip-headers=false")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			stands(t, test.gateway, read(t, oauth2ProxyRecipe))
+			startChain(t, test.gateway, read(t, oauth2ProxyRecipe))
 			b := signedIn(t, ada)
 			b.token()
 			if got := b.fetch("/token", "X-Forwarded-Access-Token", "spoof"); !strings.Contains(got.Body, `"token_unusable"`) {
 				t.Errorf("got %d: %.300s", got.Status, got.Body)
 			}
-			if got := b.echo("X-Forwarded-Access-Token", "spoof"); !got.says("bad", useless) {
+			if got := b.echo("X-Forwarded-Access-Token", "spoof"); !got.hasVerdict("bad", useless) {
 				t.Errorf("the doctor does not tell: %+v", got.Verdicts)
 			}
 		})
@@ -81,17 +81,17 @@ func TestDoctorFindsOAuth2ProxyPassingIDToken(t *testing.T) {
 	recipe := read(t, oauth2ProxyRecipe)
 	const title = "An ID token is handed out"
 	t.Run("and nothing else, to a server that looks at every header", func(t *testing.T) {
-		stands(t, direct("--pass-access-token", "--pass-authorization-header"), recipe, everyHeader())
+		startChain(t, direct("--pass-access-token", "--pass-authorization-header"), recipe, everyHeader())
 		b := signedIn(t, ada)
 		got := b.token("Authorization", "Bearer spoof")
-		if said := inside(t, got.Secret); said.Type != "ID" || got.Header != "Authorization" {
+		if said := claimsIn(t, got.Secret); said.Type != "ID" || got.Header != "Authorization" {
 			t.Fatalf("got a token of type %q in %s, want the ID token in Authorization", said.Type, got.Header)
 		}
 		if status, body := ask(t, userinfo, "Authorization", "Bearer "+got.Secret); status != http.StatusUnauthorized {
 			t.Errorf("Keycloak answers %d to an ID token, want 401: %s", status, body)
 		}
 		r := b.echo()
-		if !r.says("warn", title) {
+		if !r.hasVerdict("warn", title) {
 			t.Errorf("the doctor does not tell: %+v", r.Verdicts)
 		}
 		if code := r.fix(title, "oauth2-proxy"); !strings.Contains(code, "--pass-access-token\n") {
@@ -99,7 +99,7 @@ func TestDoctorFindsOAuth2ProxyPassingIDToken(t *testing.T) {
 		}
 	})
 	t.Run("and nothing else, to a server that our recipe sets up", func(t *testing.T) {
-		stands(t, direct("--pass-access-token", "--pass-authorization-header"), recipe)
+		startChain(t, direct("--pass-access-token", "--pass-authorization-header"), recipe)
 		b := open(t)
 		b.visit(address + "/echo")
 		b.signIn(ada)
@@ -109,18 +109,18 @@ func TestDoctorFindsOAuth2ProxyPassingIDToken(t *testing.T) {
 		}
 		const title = "No token arrives"
 		r := b.echo()
-		if !r.says("bad", title) || r.fix(title, "oauth2-proxy") != "--pass-access-token" {
+		if !r.hasVerdict("bad", title) || r.fix(title, "oauth2-proxy") != "--pass-access-token" {
 			t.Errorf("the doctor does not tell: %+v", r.Verdicts)
 		}
 	})
 	t.Run("beside the access token, which goes before it", func(t *testing.T) {
-		s := stands(t, direct("--pass-access-token", "--pass-access-token --pass-authorization-header"), recipe, everyHeader())
+		s := startChain(t, direct("--pass-access-token", "--pass-access-token --pass-authorization-header"), recipe, everyHeader())
 		s.handsOver(t)
 		b := signedIn(t, ada)
 		if got := b.token("Authorization", "Bearer spoof"); got.Header != s.header {
 			t.Errorf("the token came in %s, want %s", got.Header, s.header)
 		}
-		if r := b.echo(); !r.says("note", "An ID token comes, too") {
+		if r := b.echo(); !r.hasVerdict("note", "An ID token comes, too") {
 			t.Errorf("the doctor does not tell: %+v", r.Verdicts)
 		}
 	})
@@ -129,7 +129,7 @@ func TestDoctorFindsOAuth2ProxyPassingIDToken(t *testing.T) {
 // Where a route needs no session, everybody may send what the flags do not strip.
 func TestDoctorFindsOAuth2ProxySkippingRoute(t *testing.T) {
 	oauth2Proxy(t)
-	stands(t, direct("--pass-access-token", "--pass-access-token --skip-auth-route=^/(token|echo)"), read(t, oauth2ProxyRecipe),
+	startChain(t, direct("--pass-access-token", "--pass-access-token --skip-auth-route=^/(token|echo)"), read(t, oauth2ProxyRecipe),
 		"T2G_TOKEN_HEADER_NAMES=X-Access-Token,X-Forwarded-Access-Token")
 	if status, body := ask(t, "/token", "X-Forwarded-Access-Token", "spoof"); strings.Contains(body, "spoof") {
 		t.Errorf("got %d with what a client sent: %.300s", status, body)
@@ -138,7 +138,7 @@ func TestDoctorFindsOAuth2ProxySkippingRoute(t *testing.T) {
 		t.Fatalf("got %d: this gateway does not let the header through: %.300s", status, body)
 	}
 	// Without a session the doctor cannot recognise the gateway; with one it does.
-	if got := signedIn(t, ada).echo("X-Access-Token", "spoof"); !got.says("warn", madeUp) {
+	if got := signedIn(t, ada).echo("X-Access-Token", "spoof"); !got.hasVerdict("warn", madeUp) {
 		t.Errorf("the doctor does not warn: %+v", got.Verdicts)
 	}
 }

@@ -134,7 +134,7 @@ func introduce(at string) error {
 	}
 	go func() { _ = server.ServeTLS(listener, n.certificate, n.key) }()
 	endings = append(endings, func() { _ = server.Close() })
-	n.lead("id.example.org", listener.Addr().String())
+	n.route("id.example.org", listener.Addr().String())
 	introduced = at
 	return nil
 }

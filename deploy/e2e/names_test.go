@@ -50,7 +50,7 @@ var known = sync.OnceValues(func() (*names, error) {
 	return n, nil
 })
 
-func world(t testing.TB) *names {
+func recipeNames(t testing.TB) *names {
 	t.Helper()
 	n, err := known()
 	if err != nil {
@@ -59,8 +59,8 @@ func world(t testing.TB) *names {
 	return n
 }
 
-// lead makes a name of https be found at an address.
-func (n *names) lead(name, to string) {
+// route makes a name of https be found at an address.
+func (n *names) route(name, to string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.leads[name+":443"] = to
@@ -176,7 +176,7 @@ func ask(t testing.TB, where string, headers ...string) (status int, body string
 	for i := 0; i < len(headers); i += 2 {
 		r.Header[headers[i]] = []string{headers[i+1]} // as written, also with underscores
 	}
-	client := world(t).script()
+	client := recipeNames(t).script()
 	if strings.HasPrefix(where, "http://") {
 		client = http.DefaultClient
 	}
@@ -192,7 +192,7 @@ func ask(t testing.TB, where string, headers ...string) (status int, body string
 	return answer.StatusCode, string(content)
 }
 
-// site serves pages of somebody else.
+// site serves pages of another site.
 func site(t testing.TB, page http.HandlerFunc) {
 	t.Helper()
 	host(t, "elsewhere.example", page)
@@ -201,7 +201,7 @@ func site(t testing.TB, page http.HandlerFunc) {
 // host serves a name of https.
 func host(t testing.TB, name string, page http.Handler) {
 	t.Helper()
-	n := world(t)
+	n := recipeNames(t)
 	listener, err := listen()
 	if err != nil {
 		t.Fatal(err)
@@ -209,5 +209,5 @@ func host(t testing.TB, name string, page http.Handler) {
 	server := &http.Server{Handler: page, ReadHeaderTimeout: soon}
 	go func() { _ = server.ServeTLS(listener, n.certificate, n.key) }()
 	t.Cleanup(func() { _ = server.Close() })
-	n.lead(name, listener.Addr().String())
+	n.route(name, listener.Addr().String())
 }

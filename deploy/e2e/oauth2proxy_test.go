@@ -17,15 +17,15 @@ func oauth2Proxy(t testing.TB) string { return need(t, "OAUTH2_PROXY", "oauth2-p
 // direct is oauth2-proxy with the flags of our recipe, in which strings are replaced, in
 // pairs. It passes requests on to the server by itself.
 func direct(pairs ...string) gateway {
-	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *stand) {
+	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *chain) {
 		s.ready = func() bool { return s.answers(t) }
-		s.oauth2 = s.run(t, s.oauth2Proxy(t, command(t, read(t, oauth2ProxyRecipe)), append(s.itself(t), pairs...)...), s.ready)
+		s.oauth2 = s.run(t, s.oauth2Proxy(t, command(t, read(t, oauth2ProxyRecipe)), append(s.frontOptions(t), pairs...)...), s.ready)
 	}}
 }
 
-// itself makes oauth2-proxy the gateway, with TLS, in pairs.
-func (s *stand) itself(t testing.TB) []string {
-	n := world(t)
+// frontOptions makes oauth2-proxy the gateway, with TLS, in pairs.
+func (s *chain) frontOptions(t testing.TB) []string {
+	n := recipeNames(t)
 	return []string{
 		"--http-address=127.0.0.1:4180",
 		"--http-address=- --https-address=" + s.front + " --tls-cert-file=" + n.certificate + " --tls-key-file=" + n.key,
@@ -34,14 +34,14 @@ func (s *stand) itself(t testing.TB) []string {
 }
 
 // oauth2Proxy is a command of a recipe, adapted. The files of the recipe are in the
-// stand's folder.
-func (s *stand) oauth2Proxy(t testing.TB, flags string, pairs ...string) *exec.Cmd {
+// chain's folder.
+func (s *chain) oauth2Proxy(t testing.TB, flags string, pairs ...string) *exec.Cmd {
 	t.Helper()
 	write(t, s.folder, "client-secret", "for-tests-only")
 	write(t, s.folder, "cookie-secret", "for-tests-only-0123456789abcdefg")
-	flags = adapted(t, flags, append(pairs, "/etc/oauth2-proxy/", s.folder+"/")...)
+	flags = adaptRecipe(t, flags, append(pairs, "/etc/oauth2-proxy/", s.folder+"/")...)
 	c := exec.Command(oauth2Proxy(t), strings.Fields(flags)...)
-	c.Env = slices.Concat(slices.DeleteFunc(os.Environ(), isFlag), world(t).environment())
+	c.Env = slices.Concat(slices.DeleteFunc(os.Environ(), isFlag), recipeNames(t).environment())
 	return c
 }
 
@@ -70,14 +70,14 @@ func command(t testing.TB, recipe string) string {
 func TestOAuth2Proxy(t *testing.T) {
 	oauth2Proxy(t)
 	recipe := read(t, oauth2ProxyRecipe)
-	stands(t, direct(), recipe).suite(t)
+	startChain(t, direct(), recipe).suite(t)
 }
 
 // What a client sends in the header that the recipe names is not believed; other headers
 // pass, and the doctor says so.
 func TestOAuth2ProxyGuardsOneHeader(t *testing.T) {
 	oauth2Proxy(t)
-	stands(t, direct(), read(t, oauth2ProxyRecipe), "T2G_TOKEN_HEADER_NAMES=X-Access-Token,X-Forwarded-Access-Token")
+	startChain(t, direct(), read(t, oauth2ProxyRecipe), "T2G_TOKEN_HEADER_NAMES=X-Access-Token,X-Forwarded-Access-Token")
 	b := signedIn(t, ada)
 	want := b.token()
 	if got := b.token("X-Forwarded-Access-Token", "spoof"); got != want {
@@ -86,7 +86,7 @@ func TestOAuth2ProxyGuardsOneHeader(t *testing.T) {
 	if got := b.token("X-Access-Token", "spoof"); got.Secret != "spoof" {
 		t.Fatalf("got %.20s… from %s: this gateway does not let the header through", got.Secret, got.Header)
 	}
-	if got := b.echo("X-Access-Token", "spoof"); !got.says("warn", madeUp) {
+	if got := b.echo("X-Access-Token", "spoof"); !got.hasVerdict("warn", madeUp) {
 		t.Errorf("the doctor does not warn: %+v", got.Verdicts)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // renewal is what a gateway is asked that signs people in as the realm's client hasty,
 // whose tokens end after 65 seconds.
-func (s *stand) renewal(t *testing.T) {
+func (s *chain) renewal(t *testing.T) {
 	t.Run("the token is renewed, and so is the next one", func(t *testing.T) { renews(t, ada) })
 	t.Run("a token of more than 8 KB is renewed, and so is the next one", func(t *testing.T) { renews(t, grace) })
 }
@@ -22,11 +22,11 @@ func renews(t *testing.T, who person) {
 	b := signedIn(t, who)
 	last := b.token()
 	// Keycloak looks at its clock twice.
-	if life := inside(t, last.Secret).life(); life > 70*time.Second {
+	if life := claimsIn(t, last.Secret).life(); life > 70*time.Second {
 		t.Fatalf("the token lives for %s, want some 65 seconds: nothing would be renewed soon", life)
 	}
 	for range 2 {
-		next := b.another(last)
+		next := b.nextToken(last)
 		if name := accepts(t, next.Secret); name != who.name {
 			t.Errorf("Keycloak says that the renewed token is of %q, want %s", name, who.name)
 		}
@@ -40,8 +40,8 @@ func renews(t *testing.T, who person) {
 	}
 }
 
-// another waits until the page gets another token.
-func (b *tab) another(last handed) handed {
+// nextToken waits until the page gets another token.
+func (b *tab) nextToken(last tokenAnswer) tokenAnswer {
 	b.t.Helper()
 	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(time.Second) {
 		if next := b.token(); next != last {
@@ -49,37 +49,37 @@ func (b *tab) another(last handed) handed {
 		}
 	}
 	b.t.Fatal("the token is never renewed")
-	return handed{}
+	return tokenAnswer{}
 }
 
-// hasty makes oauth2-proxy that client, and renews the session long before the end, in pairs.
-func hasty() []string {
+// shortLivedTokens makes oauth2-proxy that client, and renews the session long before the end, in pairs.
+func shortLivedTokens() []string {
 	return []string{"--client-id=token2go", "--client-id=hasty", "--cookie-refresh=4m", "--cookie-refresh=5s"}
 }
 
 func TestOAuth2ProxyRenewsTheToken(t *testing.T) {
 	oauth2Proxy(t)
-	stands(t, direct(hasty()...), read(t, oauth2ProxyRecipe)).renewal(t)
+	startChain(t, direct(shortLivedTokens()...), read(t, oauth2ProxyRecipe)).renewal(t)
 }
 
 func TestForwardAuthGatewaysRenewToken(t *testing.T) {
 	oauth2Proxy(t)
-	for _, a := range askings() {
+	for _, a := range forwardAuths() {
 		t.Run(a.name, func(t *testing.T) {
 			recipe := read(t, a.recipe)
 			if !strings.Contains(command(t, recipe), "--cookie-refresh") {
-				stands(t, a.with("--cookie-expire=5m", "--cookie-expire=5s"), recipe)
-				signsInAnew(t)
+				startChain(t, a.with("--cookie-expire=5m", "--cookie-expire=5s"), recipe)
+				signsInAgain(t)
 				return
 			}
-			stands(t, a.with(hasty()...), recipe).renewal(t)
+			startChain(t, a.with(shortLivedTokens()...), recipe).renewal(t)
 		})
 	}
 }
 
-// signsInAnew is what takes the place of renewal where the session ends with the token:
+// signsInAgain is what takes the place of renewal where the session ends with the token:
 // the person gets another one by coming back, and is asked nothing.
-func signsInAnew(t *testing.T) {
+func signsInAgain(t *testing.T) {
 	b := signedIn(t, ada)
 	first := b.token()
 	process.Until(t, "the session ends", func() bool { return b.fetch("/token").Status == http.StatusUnauthorized })

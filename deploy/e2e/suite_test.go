@@ -10,16 +10,16 @@ import (
 )
 
 // suite is what every gateway is asked.
-func (s *stand) suite(t *testing.T) {
+func (s *chain) suite(t *testing.T) {
 	if !t.Run("a person signs in at Keycloak and sees the page", s.showsThePage) {
 		return // everything else would wait in vain
 	}
 	t.Run("a script without a session gets 401", s.refusesScripts)
 	t.Run("Keycloak accepts the token of the page", s.handsOver)
-	t.Run("an access token of more than 8 KB is handed over", s.handsOverALongOne)
-	t.Run("the doctor names the header", s.namesTheHeader)
-	t.Run("the gateway names the person, once in each header", s.namesThePerson)
-	t.Run("no client chooses the name that is logged", s.namesNobodyElse)
+	t.Run("an access token of more than 8 KB is handed over", s.handsOverLongToken)
+	t.Run("the doctor names the header", s.echoNamesHeader)
+	t.Run("the gateway names the person, once in each header", s.namesPerson)
+	t.Run("no client chooses the name that is logged", s.ignoresClientIdentity)
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Run("gets the token through a browser that signs in on the way", func(t *testing.T) { s.fresh(t, c) })
@@ -32,7 +32,7 @@ func (s *stand) suite(t *testing.T) {
 	t.Run("after signing out nothing is left", s.signsOut)
 }
 
-func (s *stand) showsThePage(t *testing.T) {
+func (s *chain) showsThePage(t *testing.T) {
 	b := open(t)
 	b.visit(address + "/echo?pretty&a=b%26c")
 	b.signIn(ada)
@@ -47,19 +47,19 @@ func (s *stand) showsThePage(t *testing.T) {
 	}
 }
 
-func (s *stand) refusesScripts(t *testing.T) {
+func (s *chain) refusesScripts(t *testing.T) {
 	if status, body := ask(t, "/token", "Accept", "application/json"); status != http.StatusUnauthorized {
 		t.Errorf("got %d, want 401: %.300s", status, body)
 	}
 }
 
-func (s *stand) handsOver(t *testing.T) {
+func (s *chain) handsOver(t *testing.T) {
 	b := signedIn(t, ada)
 	got := b.token()
 	if who := accepts(t, got.Secret); who != ada.name {
 		t.Errorf("Keycloak says that the token is of %q, want %s", who, ada.name)
 	}
-	if said := inside(t, got.Secret); said.Type != "Bearer" {
+	if said := claimsIn(t, got.Secret); said.Type != "Bearer" {
 		t.Errorf("got a token of type %q, want an access token", said.Type)
 	}
 	if got.Header != s.header {
@@ -70,7 +70,7 @@ func (s *stand) handsOver(t *testing.T) {
 	}
 }
 
-func (s *stand) handsOverALongOne(t *testing.T) {
+func (s *chain) handsOverLongToken(t *testing.T) {
 	b := signedIn(t, grace)
 	got := b.token()
 	if len(got.Secret) <= 8<<10 {
@@ -90,7 +90,7 @@ func (s *stand) handsOverALongOne(t *testing.T) {
 	}
 }
 
-func (s *stand) namesTheHeader(t *testing.T) {
+func (s *chain) echoNamesHeader(t *testing.T) {
 	got := signedIn(t, ada).echo()
 	if got.Token.Header != s.header {
 		t.Errorf("the doctor names %s, want %s", got.Token.Header, s.header)
@@ -102,7 +102,7 @@ func (s *stand) namesTheHeader(t *testing.T) {
 	}
 }
 
-func (s *stand) namesThePerson(t *testing.T) {
+func (s *chain) namesPerson(t *testing.T) {
 	got := signedIn(t, ada).echo()
 	if len(s.names) == 0 {
 		t.Error("the recipe leaves to the server which headers name a person")
@@ -123,9 +123,9 @@ func nameHeaders() []string {
 	}
 }
 
-// namesNobodyElse sends a made-up name in every header in which some server looks for one,
+// ignoresClientIdentity sends a made-up name in every header in which some server looks for one,
 // and takes a token meanwhile, which is put on record.
-func (s *stand) namesNobodyElse(t *testing.T) {
+func (s *chain) ignoresClientIdentity(t *testing.T) {
 	b := signedIn(t, ada)
 	for _, name := range nameHeaders() {
 		for _, sent := range spellings(name) {
@@ -166,9 +166,9 @@ func tokenHeaders() []string {
 // removes what a client sends.
 func everyHeader() string { return "T2G_TOKEN_HEADER_NAMES=" + strings.Join(tokenHeaders(), ",") }
 
-// believesNoClient sends a made-up token in every header that some server looks at, in
+// ignoresClientTokens sends a made-up token in every header that some server looks at, in
 // every spelling that some program takes for the same.
-func (s *stand) believesNoClient(t *testing.T) {
+func (s *chain) ignoresClientTokens(t *testing.T) {
 	b := signedIn(t, ada)
 	want := b.token()
 	for _, name := range tokenHeaders() {
@@ -184,27 +184,27 @@ func (s *stand) believesNoClient(t *testing.T) {
 }
 
 // fresh is the whole way: the program opens a browser that has no session anywhere.
-func (s *stand) fresh(t *testing.T, c client) {
+func (s *chain) fresh(t *testing.T, c client) {
 	p := c.start(t)
 	b := open(t)
 	b.visit(p.address())
 	b.signIn(ada)
 	// The way back from a sign-in form looks like a link on that site.
 	b.allow(p)
-	s.got(t, b, p)
+	s.mustGetToken(t, b, p)
 }
 
 // known is the usual way: no question is asked.
-func (s *stand) known(t *testing.T, c client) {
+func (s *chain) known(t *testing.T, c client) {
 	b := signedIn(t, ada)
 	p := c.start(t)
 	b.visit(p.address())
-	s.got(t, b, p)
+	s.mustGetToken(t, b, p)
 }
 
 // twoAtOnce opens two windows of one browser that has no session anywhere. One sign-in is
 // enough: Keycloak's form in the other window goes on by itself.
-func (s *stand) twoAtOnce(t *testing.T) {
+func (s *chain) twoAtOnce(t *testing.T) {
 	b := open(t)
 	windows := []*tab{b, {t: t, Tab: b.Another()}}
 	var programs []*program
@@ -222,28 +222,28 @@ func (s *stand) twoAtOnce(t *testing.T) {
 		if eval[bool](window, "location.hostname !== '127.0.0.1'") {
 			window.allow(programs[i])
 		}
-		s.got(t, window, programs[i])
+		s.mustGetToken(t, window, programs[i])
 	}
 }
 
 // linked is what another site could do: the person is asked first.
-func (s *stand) linked(t *testing.T, c client) {
-	b, p := s.lure(t, c)
+func (s *chain) linked(t *testing.T, c client) {
+	b, p := s.followLink(t, c)
 	b.allow(p)
-	s.got(t, b, p)
+	s.mustGetToken(t, b, p)
 }
 
-func (s *stand) denied(t *testing.T, c client) {
-	b, p := s.lure(t, c)
+func (s *chain) denied(t *testing.T, c client) {
+	b, p := s.followLink(t, c)
 	b.decide("[data-id=question] [data-id=deny]")
-	if got := p.Code(t); got != 3 || p.tells.String() != "" {
-		t.Errorf("the program ended with %d and printed %q, want 3 and nothing", got, p.tells)
+	if got := p.Code(t); got != 3 || p.stdout.String() != "" {
+		t.Errorf("the program ended with %d and printed %q, want 3 and nothing", got, p.stdout)
 	}
 }
 
-// lure starts a program, puts its address as a link on another site's page, and lets a
+// followLink starts a program, puts its address as a link on another site's page, and lets a
 // person who is signed in follow it.
-func (s *stand) lure(t *testing.T, c client) (*tab, *program) {
+func (s *chain) followLink(t *testing.T, c client) (*tab, *program) {
 	t.Helper()
 	p := c.start(t)
 	link := p.link()
@@ -251,7 +251,7 @@ func (s *stand) lure(t *testing.T, c client) (*tab, *program) {
 		_, _ = fmt.Fprintf(w, `<!doctype html><title>Elsewhere</title><a id="lure" href="%s">Click</a>`, html.EscapeString(link))
 	})
 	b := signedIn(t, ada)
-	b.visit(elsewhere + "/")
+	b.visit(otherSite + "/")
 	b.click("#lure")
 	return b, p
 }
@@ -261,14 +261,14 @@ func (b *tab) allow(p *program) {
 	b.t.Helper()
 	b.until(there(question))
 	words := strings.Fields(b.text("[data-id=words]"))
-	if len(words) != 4 || !strings.Contains(strings.Join(strings.Fields(p.said.String()), " "), strings.Join(words, " ")) {
-		b.t.Errorf("the question shows the words %q, and the program:\n%s", words, p.said)
+	if len(words) != 4 || !strings.Contains(strings.Join(strings.Fields(p.stderr.String()), " "), strings.Join(words, " ")) {
+		b.t.Errorf("the question shows the words %q, and the program:\n%s", words, p.stderr)
 	}
 	b.decide(question)
 }
 
-// got looks at what the program printed, and where it left the browser.
-func (s *stand) got(t *testing.T, b *tab, p *program) {
+// mustGetToken checks what the program printed, and where it left the browser.
+func (s *chain) mustGetToken(t *testing.T, b *tab, p *program) {
 	t.Helper()
 	token := p.token()
 	if who := accepts(t, token); who != ada.name {
@@ -280,7 +280,7 @@ func (s *stand) got(t *testing.T, b *tab, p *program) {
 	}
 }
 
-func (s *stand) signsOut(t *testing.T) {
+func (s *chain) signsOut(t *testing.T) {
 	b := signedIn(t, ada)
 	if s.alone {
 		b.fetch(eval[string](b, "document.querySelector('#sign-out').getAttribute('href')"))

@@ -11,8 +11,8 @@ const apacheAppRecipe = "deploy/gateways/apache/app.conf"
 
 // apacheWithApp is one Apache in front of Token2go and of an app.
 func apacheWithApp(pairs ...string) gateway {
-	return gateway{header: "OIDC_access_token", start: func(t testing.TB, s *stand) {
-		world(t).lead("app.example.org", s.front)
+	return gateway{header: "OIDC_access_token", start: func(t testing.TB, s *chain) {
+		recipeNames(t).route("app.example.org", s.front)
 		startApache(t, s,
 			apacheHost(t, s, apacheRecipe, []string{"http://127.0.0.1:8080/", "http://" + s.server + "/"}),
 			apacheHost(t, s, apacheAppRecipe, append(pairs, "http://127.0.0.1:9000/", "http://"+app(t)+"/")))
@@ -20,10 +20,10 @@ func apacheWithApp(pairs ...string) gateway {
 }
 
 func TestApacheAcceptsBearerTokens(t *testing.T) {
-	stands(t, apacheWithApp(), read(t, apacheRecipe))
-	entrance{
+	startChain(t, apacheWithApp(), read(t, apacheRecipe))
+	appAccess{
 		name: "OIDC_CLAIM_preferred_username", mail: "OIDC_CLAIM_email", token: "OIDC_access_token",
-		refuses: http.StatusUnauthorized, strict: true, tells: true,
+		refuses: http.StatusUnauthorized, strict: true, explains: true,
 	}.suite(t)
 	t.Run("a token of the device flow gets in", deviceFlow)
 	t.Run("without a rule for tokens, one is not looked at", notLookedAt)
@@ -39,7 +39,7 @@ func TestDocsApacheRuleIsInRecipe(t *testing.T) {
 
 // notLookedAt brings a good token to a gateway that has no rule for tokens.
 func notLookedAt(t *testing.T) {
-	good := granted(t, ofAda("token2go")...).Access
+	good := grant(t, ofAda("token2go")...).Access
 	if got := curl(t, append(bearer(good), address+"/token")...); got.status != http.StatusFound || !strings.HasPrefix(got.header.Get("Location"), provider) {
 		t.Errorf("got %d to %s, want to be led to the sign-in", got.status, got.header.Get("Location"))
 	}
@@ -61,8 +61,8 @@ func deviceFlow(t *testing.T) {
 	b.until("document.readyState === 'complete' && document.querySelector('[name=accept]')")
 	b.click("[name=accept]")
 	b.until("location.pathname.endsWith('/device/status')")
-	token := granted(t, "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", "desk", "device_code", begun.Code).Access
-	if got := sees(t, curl(t, append(bearer(token), things)...).body).Get("OIDC_CLAIM_preferred_username"); got != ada.name {
+	token := grant(t, "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", "desk", "device_code", begun.Code).Access
+	if got := headersIn(t, curl(t, append(bearer(token), things)...).body).Get("OIDC_CLAIM_preferred_username"); got != ada.name {
 		t.Errorf("the app gets the name %q", got)
 	}
 }
@@ -70,9 +70,9 @@ func deviceFlow(t *testing.T) {
 func apacheCookie(t *testing.T) {
 	b := signedIn(t, ada)
 	cookie := slices.Concat(b.cookies(address), asScript())
-	var token handed
+	var token tokenAnswer
 	decode(t, curl(t, append(cookie, address+"/token")...).body, &token)
-	if who := inside(t, token.Secret).Name; who != ada.name {
+	if who := claimsIn(t, token.Secret).Name; who != ada.name {
 		t.Errorf("got a token of %q, want the person's", who)
 	}
 	if got := curl(t, append(cookie, things)...); got.status != http.StatusUnauthorized {
@@ -90,7 +90,7 @@ func apacheCookie(t *testing.T) {
 
 // Apache recognises a page's script by the headers that the browser adds; curl sends none.
 func TestApacheRecognisesPageScripts(t *testing.T) {
-	stands(t, apache(), read(t, apacheRecipe))
+	startChain(t, apache(), read(t, apacheRecipe))
 	b := open(t)
 	b.visit(address + "/redirect_uri?info=json") // a page of that origin that needs no session
 	if got := b.fetch("/token", "accept", "*/*"); got.Status != http.StatusUnauthorized {
@@ -105,13 +105,13 @@ func TestApacheRecognisesPageScripts(t *testing.T) {
 func TestApacheAcceptsTokensAtOnePathOnly(t *testing.T) {
 	recipe := read(t, apacheAppRecipe)
 	rule := recipe[strings.Index(recipe, "        <If"):strings.Index(recipe, "    </Location>")]
-	stands(t, apacheWithApp(rule, "", "    ProxyPass ", under(t, "Only a session cookie counts", "apache")+"    ProxyPass "), read(t, apacheRecipe))
-	good := granted(t, ofAda("token2go")...).Access
+	startChain(t, apacheWithApp(rule, "", "    ProxyPass ", under(t, "Only a session cookie counts", "apache")+"    ProxyPass "), read(t, apacheRecipe))
+	good := grant(t, ofAda("token2go")...).Access
 	const there = "https://app.example.org/api/things"
-	if got := sees(t, curl(t, append(bearer(good), there)...).body).Get("OIDC_CLAIM_preferred_username"); got != ada.name {
+	if got := headersIn(t, curl(t, append(bearer(good), there)...).body).Get("OIDC_CLAIM_preferred_username"); got != ada.name {
 		t.Errorf("the app gets the name %q", got)
 	}
-	for _, refused := range [][]string{append(bearer(ended(t)), there), {there}, slices.Concat(bearer(good), asScript(), []string{things})} {
+	for _, refused := range [][]string{append(bearer(expiredToken(t)), there), {there}, slices.Concat(bearer(good), asScript(), []string{things})} {
 		if got := curl(t, refused...); got.status != http.StatusUnauthorized {
 			t.Errorf("%.60s: got %d, want 401", refused, got.status)
 		}
@@ -122,15 +122,15 @@ func TestApacheAcceptsTokensAtOnePathOnly(t *testing.T) {
 func TestApacheWithoutAudienceAcceptsAnyRealmToken(t *testing.T) {
 	recipe := read(t, apacheAppRecipe)
 	from, to := strings.Index(recipe, "        AuthType"), strings.Index(recipe, "    </Location>")
-	stands(t, apacheWithApp(recipe[from:to], "AuthType auth-openidc\nRequire valid-user\n"), read(t, apacheRecipe))
+	startChain(t, apacheWithApp(recipe[from:to], "AuthType auth-openidc\nRequire valid-user\n"), read(t, apacheRecipe))
 	for name, token := range map[string]string{
-		"of another audience": granted(t, ofAda("elsewhere")...).Access, "that is an ID token": granted(t, ofAda("token2go")...).ID,
+		"of another audience": grant(t, ofAda("elsewhere")...).Access, "that is an ID token": grant(t, ofAda("token2go")...).ID,
 	} {
 		if got := curl(t, append(bearer(token), things)...); got.status != http.StatusOK {
 			t.Errorf("a token %s: got %d, want 200", name, got.status)
 		}
 	}
-	if got := curl(t, append(bearer(ended(t)), things)...); got.status != http.StatusUnauthorized {
+	if got := curl(t, append(bearer(expiredToken(t)), things)...); got.status != http.StatusUnauthorized {
 		t.Errorf("a token that has ended: got %d, want 401", got.status)
 	}
 }

@@ -20,34 +20,34 @@ func appRecipe(name string) string {
 }
 
 // withApp is that gateway in front of Token2go and of an app, and one authority for both.
-func (a asking) withApp(authority func(t testing.TB, s *stand, at string)) gateway {
-	return gateway{header: a.header, alone: true, start: func(t testing.TB, s *stand) {
-		n, program, at := world(t), need(t, a.variable, a.program), free(t)
-		n.lead("app.example.org", s.front)
+func (a forwardAuth) withApp(authority func(t testing.TB, s *chain, at string)) gateway {
+	return gateway{header: a.header, alone: true, start: func(t testing.TB, s *chain) {
+		n, program, at := recipeNames(t), need(t, a.variable, a.program), free(t)
+		n.route("app.example.org", s.front)
 		authority(t, s, at)
-		host := adapted(t, read(t, appRecipe(a.name)), "127.0.0.1:4180", at, "127.0.0.1:9000", app(t))
-		whole := adapted(t, read(t, a.recipe), "127.0.0.1:4180", at, "127.0.0.1:8080", s.server)
+		host := adaptRecipe(t, read(t, appRecipe(a.name)), "127.0.0.1:4180", at, "127.0.0.1:9000", app(t))
+		whole := adaptRecipe(t, read(t, a.recipe), "127.0.0.1:4180", at, "127.0.0.1:8080", s.server)
 		switch a.name {
 		case "nginx":
-			whole += adapted(t, host, "/etc/ssl/app.example.org.pem", n.certificate, "/etc/ssl/app.example.org.key", n.key)
+			whole += adaptRecipe(t, host, "/etc/ssl/app.example.org.pem", n.certificate, "/etc/ssl/app.example.org.key", n.key)
 		case "Traefik":
 			if err := os.MkdirAll(filepath.Join(s.folder, "dynamic"), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			write(t, s.folder, "dynamic/app.yaml", host)
 		case "Caddy":
-			whole += adapted(t, host, "\napp.example.org {", "\napp.example.org {\n\tbind 127.0.0.1\n\ttls "+n.certificate+" "+n.key)
+			whole += adaptRecipe(t, host, "\napp.example.org {", "\napp.example.org {\n\tbind 127.0.0.1\n\ttls "+n.certificate+" "+n.key)
 		}
 		s.run(t, a.command(t, s, program, whole), func() bool { return s.answers(t) })
 	}}
 }
 
-// entrance is what the app gets behind that gateway.
-func (a asking) entrance() entrance {
+// appAccess is what the app gets behind that gateway.
+func (a forwardAuth) appAccess() appAccess {
 	if a.name == "nginx" {
-		return entrance{name: "X-User", mail: "X-Email", token: "Authorization", refuses: http.StatusUnauthorized, tells: true, idTokens: true}
+		return appAccess{name: "X-User", mail: "X-Email", token: "Authorization", refuses: http.StatusUnauthorized, explains: true, idTokens: true}
 	}
-	return entrance{
+	return appAccess{
 		name: "X-Auth-Request-Preferred-Username", mail: "X-Auth-Request-Email", token: "X-Auth-Request-Access-Token",
 		refuses: http.StatusUnauthorized, idTokens: true,
 	}
@@ -55,22 +55,22 @@ func (a asking) entrance() entrance {
 
 // asked is oauth2-proxy with the flags of an app's recipe, in which strings are replaced,
 // in pairs.
-func (a asking) asked(pairs ...string) func(testing.TB, *stand, string) {
-	return func(t testing.TB, s *stand, at string) {
+func (a forwardAuth) asked(pairs ...string) func(testing.TB, *chain, string) {
+	return func(t testing.TB, s *chain, at string) {
 		pairs := append(pairs, "127.0.0.1:4180", at, "--redirect-url="+address+"/oauth2/callback", "")
-		s.run(t, s.oauth2Proxy(t, command(t, read(t, appRecipe(a.name))), pairs...), func() bool { return pings(t, at) })
+		s.run(t, s.oauth2Proxy(t, command(t, read(t, appRecipe(a.name))), pairs...), func() bool { return answersPing(t, at) })
 	}
 }
 
 func TestForwardAuthGatewaysAcceptBearerTokens(t *testing.T) {
 	oauth2Proxy(t)
-	for _, a := range askings() {
+	for _, a := range forwardAuths() {
 		t.Run(a.name, func(t *testing.T) {
-			stands(t, a.withApp(a.asked()), read(t, a.recipe))
-			a.entrance().suite(t)
+			startChain(t, a.withApp(a.asked()), read(t, a.recipe))
+			a.appAccess().suite(t)
 			t.Run("Token2go returns the token that a caller brings and no other", func(t *testing.T) {
-				var got handed
-				token := granted(t, ofAda("token2go")...).Access
+				var got tokenAnswer
+				token := grant(t, ofAda("token2go")...).Access
 				decode(t, curl(t, append(bearer(token), address+"/token")...).body, &got)
 				if got.Secret != token {
 					t.Errorf("got %.20s…", got.Secret)
@@ -80,11 +80,11 @@ func TestForwardAuthGatewaysAcceptBearerTokens(t *testing.T) {
 	}
 }
 
-// takesTokens is an authority in oauth2-proxy's place where that is not to be had: it
+// tokenAuthority is an authority in oauth2-proxy's place where that is not to be had: it
 // answers to tokens at the same path with the same headers, and has no sessions.
-func takesTokens(t testing.TB, _ *stand, at string) {
+func tokenAuthority(t testing.TB, _ *chain, at string) {
 	t.Helper()
-	client := world(t).script()
+	client := recipeNames(t).script()
 	issuer, err := oidc.NewProvider(oidc.ClientContext(context.Background(), client), provider)
 	if err != nil {
 		t.Fatal(err)
@@ -122,10 +122,10 @@ func takesTokens(t testing.TB, _ *stand, at string) {
 }
 
 func TestForwardAuthRecipesAcceptBearerTokens(t *testing.T) {
-	for _, a := range askings() {
+	for _, a := range forwardAuths() {
 		t.Run(a.name, func(t *testing.T) {
-			stands(t, a.withApp(takesTokens), read(t, a.recipe))
-			a.entrance().tokens(t, granted(t, ofAda("token2go")...).Access)
+			startChain(t, a.withApp(tokenAuthority), read(t, a.recipe))
+			a.appAccess().tokens(t, grant(t, ofAda("token2go")...).Access)
 		})
 	}
 }
@@ -133,15 +133,15 @@ func TestForwardAuthRecipesAcceptBearerTokens(t *testing.T) {
 // directWithApp is one oauth2-proxy in front of Token2go and another in front of an app,
 // with the flags that the page shows, and more.
 func directWithApp(more ...string) gateway {
-	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *stand) {
+	return gateway{header: "X-Forwarded-Access-Token", alone: true, start: func(t testing.TB, s *chain) {
 		direct().start(t, s)
-		n, front := world(t), free(t)
-		n.lead("app.example.org", front)
-		flags := adapted(t, command(t, read(t, oauth2ProxyRecipe)),
+		n, front := recipeNames(t), free(t)
+		n.route("app.example.org", front)
+		flags := adaptRecipe(t, command(t, read(t, oauth2ProxyRecipe)),
 			"--http-address=127.0.0.1:4180", "--http-address=- --https-address="+front+" --tls-cert-file="+n.certificate+" --tls-key-file="+n.key,
 			"--upstream=http://127.0.0.1:8080/", "", "--redirect-url="+address+"/oauth2/callback", "")
 		_, shown, _ := strings.Cut(under(t, "oauth2-proxy", "sh"), "…")
-		flags += " " + adapted(t, strings.ReplaceAll(shown, "\\\n", " "), "127.0.0.1:9000", app(t)) + " " + strings.Join(more, " ")
+		flags += " " + adaptRecipe(t, strings.ReplaceAll(shown, "\\\n", " "), "127.0.0.1:9000", app(t)) + " " + strings.Join(more, " ")
 		s.run(t, s.oauth2Proxy(t, flags), func() bool {
 			answer, err := n.script().Get(things)
 			if err != nil {
@@ -155,8 +155,8 @@ func directWithApp(more ...string) gateway {
 
 func TestOAuth2ProxyAcceptsBearerTokens(t *testing.T) {
 	oauth2Proxy(t)
-	stands(t, directWithApp(), read(t, oauth2ProxyRecipe))
-	entrance{
+	startChain(t, directWithApp(), read(t, oauth2ProxyRecipe))
+	appAccess{
 		name: "X-Forwarded-Preferred-Username", mail: "X-Forwarded-Email", token: "X-Forwarded-Access-Token",
 		passes: true, refuses: http.StatusFound, idTokens: true,
 	}.suite(t)
@@ -179,8 +179,8 @@ func TestOAuth2ProxyAcceptsBearerTokens(t *testing.T) {
 
 func TestOAuth2ProxyRejectsBadTokens(t *testing.T) {
 	oauth2Proxy(t)
-	stands(t, directWithApp("--bearer-token-login-fallback=false"), read(t, oauth2ProxyRecipe))
-	if got := curl(t, append(bearer(ended(t)), things)...); got.status != http.StatusForbidden {
+	startChain(t, directWithApp("--bearer-token-login-fallback=false"), read(t, oauth2ProxyRecipe))
+	if got := curl(t, append(bearer(expiredToken(t)), things)...); got.status != http.StatusForbidden {
 		t.Errorf("got %d, want 403", got.status)
 	}
 }
@@ -197,8 +197,8 @@ func (b *tab) leavesKeycloak() {
 // takes it from the browser and from no one with a copy.
 func TestOAuth2ProxyCookieCopyOutlivesSignOut(t *testing.T) {
 	oauth2Proxy(t)
-	a := askings()[0]
-	stands(t, a.withApp(a.asked("--cookie-refresh=4m", "--cookie-refresh=1s")), read(t, a.recipe))
+	a := forwardAuths()[0]
+	startChain(t, a.withApp(a.asked("--cookie-refresh=4m", "--cookie-refresh=1s")), read(t, a.recipe))
 	b := signedIn(t, ada)
 	cookie := slices.Concat(b.cookies(address), asScript())
 	t.Run("the browser keeps it for a week", func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestOAuth2ProxyCookieCopyOutlivesSignOut(t *testing.T) {
 			}
 		}
 	})
-	hand := func(t *testing.T) (h handed) {
+	hand := func(t *testing.T) (h tokenAnswer) {
 		t.Helper()
 		got := curl(t, append(cookie, address+"/token")...)
 		if got.status != http.StatusOK {
@@ -219,7 +219,7 @@ func TestOAuth2ProxyCookieCopyOutlivesSignOut(t *testing.T) {
 	}
 	first := hand(t)
 	t.Run("it opens every app that asks the same oauth2-proxy", func(t *testing.T) {
-		if got := curl(t, append(cookie, things)...); got.status != http.StatusOK || sees(t, got.body).Get("X-User") != ada.name {
+		if got := curl(t, append(cookie, things)...); got.status != http.StatusOK || headersIn(t, got.body).Get("X-User") != ada.name {
 			t.Errorf("got %d: %s", got.status, got.body)
 		}
 	})
@@ -229,7 +229,7 @@ func TestOAuth2ProxyCookieCopyOutlivesSignOut(t *testing.T) {
 	}
 	t.Run("after signing out it gets new tokens", func(t *testing.T) {
 		time.Sleep(2 * time.Second)
-		if next := hand(t); next.Secret == first.Secret || inside(t, next.Secret).Issued <= inside(t, first.Secret).Issued || accepts(t, next.Secret) != ada.name {
+		if next := hand(t); next.Secret == first.Secret || claimsIn(t, next.Secret).Issued <= claimsIn(t, first.Secret).Issued || accepts(t, next.Secret) != ada.name {
 			t.Errorf("got %+v, want a new token", next)
 		}
 	})

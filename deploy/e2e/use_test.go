@@ -77,7 +77,7 @@ func TestDocsBlocksAreListed(t *testing.T) {
 	}
 }
 
-// shell runs commands of the page as they stand, for somebody who has the client and is
+// shell runs commands of the page as they stand, for a person who has the client and is
 // signed in in the browser. It returns what they print.
 func (b *tab) shell(commands string) string {
 	b.t.Helper()
@@ -100,7 +100,7 @@ func curl(t testing.TB, arguments ...string) answered {
 	t.Helper()
 	c := exec.Command(need(t, "T2G_TEST_CURL", "curl"),
 		append([]string{"-sS", "-i", "--raw", "--http1.1", "--suppress-connect-headers"}, arguments...)...)
-	c.Env = world(t).environment()
+	c.Env = recipeNames(t).environment()
 	var said bytes.Buffer
 	c.Stderr = &said
 	out, err := c.Output()
@@ -122,8 +122,8 @@ func curl(t testing.TB, arguments ...string) answered {
 // bearer are curl's arguments for sending a token.
 func bearer(token string) []string { return []string{"-H", "Authorization: Bearer " + token} }
 
-// granted are the tokens that Keycloak gives for a grant: in pairs, names and values.
-func granted(t testing.TB, pairs ...string) (tokens struct {
+// grant are the tokens that Keycloak gives for a grant: in pairs, names and values.
+func grant(t testing.TB, pairs ...string) (tokens struct {
 	Access string `json:"access_token"`
 	ID     string `json:"id_token"`
 }) {
@@ -148,25 +148,25 @@ func ofAda(client string) []string {
 	}
 }
 
-// misfit is a token that nothing should take.
-type misfit struct{ name, token string }
+// badToken is a token that nothing should take.
+type badToken struct{ name, token string }
 
-func misfits(t testing.TB, good string) []misfit {
+func badTokens(t testing.TB, good string) []badToken {
 	t.Helper()
-	return []misfit{
-		{"of another audience", granted(t, ofAda("elsewhere")...).Access},
-		{"that has ended", ended(t)},
-		{"that was changed", changed(t, good)},
-		{"that nobody signed", unsigned(good)},
+	return []badToken{
+		{"of another audience", grant(t, ofAda("elsewhere")...).Access},
+		{"that has ended", expiredToken(t)},
+		{"that was changed", alteredToken(t, good)},
+		{"that nobody signed", unsignedToken(good)},
 		{"that is no JWT", "opaque"},
 	}
 }
 
-// ended is a token that has ended, the same for all tests.
-func ended(t testing.TB) string {
+// expiredToken is a token that has ended, the same for all tests.
+func expiredToken(t testing.TB) string {
 	t.Helper()
-	endedOnce.Do(func() { endedOnce.token = granted(t, ofAda("brief")...).Access })
-	time.Sleep(time.Until(time.Unix(inside(t, endedOnce.token).Expires+1, 0)))
+	endedOnce.Do(func() { endedOnce.token = grant(t, ofAda("brief")...).Access })
+	time.Sleep(time.Until(time.Unix(claimsIn(t, endedOnce.token).Expires+1, 0)))
 	return endedOnce.token
 }
 
@@ -175,8 +175,8 @@ var endedOnce struct {
 	token string
 }
 
-// changed is a token that says something else than what was signed.
-func changed(t testing.TB, token string) string {
+// alteredToken is a token that says something else than what was signed.
+func alteredToken(t testing.TB, token string) string {
 	t.Helper()
 	parts := strings.Split(token, ".")
 	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
@@ -187,8 +187,8 @@ func changed(t testing.TB, token string) string {
 	return strings.Join(parts, ".")
 }
 
-// unsigned is a token that says itself that it has no signature.
-func unsigned(token string) string {
+// unsignedToken is a token that says itself that it has no signature.
+func unsignedToken(token string) string {
 	parts := strings.Split(token, ".")
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
 }
@@ -196,7 +196,7 @@ func unsigned(token string) string {
 // ofNightly is a token of an account that is no person's.
 func ofNightly(t testing.TB, scope string) string {
 	t.Helper()
-	return granted(t, "grant_type", "client_credentials", "client_id", "nightly", "client_secret", "for-tests-only", "scope", scope).Access
+	return grant(t, "grant_type", "client_credentials", "client_id", "nightly", "client_secret", "for-tests-only", "scope", scope).Access
 }
 
 // app is one that believes its gateway. It answers with the headers that it was sent.
@@ -209,35 +209,35 @@ func app(t testing.TB) (address string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// sees are the headers that the app was sent, by its answer.
-func sees(t testing.TB, body string) (header http.Header) {
+// headersIn are the headers that the app was sent, by its answer.
+func headersIn(t testing.TB, body string) (header http.Header) {
 	t.Helper()
 	decode(t, body, &header)
 	return header
 }
 
-// entrance is what an app behind a gateway gets when a caller brings a token.
-type entrance struct {
+// appAccess is what an app behind a gateway gets when a caller brings a token.
+type appAccess struct {
 	name     string // header that says who it is
 	mail     string // header that says their address, where there is one
 	token    string // header that holds the token
 	refuses  int    // status for a token that is not good, unless the caller wants JSON
 	passes   bool   // whether it sees what comes in Authorization beside a session
 	strict   bool   // whether who comes with a bad token is refused, session or not
-	tells    bool   // whether that comes with the header that RFC 6750 asks for
+	explains bool   // whether that comes with the header that RFC 6750 asks for
 	idTokens bool   // whether an ID token of the gateway's own client gets in
 }
 
 // suite is what every gateway is asked that lets tokens in beside its cookie.
-func (e entrance) suite(t *testing.T) {
+func (e appAccess) suite(t *testing.T) {
 	b := signedIn(t, ada)
 	good := b.token().Secret
 	t.Run("curl gets in with the token of token2go get", func(t *testing.T) {
-		e.knows(t, ada, sees(t, b.shell(under(t, besidePassage, "sh"))))
+		e.mustIdentify(t, ada, headersIn(t, b.shell(under(t, besidePassage, "sh"))))
 	})
 	t.Run("a browser gets in with its cookie", func(t *testing.T) {
 		b.visit(things)
-		e.knows(t, ada, sees(t, eval[string](b, "document.body.innerText")))
+		e.mustIdentify(t, ada, headersIn(t, eval[string](b, "document.body.innerText")))
 	})
 	e.tokens(t, good)
 	t.Run("a session does not vouch for a token that is sent beside it", func(t *testing.T) {
@@ -248,8 +248,8 @@ func (e entrance) suite(t *testing.T) {
 			}
 			return
 		}
-		header := sees(t, got.body)
-		e.knows(t, ada, header)
+		header := headersIn(t, got.body)
+		e.mustIdentify(t, ada, header)
 		if saw := header.Get("Authorization") == "Bearer made-up"; saw != e.passes {
 			t.Errorf("the app sees Authorization %q", header.Get("Authorization"))
 		}
@@ -257,21 +257,21 @@ func (e entrance) suite(t *testing.T) {
 }
 
 // tokens is what can be asked without a session.
-func (e entrance) tokens(t *testing.T, good string) {
+func (e appAccess) tokens(t *testing.T, good string) {
 	t.Run("no client forges a name", func(t *testing.T) {
 		made := []string{"-H", e.name + ": eve", "-H", e.mail + ": eve@example.org", things}
 		if e.token != "Authorization" {
 			made = append(made, "-H", e.token+": made-up")
 		}
-		e.knows(t, ada, sees(t, curl(t, append(bearer(good), made...)...).body))
+		e.mustIdentify(t, ada, headersIn(t, curl(t, append(bearer(good), made...)...).body))
 		if got := curl(t, append(asScript(), made...)...); got.status != http.StatusUnauthorized {
 			t.Errorf("got %d without a token, want 401", got.status)
 		}
 	})
-	for _, m := range misfits(t, good) {
-		t.Run("a token "+m.name+" is refused", func(t *testing.T) { e.refusesIt(t, m.token) })
+	for _, m := range badTokens(t, good) {
+		t.Run("a token "+m.name+" is refused", func(t *testing.T) { e.mustRefuse(t, m.token) })
 	}
-	id := granted(t, ofAda("token2go")...).ID
+	id := grant(t, ofAda("token2go")...).ID
 	if e.idTokens {
 		t.Run("an ID token of the gateway's client gets in, too", func(t *testing.T) {
 			if got := curl(t, append(bearer(id), things)...); got.status != http.StatusOK {
@@ -279,10 +279,10 @@ func (e entrance) tokens(t *testing.T, good string) {
 			}
 		})
 	} else {
-		t.Run("an ID token is refused", func(t *testing.T) { e.refusesIt(t, id) })
+		t.Run("an ID token is refused", func(t *testing.T) { e.mustRefuse(t, id) })
 	}
 	t.Run("a program gets in with an account of its own", func(t *testing.T) {
-		got := sees(t, curl(t, append(bearer(ofNightly(t, "profile")), things)...).body)
+		got := headersIn(t, curl(t, append(bearer(ofNightly(t, "profile")), things)...).body)
 		if who := got.Get(e.name); who != "service-account-nightly" {
 			t.Errorf("the app gets the name %q: %v", who, got)
 		}
@@ -296,14 +296,14 @@ func (e entrance) tokens(t *testing.T, good string) {
 	})
 }
 
-// refusesIt sends a token as curl does by itself, and as a script that asks for 401.
-func (e entrance) refusesIt(t *testing.T, token string) {
+// mustRefuse sends a token as curl does by itself, and as a script that asks for 401.
+func (e appAccess) mustRefuse(t *testing.T, token string) {
 	t.Helper()
 	got := curl(t, append(bearer(token), things)...)
 	if got.status != e.refuses {
 		t.Errorf("got %d, want %d: %s", got.status, e.refuses, got.body)
 	}
-	if said := got.header.Get("WWW-Authenticate"); strings.HasPrefix(said, `Bearer error="invalid_token"`) != e.tells {
+	if said := got.header.Get("WWW-Authenticate"); strings.HasPrefix(said, `Bearer error="invalid_token"`) != e.explains {
 		t.Errorf("got WWW-Authenticate %q", said)
 	}
 	if got := curl(t, slices.Concat(bearer(token), asScript(), []string{things})...); got.status != http.StatusUnauthorized {
@@ -311,8 +311,8 @@ func (e entrance) refusesIt(t *testing.T, token string) {
 	}
 }
 
-// knows asks the provider about the token that the app was sent.
-func (e entrance) knows(t *testing.T, who person, header http.Header) {
+// mustIdentify asks the provider about the token that the app was sent.
+func (e appAccess) mustIdentify(t *testing.T, who person, header http.Header) {
 	t.Helper()
 	if got := header.Values(e.name); len(got) != 1 || got[0] != who.name {
 		t.Errorf("the app gets the name %q: %v", got, header)

@@ -14,15 +14,15 @@ import (
 // gateway is what is known of a gateway before it is started.
 type gateway struct {
 	header string // in which the token arrives
-	start  func(t testing.TB, s *stand)
+	start  func(t testing.TB, s *chain)
 
 	// alone says that signing out ends the gateway's session and leaves Keycloak's, so
 	// that the next visit is signed in without a form.
 	alone bool
 }
 
-// stand is a gateway in front of a server, under the recipe's name.
-type stand struct {
+// chain is a gateway in front of a server, under the recipe's name.
+type chain struct {
 	gateway
 	names  []string // of the headers in which the server looks for a person's name
 	front  string   // host:port of the gateway
@@ -35,12 +35,12 @@ type stand struct {
 	ready  func() bool
 }
 
-// stands starts the whole chain: the server as the recipe says, but for what the
+// startChain starts authority, gateway and server: the server as the recipe says, but for what the
 // environment says otherwise.
-func stands(t testing.TB, g gateway, recipe string, environment ...string) *stand {
+func startChain(t testing.TB, g gateway, recipe string, environment ...string) *chain {
 	t.Helper()
 	keycloak(t)
-	s := &stand{gateway: g, folder: t.TempDir(), front: free(t), lines: new(text)}
+	s := &chain{gateway: g, folder: t.TempDir(), front: free(t), lines: new(text)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the gateway and the server wrote:\n%s", s.lines)
@@ -48,7 +48,7 @@ func stands(t testing.TB, g gateway, recipe string, environment ...string) *stan
 	})
 	s.serve(t, append(variables(t, recipe), environment...))
 	g.start(t, s)
-	world(t).lead("token.example.org", s.front)
+	recipeNames(t).route("token.example.org", s.front)
 	return s
 }
 
@@ -68,7 +68,7 @@ func variables(t testing.TB, recipe string) []string {
 	return found
 }
 
-func (s *stand) serve(t testing.TB, environment []string) {
+func (s *chain) serve(t testing.TB, environment []string) {
 	t.Helper()
 	s.server = free(t)
 	_, port, _ := strings.Cut(s.server, ":")
@@ -90,7 +90,7 @@ func (s *stand) serve(t testing.TB, environment []string) {
 }
 
 // run starts a part of the chain and waits until it is ready.
-func (s *stand) run(t testing.TB, c *exec.Cmd, ready func() bool) *process.Process {
+func (s *chain) run(t testing.TB, c *exec.Cmd, ready func() bool) *process.Process {
 	t.Helper()
 	c.Dir = s.folder
 	p := start(t, s.lines, c)
@@ -102,8 +102,8 @@ func (s *stand) run(t testing.TB, c *exec.Cmd, ready func() bool) *process.Proce
 
 // answers reports whether the gateway leads a person without a session to Keycloak, in
 // two steps at most.
-func (s *stand) answers(t testing.TB) bool {
-	world(t).lead("token.example.org", s.front)
+func (s *chain) answers(t testing.TB) bool {
+	recipeNames(t).route("token.example.org", s.front)
 	at := address + "/"
 	for range 2 {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, nil)
@@ -111,7 +111,7 @@ func (s *stand) answers(t testing.TB) bool {
 			t.Fatal(err)
 		}
 		r.Header.Set("Accept", "text/html")
-		answer, err := world(t).script().Do(r)
+		answer, err := recipeNames(t).script().Do(r)
 		if err != nil {
 			return false
 		}
@@ -127,8 +127,8 @@ func (s *stand) answers(t testing.TB) bool {
 	return false
 }
 
-// adapted is a recipe with addresses of this computer in place of its own, in pairs.
-func adapted(t testing.TB, recipe string, pairs ...string) string {
+// adaptRecipe returns a recipe with addresses of this computer in place of its own, in pairs.
+func adaptRecipe(t testing.TB, recipe string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(recipe, pairs[i]) {
@@ -138,17 +138,17 @@ func adapted(t testing.TB, recipe string, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(recipe)
 }
 
-// handed is what /token hands over.
-type handed struct{ Secret, Header, Expires string }
+// tokenAnswer is what /token hands over.
+type tokenAnswer struct{ Secret, Header, Expires string }
 
 // token gets the token as the page's script does.
-func (b *tab) token(headers ...string) handed {
+func (b *tab) token(headers ...string) tokenAnswer {
 	b.t.Helper()
 	answer := b.fetch("/token", headers...)
 	if answer.Status != http.StatusOK {
 		b.t.Fatalf("got %d: %.500s", answer.Status, answer.Body)
 	}
-	var h handed
+	var h tokenAnswer
 	decode(b.t, answer.Body, &h)
 	return h
 }
@@ -187,8 +187,8 @@ func (r report) fix(title, gateway string) (code string) {
 	return ""
 }
 
-// says reports whether a verdict of that level has that title.
-func (r report) says(level, title string) bool {
+// hasVerdict reports whether a verdict of that level has that title.
+func (r report) hasVerdict(level, title string) bool {
 	for _, verdict := range r.Verdicts {
 		if verdict.Level == level && verdict.Title == title {
 			return true
@@ -197,8 +197,8 @@ func (r report) says(level, title string) bool {
 	return false
 }
 
-// inside reads the claims of a JWT, without checking anything: Keycloak does that.
-func inside(t testing.TB, token string) (c claims) {
+// claimsIn reads the claims of a JWT, without checking anything: Keycloak does that.
+func claimsIn(t testing.TB, token string) (c claims) {
 	t.Helper()
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -212,7 +212,7 @@ func inside(t testing.TB, token string) (c claims) {
 	return c
 }
 
-// signedIn is a browser in which somebody has signed in and sees the page.
+// signedIn is a browser in which a person has signed in and sees the page.
 func signedIn(t testing.TB, who person) *tab {
 	t.Helper()
 	b := open(t)
