@@ -42,7 +42,7 @@ func TestGetReadsAPastedTokenFromATerminal(t *testing.T) {
 			t.Parallel()
 			server := longTokenServer(t)
 			s := startInTerminal(t, server, []string{"get", server.Gateway}, "SSH_CONNECTION=192.0.2.1 1 192.0.2.2 22", "BROWSER=")
-			address := s.find(t, `(?s)open the address below.*?\n(http\S+responseMode=page\S+)\s`)
+			address := s.find(t, `(?s)On any computer: open this.*?\n(http\S+responseMode=page\S+)\s`)
 			s.typeKeys(t, test.paste(sealedText(t, server, address)))
 			s.mustExit(t, 0)
 			s.mustHaveToken(t, longToken)

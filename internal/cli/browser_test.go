@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -53,6 +56,65 @@ func TestBrowseOpensOnlyABrowserInFrontOfThePerson(t *testing.T) {
 			got, err := s.browse(test.named)
 			if err != nil || (got.open != nil) != test.opens || got.local != test.here {
 				t.Errorf("got opened %v, here %v and %v, want %v and %v", got.open != nil, got.local, err, test.opens, test.here)
+			}
+		})
+	}
+}
+
+func TestBrowseFollowsTheSharedCases(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../openapi/vectors/environment.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Cases []struct {
+			Name, Platform string
+			Environment    map[string]string
+			Programs       []string
+			WSL, Port      bool
+			Terminal       *bool
+			Format         string
+			Here           bool
+			Opens          any
+			First          string
+		}
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors.Cases) == 0 {
+		t.Fatalf("%d cases, %v", len(vectors.Cases), err)
+	}
+	for _, test := range vectors.Cases {
+		t.Run(test.Name, func(t *testing.T) {
+			t.Parallel()
+			s := onComputer(test.Platform, test.WSL, test.Programs, test.Environment)
+			look := s.look
+			s.look = func(command string) (string, error) { _, err := look(command); return command, err }
+			request, pastes := Request{Profile: Profile{Format: test.Format}}, test.Terminal == nil || *test.Terminal
+			if test.Port {
+				request.Ports = Ports{8400}
+			}
+			got, err := s.browse("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = got.forQuestion(request, pastes)
+			var opens any
+			switch {
+			case got.open != nil && got.command != nil:
+				words := []any{}
+				for _, word := range got.command {
+					words = append(words, strings.ReplaceAll(word, "%s", "{url}"))
+				}
+				opens = words
+			case got.open != nil:
+				opens = "system"
+			}
+			first := "loopback"
+			if got.pasteFirst(request, pastes) {
+				first = "paste"
+			}
+			if got.local != test.Here || first != test.First || !reflect.DeepEqual(opens, test.Opens) {
+				t.Errorf("got here %v, opened by %q, first %s, want %v, %q, %s", got.local, opens, first, test.Here, test.Opens, test.First)
 			}
 		})
 	}

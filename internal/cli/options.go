@@ -37,7 +37,6 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 		Timeout:    time.Duration(r.Timeout),
 		Ports:      r.Ports,
 		PasteOnly:  r.Paste,
-		Open:       browser.open,
 		HTTPClient: client,
 		Warn:       func(err error) { e.note(Event{Event: "warning"}, "%s", message(err)) },
 	}
@@ -49,12 +48,27 @@ func (e Env) options(r Request) (token2go.Options, func(), error) {
 	case r.Paste:
 		o.Paste = fromLines(e.Stdin)
 	}
-	if !e.canAnswer(r, browser, o.Paste != nil) {
+	pastes := o.Paste != nil
+	browser = browser.forQuestion(r, pastes)
+	o.Open = browser.open
+	if !e.canAnswer(r, browser, pastes) {
 		return token2go.Options{}, nil, fmt.Errorf("%w: %s, and stdin is no terminal to paste into; first run, in a terminal: token2go get %s",
 			errNotSignedIn, browser.reason, r.argument())
 	}
-	o.Show = func(p token2go.Prompt) { e.show(r, browser, p, o.Paste != nil) }
+	o.Show = func(p token2go.Prompt) { e.show(r, browser, p, pastes) }
+	if browser.pasteFirst(r, pastes) {
+		openPaste(&o)
+	}
 	return o, end, nil
+}
+
+// openPaste makes Open open the address that ends in a text to paste.
+func openPaste(o *token2go.Options) {
+	show, open, address := o.Show, o.Open, ""
+	o.Show = func(p token2go.Prompt) { address = p.PasteURL; show(p) } // before Open is called
+	if open != nil {
+		o.Open = func(string) error { return open(address) }
+	}
 }
 
 // httpClient trusts the system's authorities and, where one is named, that one too. It
@@ -92,33 +106,42 @@ func openEvent(r Request, p token2go.Prompt) Event {
 	}
 }
 
-// show tells the person what to open. On this computer that is the listener's short
-// address; from anywhere else, it is the one that ends in a text to paste.
+// show tells the person what to open: first the address that should work, and the other
+// one beside it.
 func (e Env) show(r Request, browser browserAccess, p token2go.Prompt, pastes bool) {
 	e.emit(openEvent(r, p))
 	paste := p.PasteURL
 	if !pastes {
 		paste = ""
 	}
+	listener := p.ShortURL
+	if !browser.local && paste == "" && len(r.Ports) == 0 && listener != "" {
+		listener = p.URL // a browser anywhere opens it, and what it ends up at can be pasted
+	}
 	var text strings.Builder
 	line := func(format string, values ...any) { fmt.Fprintf(&text, format+"\n", values...) }
 	switch {
-	case p.ShortURL == "" && browser.open != nil:
+	case browser.open != nil && (listener == "" || browser.pasteFirst(r, pastes)):
 		line("token2go: opening your browser to sign in at %s", r.Server)
 	case browser.open != nil:
-		line("token2go: opening your browser to sign in at %s\n  If it does not open, open this on this computer:\n\n    %s\n", r.Server, p.ShortURL)
-	case p.ShortURL != "" && (browser.local || paste == ""):
-		line("token2go: open this on this computer to sign in at %s\n\n    %s\n", r.Server, p.ShortURL)
-	default:
+		line("token2go: opening your browser to sign in at %s\n  If it does not open, open this on this computer:\n\n    %s\n", r.Server, listener)
+	case listener == "" || browser.pasteFirst(r, pastes):
 		line("token2go: sign in at %s (%s)", r.Server, browser.reason)
+	case listener == p.URL:
+		line("token2go: sign in at %s (%s)\n  On any computer: open this and paste here the address that the browser ends up at:\n\n%s\n", r.Server, browser.reason, listener)
+	default:
+		line("token2go: open this on this computer to sign in at %s\n\n    %s\n", r.Server, listener)
 	}
 	line("  The page shows these four words: %s", strings.Join(p.Words[:], " "))
 	line("  Waiting until %s; Ctrl-C cancels.", clock(p.Until, time.Now()))
+	if browser.pasteFirst(r, pastes) && listener != "" {
+		line("  On this computer: open %s", listener)
+	}
 	switch {
 	case paste != "":
 		line("  On any computer: open this and paste here what the page shows, or the\n"+
 			"  http://127.0.0.1 address that the browser cannot reach:\n\n%s\n", paste)
-	case p.ShortURL == "":
+	case listener == "":
 		line("  Open this, and hand what the page shows to stdin:\n\n%s\n", p.PasteURL)
 	}
 	e.plain("%s", text.String())

@@ -115,8 +115,9 @@ func (q renewPrompt) open(ctx context.Context, until time.Time, path string) (to
 	if !q.pastes {
 		o.Paste = nil
 	}
-	if q.mode != "open" {
-		o.Open = nil
+	o.Open = nil
+	if q.mode == "open" && (where.local || o.Paste != nil) {
+		o.Open = where.open
 	}
 	o.Show = func(p token2go.Prompt) {
 		text := q.text(p, where, o, until)
@@ -128,6 +129,9 @@ func (q renewPrompt) open(ctx context.Context, until time.Time, path string) (to
 			currentPlatform(q.Getenv).notify(text)
 		}
 	}
+	if where.pasteFirst(r, o.Paste != nil) {
+		openPaste(&o)
+	}
 	return token2go.Get(ctx, o)
 }
 
@@ -136,7 +140,7 @@ func (q renewPrompt) text(p token2go.Prompt, where browserAccess, o token2go.Opt
 	ends := "the token ends at " + clock(until, time.Now())
 	words := "(words: " + strings.Join(p.Words[:], " ") + ")"
 	switch {
-	case o.Open != nil:
+	case o.Open != nil && where.local:
 		return ends + "; your browser is opened for a new one: " + p.ShortURL + " " + words
 	case where.local:
 		return ends + "; for a new one open " + p.ShortURL + " " + words
