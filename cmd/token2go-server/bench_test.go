@@ -51,33 +51,33 @@ func BenchmarkRatio(b *testing.B) {
 		{"flow", flowRequest(b), http.StatusSeeOther, http.StatusMovedPermanently, 1.3},
 	} {
 		b.Run(route.name, func(b *testing.B) {
-			compare(b, side{ours.contender, ours.dial(b, route.request, route.status)}, side{original, original.dial(b, route.request, route.before)}, route.wanted)
+			compare(b, benchSide{ours.benchServer, ours.dial(b, route.request, route.status)}, benchSide{original, original.dial(b, route.request, route.before)}, route.wanted)
 		})
 	}
 	ours.checkLines(b)
 }
 
-// side is a server and those who ask it.
-type side struct {
-	contender
+// benchSide is a server and those who ask it.
+type benchSide struct {
+	benchServer
 	callers *t2gtest.Load
 }
 
 // each is the processor time of a request in microseconds, since work was taken.
-func (s side) each(work time.Duration) float64 {
+func (s benchSide) each(work time.Duration) float64 {
 	return float64((s.work() - work).Microseconds()) / float64(s.callers.Answered)
 }
 
 // compare lets both take turns.
-func compare(b *testing.B, ours, original side, wanted float64) {
-	turn(b, ours.callers, 5*slice) // from here on both have what they keep
-	turn(b, original.callers, 5*slice)
+func compare(b *testing.B, ours, original benchSide, wanted float64) {
+	measure(b, ours.callers, 5*slice) // from here on both have what they keep
+	measure(b, original.callers, 5*slice)
 	var ratios []float64
 	ours.callers.Answered, original.callers.Answered = 0, 0
 	work, before := ours.work(), original.work()
 	for b.Loop() {
-		rate := turn(b, ours.callers, slice)
-		ratios = append(ratios, rate/turn(b, original.callers, slice))
+		rate := measure(b, ours.callers, slice)
+		ratios = append(ratios, rate/measure(b, original.callers, slice))
 	}
 	b.ReportMetric(0, "ns/op") // of a pair of slices, which means nothing
 	b.ReportMetric(median(ratios), "ratio")

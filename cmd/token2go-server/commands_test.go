@@ -36,7 +36,7 @@ func TestCommandsPrintAndExit(t *testing.T) {
 		{"what is no command of a command", []string{"demo", "now"}, 2, "", "usage: now is no command of token2go-server demo"},
 		{"an unknown flag", []string{"--port=1"}, 2, "", "usage: unknown flag: --port"},
 		{"a flag that does not parse", []string{"demo", "--port=many"}, 2, "", "usage: invalid argument \"many\""},
-		{"a demo for everybody", []string{"demo", "--host=0.0.0.0"}, 2, "", "usage: host \"0.0.0.0\": the demo listens on loopback only"},
+		{"a demo on every interface", []string{"demo", "--host=0.0.0.0"}, 2, "", "usage: host \"0.0.0.0\": the demo listens on loopback only"},
 		{"a demo by a name", []string{"demo", "--host=localhost.example"}, 2, "", "usage: host \"localhost.example\": the demo listens on loopback only"},
 		{"a demo on a port that does not exist", []string{"demo", "--port=70000"}, 2, "", "usage: port: got 70000, want 0 to 65535\n"},
 		{"a demo with tokens of no lifetime", []string{"demo", "--lifetime=0"}, 2, "", "usage: lifetime: got 0s, want at least 1s\n"},
@@ -174,7 +174,7 @@ func TestReportFailsOnFullDisk(t *testing.T) {
 	for _, command := range []string{"version", "config", "--help", "demo --help"} {
 		c := exec.Command(os.Args[0], strings.Fields(command)...)
 		c.Stdout = fullDevice(t)
-		p := started(t, c)
+		p := launchCommand(t, c)
 		if got := p.Code(t); got != exitFailed || !strings.Contains(p.stderr.String(), "no space left on device") {
 			t.Errorf("%s: got exit code %d and %q, want %d and why", command, got, p.stderr, exitFailed)
 		}
@@ -201,7 +201,7 @@ func TestReportEndsQuietlyOnClosedPipe(t *testing.T) {
 	_ = reader.Close()
 	c := exec.Command(os.Args[0], "--help")
 	c.Stdout = writer
-	p := started(t, c)
+	p := launchCommand(t, c)
 	p.Code(t)
 	if p.stderr.String() != "" {
 		t.Errorf("got %q, want nothing said", p.stderr)

@@ -43,20 +43,20 @@ func openDemo(t *testing.T, arguments []string, environment ...string) *runningD
 	return d
 }
 
-// person is a browser without scripts: it keeps cookies and follows redirects.
-type person struct{ *http.Client }
+// browser is a browser without scripts: it keeps cookies and follows redirects.
+type browser struct{ *http.Client }
 
-func newPerson(t *testing.T) person {
+func newBrowser(t *testing.T) browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return person{&http.Client{Jar: jar, Timeout: soon, Transport: &http.Transport{DisableKeepAlives: true}}}
+	return browser{&http.Client{Jar: jar, Timeout: soon, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
 // page opens an address as a browser does, and returns where that led.
-func (p person) page(t *testing.T, address string) reply {
+func (p browser) page(t *testing.T, address string) reply {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
@@ -66,13 +66,13 @@ func (p person) page(t *testing.T, address string) reply {
 	return p.send(t, r)
 }
 
-func (p person) send(t *testing.T, r *http.Request) reply {
+func (p browser) send(t *testing.T, r *http.Request) reply {
 	t.Helper()
 	answer, err := p.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := whole(answer)
+	got, err := readBody(answer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func (p person) send(t *testing.T, r *http.Request) reply {
 }
 
 // signIn chooses the first of the pretend people.
-func (p person) signIn(t *testing.T, front string) {
+func (p browser) signIn(t *testing.T, front string) {
 	t.Helper()
 	form := p.page(t, front+"/oauth2/start?rd=%2Fhealth")
 	state := regexp.MustCompile(`name="state" value="([^"]+)"`).FindStringSubmatch(form.body)
@@ -103,7 +103,7 @@ func (p person) signIn(t *testing.T, front string) {
 func TestDemoGivesASignedInPersonAToken(t *testing.T) {
 	t.Parallel()
 	d := openDemo(t, anyPorts)
-	browser := newPerson(t)
+	browser := newBrowser(t)
 	browser.signIn(t, d.gateway)
 	answer := browser.page(t, d.gateway+"/token")
 	var got struct{ Secret, Header string }
@@ -129,7 +129,7 @@ func TestDemoGivesASignedInPersonAToken(t *testing.T) {
 func TestFirstPrintedCurlOfDemoReturnsData(t *testing.T) {
 	t.Parallel()
 	d := openDemo(t, anyPorts)
-	browser := newPerson(t)
+	browser := newBrowser(t)
 	browser.signIn(t, d.gateway)
 	var got struct{ Secret string }
 	if err := json.Unmarshal([]byte(browser.page(t, d.gateway+"/token").body), &got); err != nil {
@@ -157,7 +157,7 @@ func TestFirstPrintedCurlOfDemoReturnsData(t *testing.T) {
 func TestDemoPagesHaveTheBanner(t *testing.T) {
 	t.Parallel()
 	d := openDemo(t, anyPorts)
-	browser := newPerson(t)
+	browser := newBrowser(t)
 	for _, path := range []string{"/", "/oauth2/sign_in", "/oauth2/start", "/oauth2/callback", "/provider/sign_in"} {
 		d.checkBanner(t, browser, d.gateway+path)
 	}
@@ -168,7 +168,7 @@ func TestDemoPagesHaveTheBanner(t *testing.T) {
 	}
 }
 
-func (d *runningDemo) checkBanner(t *testing.T, browser person, address string) {
+func (d *runningDemo) checkBanner(t *testing.T, browser browser, address string) {
 	t.Helper()
 	answer := browser.page(t, address)
 	if kind := answer.header.Get("Content-Type"); !strings.HasPrefix(kind, "text/html") {
@@ -216,7 +216,7 @@ func TestDemoIgnoresVariablesOfARealServer(t *testing.T) {
 			t.Errorf("got %s, want loopback", address)
 		}
 	}
-	browser := newPerson(t)
+	browser := newBrowser(t)
 	browser.signIn(t, d.gateway)
 	if got := browser.page(t, d.gateway+"/"); got.status != http.StatusOK || !strings.Contains(got.body, `href="/oauth2/sign_out"`) {
 		t.Errorf("got %d, want the page with the demo's own sign-out", got.status)
@@ -237,7 +237,7 @@ func TestDemoEndsWhenStdoutIsClosed(t *testing.T) {
 	defer writer.Close()
 	c := exec.Command(os.Args[0], append([]string{"demo"}, anyPorts...)...)
 	c.Stdout = writer
-	p := started(t, c)
+	p := launchCommand(t, c)
 	// Nobody could read what to open, so the demo ends as other programs do whose reader is gone.
 	if code := p.Code(t); code != exitFailed || !strings.Contains(p.stderr.String(), audit.ErrNoReader.Error()) {
 		t.Errorf("got exit code %d and %q, want %d and why", code, p.stderr, exitFailed)

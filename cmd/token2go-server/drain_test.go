@@ -23,7 +23,7 @@ func TestDrainReportsNotReadyAndServes(t *testing.T) {
 		t.Fatalf("got %d %s, want ready", status, body)
 	}
 	kept := dial(t, h.gateway)
-	say(t, kept, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+	write(t, kept, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
 	if got := readReply(t, kept); got.closes {
 		t.Error("an answer before the drain closes its connection")
 	}
@@ -36,7 +36,7 @@ func TestDrainReportsNotReadyAndServes(t *testing.T) {
 	if status, _ := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good"); status != http.StatusOK {
 		t.Errorf("got %d on a new connection, want 200", status)
 	}
-	say(t, kept, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+	write(t, kept, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
 	if got := readReply(t, kept); got.status != http.StatusOK || !got.closes {
 		t.Errorf("got %d on a connection from before, want 200 and that it closes", got.status)
 	}
@@ -58,11 +58,11 @@ const (
 	otherHalf = "decision=deny"
 )
 
-// begin sends half a request, and returns when the server waits for the rest.
-func begin(t *testing.T, h *instance) net.Conn {
+// sendHalfRequest sends half a request, and returns when the server waits for the rest.
+func sendHalfRequest(t *testing.T, h *instance) net.Conn {
 	t.Helper()
 	connection := dial(t, h.gateway)
-	say(t, connection, half)
+	write(t, connection, half)
 	if got := readReply(t, connection); got.status != http.StatusContinue {
 		t.Fatalf("got %d, want 100", got.status)
 	}
@@ -72,7 +72,7 @@ func begin(t *testing.T, h *instance) net.Conn {
 func TestOpsListenerClosesLast(t *testing.T) {
 	t.Parallel()
 	h := openInstance(t, "T2G_SHUTDOWN_TIMEOUT=1m")
-	slow := begin(t, h)
+	slow := sendHalfRequest(t, h)
 	h.Signal(t, syscall.SIGTERM)
 	process.Until(t, "the gateway listener is shut", func() bool {
 		connection, err := net.Dial("tcp", h.gateway)
@@ -85,7 +85,7 @@ func TestOpsListenerClosesLast(t *testing.T) {
 	if status, _ := mustGet(t, "http://"+h.ops+"/ready"); status != http.StatusServiceUnavailable {
 		t.Errorf("got %d from /ready, want 503 while a request is on its way", status)
 	}
-	say(t, slow, otherHalf)
+	write(t, slow, otherHalf)
 	if got := readReply(t, slow); got.status != http.StatusBadRequest {
 		t.Errorf("got %d for the request that had begun, want 400", got.status)
 	}
@@ -112,7 +112,7 @@ func TestIdleConnectionsDoNotDelayShutdown(t *testing.T) {
 	h := openInstance(t, "T2G_SHUTDOWN_TIMEOUT=1m")
 	for range 20 {
 		idle := dial(t, h.gateway)
-		say(t, idle, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+		write(t, idle, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
 		readReply(t, idle)
 		dial(t, h.gateway) // opened ahead of time, as browsers do
 		dial(t, h.ops)
@@ -131,8 +131,8 @@ func TestIdleConnectionsDoNotDelayShutdown(t *testing.T) {
 func TestShutdownReportsUnfinishedRequests(t *testing.T) {
 	t.Parallel()
 	h := openInstance(t, "T2G_SHUTDOWN_TIMEOUT=200ms")
-	begin(t, h)
-	begin(t, h)
+	sendHalfRequest(t, h)
+	sendHalfRequest(t, h)
 	h.Signal(t, syscall.SIGTERM)
 	if code := h.Code(t); code != exitFailed {
 		t.Errorf("got exit code %d, want %d", code, exitFailed)

@@ -41,7 +41,7 @@ func BenchmarkProgram(b *testing.B) {
 			b.Fatal(err)
 		}
 		size := float64(info.Size()) / 1e6
-		only(b, size, "MB")
+		reportOnly(b, size, "MB")
 		verdict(b, size < maxProgram, "%.1f MB stripped; wanted less than %.0f", size, maxProgram)
 	})
 	b.Run("ready", func(b *testing.B) {
@@ -51,7 +51,7 @@ func BenchmarkProgram(b *testing.B) {
 			taken = append(taken, s.ready.Seconds()*1000)
 			s.end()
 		}
-		only(b, median(taken), "ms")
+		reportOnly(b, median(taken), "ms")
 		b.ReportMetric(slices.Max(taken), "ms-max")
 		verdict(b, median(taken) < maxReady.Seconds()*1000,
 			"ready after %.0f ms, of %d starts the median; wanted less than %v", median(taken), len(taken), maxReady)
@@ -60,15 +60,15 @@ func BenchmarkProgram(b *testing.B) {
 		s := serveShipped(b, path)
 		time.Sleep(2 * time.Second)
 		size := resident(b, s.process)
-		only(b, size, "MB")
+		reportOnly(b, size, "MB")
 		verdict(b, size < maxIdle, "%.1f MB resident when idle; wanted less than %.0f", size, maxIdle)
 	})
 	b.Run("connections", func(b *testing.B) { serveShipped(b, path).hold(b, manyIdle) })
 	b.Run("requests", func(b *testing.B) { serveShipped(b, path).exhaust(b, manyOfThem) })
 }
 
-// only reports one metric instead of the time.
-func only(b *testing.B, value float64, unit string) {
+// reportOnly reports one metric instead of the time.
+func reportOnly(b *testing.B, value float64, unit string) {
 	b.Helper()
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(value, unit)
@@ -86,20 +86,20 @@ func shipped(b *testing.B) string {
 	return path
 }
 
-// running is the shipped program, serving, with its lines in a file.
-type running struct {
-	contender
+// shippedServer is the shipped program, serving, with its lines in a file.
+type shippedServer struct {
+	benchServer
 	ready time.Duration // from its start until /ready answers 200
 	lines string        // the path of the file with its lines
 	end   func()
 }
 
-func serveShipped(b *testing.B, path string) *running {
+func serveShipped(b *testing.B, path string) *shippedServer {
 	b.Helper()
 	port, ops := process.Port(b), process.Port(b)
-	s := &running{lines: filepath.Join(b.TempDir(), "lines")}
+	s := &shippedServer{lines: filepath.Join(b.TempDir(), "lines")}
 	begin := time.Now()
-	s.contender, s.end = launchServer(b, path, s.lines, port, "T2G_OPS_PORT="+ops)
+	s.benchServer, s.end = launchServer(b, path, s.lines, port, "T2G_OPS_PORT="+ops)
 	for !isReady("127.0.0.1:" + ops) {
 		if time.Since(begin) > 30*time.Second {
 			b.Fatal("not ready after 30 seconds")
@@ -111,7 +111,7 @@ func serveShipped(b *testing.B, path string) *running {
 }
 
 // serveOriginal serves 1.0.3, which has no ops listener.
-func serveOriginal(b *testing.B, path string) contender {
+func serveOriginal(b *testing.B, path string) benchServer {
 	b.Helper()
 	c, _ := launchServer(b, path, filepath.Join(b.TempDir(), "lines"), process.Port(b))
 	c.first(b, tokenRequest(), http.StatusOK)
@@ -119,7 +119,7 @@ func serveOriginal(b *testing.B, path string) contender {
 }
 
 // launchServer starts a program with its lines in a file, and returns what ends it.
-func launchServer(b *testing.B, path, lines, port string, environment ...string) (contender, func()) {
+func launchServer(b *testing.B, path, lines, port string, environment ...string) (benchServer, func()) {
 	b.Helper()
 	output, err := os.Create(lines)
 	if err != nil {
@@ -137,11 +137,11 @@ func launchServer(b *testing.B, path, lines, port string, environment ...string)
 		_ = child.Wait()
 	})
 	b.Cleanup(end)
-	return contender{"127.0.0.1:" + port, child.Process.Pid}, end
+	return benchServer{"127.0.0.1:" + port, child.Process.Pid}, end
 }
 
 // checkLines ends the server and counts its lines: as many hand-overs as requests.
-func (s *running) checkLines(b *testing.B) {
+func (s *shippedServer) checkLines(b *testing.B) {
 	b.Helper()
 	s.end()
 	lines, err := os.ReadFile(s.lines)
@@ -166,7 +166,7 @@ func isReady(ops string) bool {
 }
 
 // hold opens connections, asks once on each and leaves them open.
-func (s *running) hold(b *testing.B, count int) {
+func (s *shippedServer) hold(b *testing.B, count int) {
 	request := tokenRequest()
 	before := resident(b, s.process)
 	for held := 0; held < count; held += callers {
@@ -188,7 +188,7 @@ func (s *running) hold(b *testing.B, count int) {
 	held := resident(b, s.process)
 	begin := time.Now()
 	s.first(b, request, http.StatusOK)
-	only(b, held, "MB")
+	reportOnly(b, held, "MB")
 	b.ReportMetric((held-before)*1000/float64(count), "kB/conn")
 	b.ReportMetric(time.Since(begin).Seconds()*1000, "ms/next")
 	b.Logf("%.0f MB resident among %d idle connections, which is %.1f kB for each", held, count, (held-before)*1000/float64(count))
@@ -196,7 +196,7 @@ func (s *running) hold(b *testing.B, count int) {
 
 // exhaust asks over and over, each time something else: tokens, people, states and
 // addresses that lead nowhere. What is kept of any of them would show in the memory.
-func (s *running) exhaust(b *testing.B, count int) {
+func (s *shippedServer) exhaust(b *testing.B, count int) {
 	kinds := []struct {
 		status  int
 		request []byte
@@ -232,7 +232,7 @@ func (s *running) exhaust(b *testing.B, count int) {
 	}
 	quarter := sizes[:samples/4]
 	growth := sizes[samples-1] / slices.Max(quarter)
-	only(b, sizes[samples-1], "MB")
+	reportOnly(b, sizes[samples-1], "MB")
 	b.ReportMetric(growth, "growth")
 	verdict(b, growth < maxGrowth, "%.1f MB resident after %d requests, no two alike, and at most %.1f during the first quarter", sizes[samples-1], count, slices.Max(quarter))
 }

@@ -60,7 +60,7 @@ func TestSlowClientIsDisconnected(t *testing.T) {
 			t.Parallel()
 			connection := dial(t, h.gateway)
 			begin := time.Now()
-			say(t, connection, test.once)
+			write(t, connection, test.once)
 			gone := make(chan error, 1)
 			go func() {
 				_, err := io.Copy(io.Discard, connection)
@@ -74,7 +74,7 @@ func TestSlowClientIsDisconnected(t *testing.T) {
 			for {
 				select {
 				case err := <-gone:
-					if !hungUp(err) {
+					if !isClosed(err) {
 						t.Fatalf("not cut off within %v", soon)
 					}
 					if spent := time.Since(begin); spent < test.limit-time.Second {
@@ -93,7 +93,7 @@ func TestHalfRequestsDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	h := openInstance(t)
 	for range 300 {
-		say(t, dial(t, h.gateway), "GET /token HTTP/1.1\r\nHost: t\r\nX-Slow: ")
+		write(t, dial(t, h.gateway), "GET /token HTTP/1.1\r\nHost: t\r\nX-Slow: ")
 	}
 	begin := time.Now()
 	if status, body := mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good"); status != http.StatusOK {
@@ -110,7 +110,7 @@ func TestResetDuringAnswerAffectsNoOther(t *testing.T) {
 	for range 50 {
 		connection := dial(t, h.gateway)
 		// Many requests at once, whose answers do not fit the socket's buffers.
-		say(t, connection, strings.Repeat("GET /swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: t\r\n\r\n", 4))
+		write(t, connection, strings.Repeat("GET /swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: t\r\n\r\n", 4))
 		if err := connection.(*net.TCPConn).SetLinger(0); err != nil {
 			t.Fatal(err)
 		}
@@ -126,16 +126,16 @@ func TestResetDuringAnswerAffectsNoOther(t *testing.T) {
 	}
 }
 
-// Who runs out of file descriptors takes no connection, and that is worth a line.
+// Out of file descriptors, the server accepts no connection and logs that.
 func TestDescriptorExhaustionIsLoggedAndRecovers(t *testing.T) {
 	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		process.Missing(t, err.Error())
 	}
-	h := &instance{program: started(t, exec.Command(shell, "-c", `ulimit -n 48 && exec "$0"`, os.Args[0]),
+	h := &instance{program: launchCommand(t, exec.Command(shell, "-c", `ulimit -n 48 && exec "$0"`, os.Args[0]),
 		"T2G_SERVER_PORT=0", "T2G_OPS_PORT="+process.Port(t))}
-	h.find(t)
+	h.readAddresses(t)
 	var several []net.Conn
 	for range 80 {
 		several = append(several, dial(t, h.gateway))
@@ -162,7 +162,7 @@ func TestGatewayListenerAnswersOnlyPeers(t *testing.T) {
 		process.Missing(t, "no second loopback address: "+err.Error())
 	}
 	defer connection.Close()
-	say(t, connection, "GET /token HTTP/1.1\r\nHost: t\r\n"+tokenHeader+": opaque-and-good\r\n\r\n")
+	write(t, connection, "GET /token HTTP/1.1\r\nHost: t\r\n"+tokenHeader+": opaque-and-good\r\n\r\n")
 	if got := readReply(t, connection); got.status != http.StatusOK {
 		t.Errorf("got %d from 127.0.0.2, want 200", got.status)
 	}
@@ -173,7 +173,7 @@ func TestOptionsAsteriskIsChecked(t *testing.T) {
 	t.Parallel()
 	h := openInstance(t, "T2G_GATEWAY_CIDRS=192.0.2.1")
 	connection := dial(t, h.gateway)
-	say(t, connection, "OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n")
+	write(t, connection, "OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n")
 	got := readReply(t, connection)
 	if got.status != http.StatusForbidden || got.header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("got %d with %v, want 403 as for any other request", got.status, got.header)
@@ -224,11 +224,11 @@ func readNext(r *bufio.Reader) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return whole(answer)
+	return readBody(answer)
 }
 
-// whole reads the body, without which an answer is none.
-func whole(answer *http.Response) (reply, error) {
+// readBody reads the body, without which an answer is none.
+func readBody(answer *http.Response) (reply, error) {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {

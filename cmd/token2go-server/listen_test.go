@@ -48,7 +48,7 @@ func TestHealthcheckAsksEveryKindOfListener(t *testing.T) {
 			return p.Code(t), p.stderr.String()
 		}
 		h := &instance{program: launch(t, nil, test.environment...)}
-		h.find(t)
+		h.readAddresses(t)
 		if code, stderr := check(); code != 0 {
 			t.Errorf("%s: got exit code %d, want 0: %s", test.name, code, stderr)
 		}
@@ -83,7 +83,7 @@ func TestSocketHasModeAndIsRemoved(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gateway.sock")
 	h := &instance{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
-	h.find(t)
+	h.readAddresses(t)
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -109,14 +109,14 @@ func TestLeftOverSocketIsReplaced(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gateway.sock")
 	first := &instance{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
-	first.find(t)
+	first.readAddresses(t)
 	first.Signal(t, syscall.SIGKILL)
 	first.Code(t)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("the test leaves no socket behind: %v", err)
 	}
 	second := &instance{program: launch(t, nil, "T2G_SERVER_SOCKET="+path, "T2G_OPS_PORT=0")}
-	second.find(t)
+	second.readAddresses(t)
 	if got := askSocket(t, path); got != http.StatusOK {
 		t.Errorf("got %d by the socket, want 200", got)
 	}
@@ -256,7 +256,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 	}
 	process.Until(t, "the third certificate is in use", func() bool { return h.certificate(t) == "third.example" })
 
-	say(t, kept, "GET /health HTTP/1.1\r\nHost: first.example\r\n\r\n")
+	write(t, kept, "GET /health HTTP/1.1\r\nHost: first.example\r\n\r\n")
 	if got := readReply(t, kept); got.status != http.StatusOK {
 		t.Errorf("got %d on a connection from before, want 200", got.status)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // work is the processor time that a process has used; 0 where it is not known.
-func (c contender) work() time.Duration {
+func (c benchServer) work() time.Duration {
 	spent, _ := t2gtest.Work(c.process)
 	return spent
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// asProgram makes this test program be token2go-server, so that tests run the real
+// asProgram makes this test binary act as token2go-server, so that tests run the real
 // thing as a process of its own, under the race detector where they run under it.
 const asProgram = "TOKEN2GO_TEST_AS_PROGRAM"
 
@@ -39,12 +39,12 @@ type program struct {
 // launch starts token2go-server with nothing in its environment but what is given.
 func launch(t testing.TB, arguments []string, environment ...string) *program {
 	t.Helper()
-	return started(t, exec.Command(os.Args[0], arguments...), environment...)
+	return launchCommand(t, exec.Command(os.Args[0], arguments...), environment...)
 }
 
-// started is launch for a command that leads to the program, its standard output
+// launchCommand is launch for a command that leads to the program, its standard output
 // collected where it has nowhere else to put it.
-func started(t testing.TB, c *exec.Cmd, environment ...string) *program {
+func launchCommand(t testing.TB, c *exec.Cmd, environment ...string) *program {
 	t.Helper()
 	p := &program{stdout: new(process.Output), stderr: new(process.Output)}
 	if c.Stdout == nil {
@@ -71,12 +71,12 @@ type instance struct {
 func openInstance(t testing.TB, environment ...string) *instance {
 	t.Helper()
 	h := &instance{program: launch(t, nil, append([]string{"T2G_SERVER_PORT=0", "T2G_OPS_PORT=" + process.Port(t)}, environment...)...)}
-	h.find(t)
+	h.readAddresses(t)
 	return h
 }
 
-// find reads the addresses of the doors from the lines that the server writes.
-func (h *instance) find(t testing.TB) {
+// readAddresses reads the addresses of the listeners from the lines that the server writes.
+func (h *instance) readAddresses(t testing.TB) {
 	t.Helper()
 	err := h.Await(soon, func() bool {
 		h.gateway, h.ops = h.address("gateway"), h.address("ops")
@@ -157,16 +157,16 @@ func dial(t testing.TB, address string) net.Conn {
 	return connection
 }
 
-func say(t testing.TB, connection net.Conn, text string) {
+func write(t testing.TB, connection net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(connection, text); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// closed reports whether the other side has hung up: by an end, or by a reset where
+// isClosed reports whether the other side has closed: by an end, or by a reset where
 // something that was sent had not been read.
-func hungUp(err error) bool {
+func isClosed(err error) bool {
 	var timeout net.Error
 	return err != nil && (!errors.As(err, &timeout) || !timeout.Timeout())
 }

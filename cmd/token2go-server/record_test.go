@@ -25,7 +25,7 @@ func recordTo(t *testing.T, stdout *os.File, environment ...string) *instance {
 	c := exec.Command(os.Args[0])
 	c.Stdout = stdout
 	h := &instance{
-		program: started(t, c, append(environment, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops)...),
+		program: launchCommand(t, c, append(environment, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops)...),
 		gateway: "127.0.0.1:" + port, ops: "127.0.0.1:" + ops,
 	}
 	err := h.Await(soon, func() bool {

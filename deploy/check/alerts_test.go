@@ -175,7 +175,7 @@ func unmeasured(expression parser.Expr, seen series) (faults []string) {
 	parser.Inspect(expression, func(node parser.Node, _ []parser.Node) error {
 		switch n := node.(type) {
 		case *parser.VectorSelector:
-			faults = append(faults, unmatched(n, seen)...)
+			faults = append(faults, unmatchedLabels(n, seen)...)
 		case *parser.AggregateExpr:
 			for _, label := range n.Grouping {
 				if label != "job" && label != "instance" && !known(label, seen) {
@@ -197,7 +197,7 @@ func known(label string, seen series) bool {
 	return false
 }
 
-func unmatched(selector *parser.VectorSelector, seen series) (faults []string) {
+func unmatchedLabels(selector *parser.VectorSelector, seen series) (faults []string) {
 	found, exists := seen[selector.Name]
 	if !exists {
 		return []string{"no server has the metric " + selector.Name}

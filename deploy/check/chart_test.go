@@ -114,7 +114,7 @@ podMonitor: {enabled: true}
 				t.Errorf("got %d services and %d network policies, want one of each", len(c.services), len(c.policies))
 			}
 			c.checkPod(t, test.sidecar)
-			c.checkWays(t, test.sidecar)
+			c.checkNetwork(t, test.sidecar)
 		})
 	}
 }
@@ -127,7 +127,7 @@ func TestChartRejectsUnusableValues(t *testing.T) {
 		{"a variable of another program", needed + `env: {OAUTH2_PROXY_COOKIE_SECRET: x}`, "OAUTH2_PROXY_COOKIE_SECRET"},
 		{"several headers", needed + `tokenHeader: "X-Access-Token,Authorization"`, "tokenHeader"},
 		{"no gateway anywhere", "publicURL: https://token.example.org\ngateway: {enabled: false}", "gatewayFrom"},
-		{"everybody as the gateway", "publicURL: https://token.example.org\ngateway: {enabled: false}\n" +
+		{"every address as the gateway", "publicURL: https://token.example.org\ngateway: {enabled: false}\n" +
 			"networkPolicy: {enabled: false, gatewayFrom: [{}]}", "networkPolicy.enabled"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

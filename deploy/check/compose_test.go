@@ -46,7 +46,7 @@ func TestComposePublishesGatewayOnly(t *testing.T) {
 	for name, service := range project.Services {
 		for _, port := range service.Ports {
 			if port.HostIP != "127.0.0.1" {
-				t.Errorf("%s is published at %q, and its secrets are known to everybody", name, port.HostIP)
+				t.Errorf("%s is published at %q, and its secrets are public", name, port.HostIP)
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func TestComposeFlagsMatchRealm(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(r.Clients) != 1 || len(r.Users) == 0 {
-		t.Fatalf("got %+v, want one client and somebody to sign in", r)
+		t.Fatalf("got %+v, want one client and a person", r)
 	}
 	client, keycloak := r.Clients[0], project.Services["keycloak"]
 	front := *keycloak.Environment["KC_HOSTNAME"] + "/realms/" + r.Realm
@@ -98,11 +98,11 @@ func TestComposeFlagsMatchRealm(t *testing.T) {
 		"redeem-url":      back + "/protocol/openid-connect/token",
 		"oidc-jwks-url":   back + "/protocol/openid-connect/certs",
 	} {
-		if got := flagged(project.Services["gateway"], flag); got != want {
+		if got := flagValue(project.Services["gateway"], flag); got != want {
 			t.Errorf("got --%s=%s, want %s", flag, got, want)
 		}
 	}
-	if got := len(flagged(project.Services["gateway"], "cookie-secret")); got != 32 {
+	if got := len(flagValue(project.Services["gateway"], "cookie-secret")); got != 32 {
 		t.Errorf("the cookie secret has %d bytes, want 32", got)
 	}
 	if got := keycloak.Ports; len(got) != 1 || got[0].Target != 8180 || got[0].Published != "8180" {
@@ -110,7 +110,7 @@ func TestComposeFlagsMatchRealm(t *testing.T) {
 	}
 }
 
-func flagged(service types.ServiceConfig, flag string) string {
+func flagValue(service types.ServiceConfig, flag string) string {
 	for _, argument := range service.Command {
 		if value, found := strings.CutPrefix(argument, "--"+flag+"="); found {
 			return value

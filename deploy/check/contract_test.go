@@ -16,11 +16,11 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// judged are the checks of Schemathesis that an answer must pass: no 5xx, and no status,
+// conformanceChecks are the checks of Schemathesis that an answer must pass: no 5xx, and no status,
 // type, header or body that the document does not have. What is not among them is
 // whether the document refuses all that the server refuses: a key that is no key cannot
 // be told from one by a schema.
-const judged = "not_a_server_error,status_code_conformance,content_type_conformance," +
+const conformanceChecks = "not_a_server_error,status_code_conformance,content_type_conformance," +
 	"response_headers_conformance,response_schema_conformance,unsupported_method,allow_header_conformance"
 
 // good are parameters with which a request is answered in full; by chance none would be.
@@ -106,7 +106,7 @@ func contract(t testing.TB, program, document, gateway string, options ...string
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, program, "--no-color", "--config-file", config, "run", document, "--url", base,
-		"--phases", "examples,coverage,fuzzing", "--checks", judged, "--max-redirects", "0",
+		"--phases", "examples,coverage,fuzzing", "--checks", conformanceChecks, "--max-redirects", "0",
 		"--max-examples", "20", "--seed", "1", "--continue-on-failure", "--request-timeout", "10")
 	c.Args = append(c.Args, options...)
 	c.Dir = folder // where it keeps what failed

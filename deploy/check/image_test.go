@@ -271,7 +271,7 @@ func TestImageRunsWithoutCapabilities(t *testing.T) {
 	if err := server.Await(process.Soon, func() bool { return i.healthcheck().Run() == nil }); err != nil {
 		t.Fatal(err)
 	}
-	powerless(t, c.Process.Pid)
+	mustBeUnprivileged(t, c.Process.Pid)
 	if got := ask(t, "127.0.0.1:8080", "/token"); got != http.StatusUnauthorized {
 		t.Errorf("got %d of /token without a token, want 401", got)
 	}
@@ -281,8 +281,8 @@ func TestImageRunsWithoutCapabilities(t *testing.T) {
 	}
 }
 
-// powerless reads from the system what the process may do.
-func powerless(t testing.TB, pid int) {
+// mustBeUnprivileged reads from the system what the process may do.
+func mustBeUnprivileged(t testing.TB, pid int) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -375,7 +375,7 @@ func (i *image) healthcheck() *exec.Cmd {
 	return i.command(i.health.Health.Test[1:]...) // the first is CMD
 }
 
-// enter makes the image's tree this process's root, read-only, gives up every power, and
+// enter makes the image's tree this process's root, read-only, gives up every capability, and
 // becomes the program that the arguments name. It does not return.
 func enter() {
 	runtime.LockOSThread()

@@ -157,7 +157,7 @@ func configured(t testing.TB, pairs []string) map[string]string {
 	return effective
 }
 
-// checkPod holds a pod to what must be true of it wherever it comes from. Sidecar says
+// checkPod checks what every pod must meet. Sidecar says
 // that oauth2-proxy is in it; otherwise the gateway comes from elsewhere.
 func (c *cluster) checkPod(t *testing.T, sidecar bool) {
 	pod := c.pod(t)
@@ -180,8 +180,8 @@ func (c *cluster) checkPod(t *testing.T, sidecar bool) {
 		t.Errorf("people's names are taken from %s, want headers that the gateway sets", names)
 	}
 	checkProbes(t, container(t, pod, "token2go"))
-	checkPowers(t, pod)
-	checkEnd(t, pod, config, sidecar)
+	checkSecurity(t, pod)
+	checkShutdown(t, pod, config, sidecar)
 	if on := pod.Spec.EnableServiceLinks; on == nil || *on {
 		t.Error("service links are on: a Service called t2g would stop the server")
 	}
@@ -209,9 +209,9 @@ func checkProbes(t *testing.T, c core.Container) {
 	}
 }
 
-// checkPowers holds every container to the restricted pod security standard, and to a
+// checkSecurity checks that every container meets the restricted pod security standard, and to a
 // root that cannot be written.
-func checkPowers(t *testing.T, pod core.PodTemplateSpec) {
+func checkSecurity(t *testing.T, pod core.PodTemplateSpec) {
 	shared := pod.Spec.SecurityContext
 	if shared == nil || shared.RunAsNonRoot == nil || !*shared.RunAsNonRoot || shared.SeccompProfile == nil ||
 		shared.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault {
@@ -233,9 +233,9 @@ func checkPowers(t *testing.T, pod core.PodTemplateSpec) {
 	}
 }
 
-// checkEnd checks that no container is killed before it has drained, and that the server
+// checkShutdown checks that no container is killed before it has drained, and that the server
 // outlives the gateway in front of it.
-func checkEnd(t *testing.T, pod core.PodTemplateSpec, config map[string]string, sidecar bool) {
+func checkShutdown(t *testing.T, pod core.PodTemplateSpec, config map[string]string, sidecar bool) {
 	drain, shutdown := duration(t, config["T2G_DRAIN_DELAY"]), duration(t, config["T2G_SHUTDOWN_TIMEOUT"])
 	if pod.Spec.TerminationGracePeriodSeconds == nil {
 		t.Fatal("no termination grace period")
@@ -265,9 +265,9 @@ func duration(t testing.TB, text string) time.Duration {
 	return d
 }
 
-// checkWays holds that everything which selects the pod selects it by labels that it has,
+// checkNetwork checks that everything which selects the pod selects it by labels that it has,
 // that nothing but the gateway leads to the gateway listener, and that the named ports exist.
-func (c *cluster) checkWays(t *testing.T, sidecar bool) {
+func (c *cluster) checkNetwork(t *testing.T, sidecar bool) {
 	pod := c.pod(t)
 	labels := pod.Labels
 	fits := func(what string, selector map[string]string) {
@@ -323,7 +323,7 @@ func (c *cluster) checkWays(t *testing.T, sidecar bool) {
 
 func checkPolicy(t *testing.T, p networking.NetworkPolicy, ports map[string]int32) {
 	if !slices.Contains(p.Spec.PolicyTypes, networking.PolicyTypeIngress) {
-		t.Error("the network policy lets everybody in")
+		t.Error("the network policy admits everything")
 	}
 	reached := map[int32]bool{}
 	for _, rule := range p.Spec.Ingress {
@@ -358,7 +358,7 @@ func TestManifestsAreValid(t *testing.T) {
 		}
 	}
 	c.checkPod(t, true)
-	c.checkWays(t, true)
+	c.checkNetwork(t, true)
 	upstream := "--upstream=http://127.0.0.1:8080/"
 	if arguments := container(t, c.pod(t), "oauth2-proxy").Args; !slices.Contains(arguments, upstream) ||
 		!slices.Contains(arguments, "--pass-access-token") {

@@ -36,9 +36,9 @@ func blocks(t testing.TB, path string, want int) (found [][]byte) {
 	return found
 }
 
-// understood reads YAML as strictly as the API's type allows, and applies the rules that
+// decodeStrict reads YAML as strictly as the API's type allows, and applies the rules that
 // the type has for its values.
-func understood(text []byte, into proto.Message) error {
+func decodeStrict(text []byte, into proto.Message) error {
 	document, err := strict.YAMLToJSONStrict(text)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func TestEnvoyRecipeIsValid(t *testing.T) {
 	found := blocks(t, "deploy/gateways/envoy/README.md", 2)
 	filters := new(manager.HttpConnectionManager)
 	whole := append([]byte("stat_prefix: token2go\nrds: {route_config_name: token2go, config_source: {ads: {}}}\n"), found[0]...)
-	if err := understood(whole, filters); err != nil {
+	if err := decodeStrict(whole, filters); err != nil {
 		t.Fatal(err)
 	}
 	if len(filters.GetHttpFilters()) != 2 {
@@ -71,14 +71,14 @@ func TestEnvoyRecipeIsValid(t *testing.T) {
 			t.Errorf("%s: %v", filter.GetName(), err)
 		}
 	}
-	if err := understood(found[1], new(route.Route)); err != nil {
+	if err := decodeStrict(found[1], new(route.Route)); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestIstioRecipeIsValid(t *testing.T) {
 	found := blocks(t, "deploy/gateways/istio/README.md", 2)
-	if err := understood(found[0], new(mesh.MeshConfig)); err != nil {
+	if err := decodeStrict(found[0], new(mesh.MeshConfig)); err != nil {
 		t.Error(err)
 	}
 	if !bytes.Contains(found[1], []byte(`hosts: [token.example.org, "token.example.org:*"]`)) {

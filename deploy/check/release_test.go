@@ -159,7 +159,7 @@ func TestReleaseIsCompleteAndReproducible(t *testing.T) {
 	}
 }
 
-// What is wanting is said before anything is built.
+// What is missing is reported before anything is built.
 func TestReleaseFailsWithoutPip(t *testing.T) {
 	c := exec.Command("deploy/release")
 	c.Dir, c.Env = top, append(os.Environ(), "DIST="+t.TempDir(), "PYTHON=/bin/false")

@@ -19,13 +19,13 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest"
 )
 
-// contender is a server that runs.
-type contender struct {
+// benchServer is a server that runs.
+type benchServer struct {
 	address string // host:port
 	process int
 }
 
-func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Load {
+func (c benchServer) dial(b *testing.B, request []byte, status int) *t2gtest.Load {
 	b.Helper()
 	called, err := c.call(request, status)
 	if err != nil {
@@ -35,13 +35,13 @@ func (c contender) dial(b *testing.B, request []byte, status int) *t2gtest.Load 
 	return called
 }
 
-func (c contender) call(request []byte, status int) (*t2gtest.Load, error) {
+func (c benchServer) call(request []byte, status int) (*t2gtest.Load, error) {
 	dial := func() (net.Conn, error) { return net.Dial("tcp", c.address) }
 	return t2gtest.NewLoad(callers, dial, request, status)
 }
 
 // first waits for the server to listen, and returns its answer.
-func (c contender) first(b *testing.B, request []byte, status int) []byte {
+func (c benchServer) first(b *testing.B, request []byte, status int) []byte {
 	b.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		connection, err := net.Dial("tcp", c.address)
@@ -60,7 +60,7 @@ func (c contender) first(b *testing.B, request []byte, status int) []byte {
 	return bytes.Clone(answer)
 }
 
-func turn(b *testing.B, c *t2gtest.Load, length time.Duration) float64 {
+func measure(b *testing.B, c *t2gtest.Load, length time.Duration) float64 {
 	b.Helper()
 	rate, err := c.Run(length)
 	if err != nil {
