@@ -145,6 +145,7 @@ func TestShutdownReportsUnfinishedRequests(t *testing.T) {
 // Clients that keep their connections ask without a pause while the server ends.
 // Each must be told that its connection closes; none may find it closed.
 func TestDrainLosesNoRequestUnderLoad(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	h := openInstance(t, "T2G_DRAIN_DELAY=3s")
 	const clients = 32

@@ -43,6 +43,7 @@ func TestLargeHeadersAreExplained(t *testing.T) {
 // Each of these clients sends less than a request. All wait at once, so that the test
 // takes as long as the longest limit.
 func TestSlowClientIsDisconnected(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	h := openInstance(t)
 	const head = "POST /flow/redirect/token HTTP/1.1\r\nHost: t\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n" +

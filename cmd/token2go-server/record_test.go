@@ -85,6 +85,7 @@ func TestServerEndsWhenStdoutIsClosed(t *testing.T) {
 
 // A reader that blocks, such as a terminal that is held, fills the pipe.
 func TestBlockedStdoutDoesNotPreventShutdown(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	reader, writer, err := os.Pipe()
 	if err != nil {
