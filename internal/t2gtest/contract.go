@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -27,12 +28,17 @@ type Contract struct {
 // NewContract loads the document, for a server without a prefix.
 func NewContract(t testing.TB) *Contract {
 	t.Helper()
-	document, err := openapi3.NewLoader().LoadFromData([]byte(openapi.GatewayJSON()))
+	document, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &Contract{document: document}
 }
+
+// load parses the document once for all tests, which only read it.
+var load = sync.OnceValues(func() (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromData([]byte(openapi.GatewayJSON()))
+})
 
 // Operations lists the document's operations as "METHOD /path".
 func (c *Contract) Operations() []string {
