@@ -62,10 +62,10 @@ func TestExamplesRun(t *testing.T) {
 	}
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
-	b.state("ready")
+	b.openTokenPage(instance)
+	b.waitForState("ready")
 	eval[chromedp.Void](b, fmt.Sprintf(`{const field = document.getElementById("url"); field.value = %q; field.dispatchEvent(new Event("input"));}`, api+path))
-	secret := b.held()
+	secret := b.token()
 	for _, tool := range []struct {
 		id      string
 		command []string // before the example's text
@@ -90,7 +90,7 @@ func TestExamplesRun(t *testing.T) {
 					t.Errorf("%s called %q, want %q:\n%s", tool.id, got, want, example)
 				}
 			default:
-				t.Errorf("%s called nobody:\n%s", tool.id, example)
+				t.Errorf("%s made no call:\n%s", tool.id, example)
 			}
 		}
 	}

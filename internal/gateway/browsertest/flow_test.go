@@ -32,8 +32,8 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// always asks every time, so that a test gets its question.
-func always(o *gateway.Options) { o.Rules.Consent = flow.ConsentAlways }
+// askAlways asks every time, so that a test gets its question.
+func askAlways(o *gateway.Options) { o.Rules.Consent = flow.ConsentAlways }
 
 // listen serves on a port of 127.0.0.1 until the test ends.
 func listen(t *testing.T, handler http.Handler) string {
@@ -51,8 +51,8 @@ type listener struct {
 	answers chan url.Values
 }
 
-// await starts a program on a loopback address, such as 127.0.0.1 or [::1].
-func await(t *testing.T, host string) *listener {
+// startListener starts a program on a loopback address, such as 127.0.0.1 or [::1].
+func startListener(t *testing.T, host string) *listener {
 	t.Helper()
 	l := &listener{state: rand.Text(), answers: make(chan url.Values, 8)}
 	var err error
@@ -81,8 +81,8 @@ func await(t *testing.T, host string) *listener {
 	return l
 }
 
-// ask is the address that the program opens, with more parameters as name and value.
-func (l *listener) ask(instance *t2gtest.Server, more ...string) string {
+// flowURL is the address that the program opens, with more parameters as name and value.
+func (l *listener) flowURL(instance *t2gtest.Server, more ...string) string {
 	point, _ := l.private.PublicKey.Bytes()
 	encode := base64.RawURLEncoding.EncodeToString
 	return request(instance, append([]string{
@@ -111,8 +111,8 @@ func (l *listener) answer(t *testing.T) url.Values {
 	}
 }
 
-// nothing fails the test if an answer has come.
-func (l *listener) nothing(t *testing.T) {
+// mustHaveNoAnswer fails the test if an answer has come.
+func (l *listener) mustHaveNoAnswer(t *testing.T) {
 	t.Helper()
 	select {
 	case form := <-l.answers:
@@ -150,19 +150,19 @@ func TestAllowReachesTheClient(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-			l := await(t, test.host)
+			instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+			l := startListener(t, test.host)
 			b := openTab(t)
-			b.front(instance)
-			token := b.held()
-			b.Visit(l.ask(instance, "target", l.address, "responseMode", test.mode, "client", "Test program"))
+			b.openTokenPage(instance)
+			token := b.token()
+			b.Visit(l.flowURL(instance, "target", l.address, "responseMode", test.mode, "client", "Test program"))
 			if got := b.Text("[data-id=client]"); got != "Test program" {
 				t.Errorf("got %q asking, want Test program", got)
 			}
 			if got := b.Text("[data-id=target]"); got != l.address {
 				t.Errorf("got the answer going to %q, want %q", got, l.address)
 			}
-			b.stayed(instance.Gateway)
+			b.checkOrigins(instance.Gateway)
 			b.Decide("[data-id=allow]")
 			form := l.answer(t)
 			b.Until("document.getElementById('thanks')")
@@ -172,7 +172,7 @@ func TestAllowReachesTheClient(t *testing.T) {
 			if test.mode == "form_post" && eval[string](b, "location.search") != "" {
 				t.Error("the posted answer stands in the address")
 			}
-			b.stayed(instance.Gateway, strings.TrimSuffix(l.address, "/back"))
+			b.checkOrigins(instance.Gateway, strings.TrimSuffix(l.address, "/back"))
 		})
 	}
 }
@@ -188,10 +188,10 @@ func TestFlowServesClientOfVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := await(t, "127.0.0.1")
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.front(instance)
-	token := b.held()
+	b.openTokenPage(instance)
+	token := b.token()
 	b.Visit(request(instance, []string{
 		"state", l.state, "target", l.address, "publicKeyType", string(seal.X509PEM),
 		"publicKey", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
@@ -208,27 +208,27 @@ func TestFlowServesClientOfVersion1(t *testing.T) {
 
 func TestDenyReachesTheClient(t *testing.T) {
 	t.Parallel()
-	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-	l := await(t, "127.0.0.1")
+	instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(instance, "")
-	b.Visit(l.ask(instance, "target", l.address))
+	b.signIn(instance, "")
+	b.Visit(l.flowURL(instance, "target", l.address))
 	b.Decide("[data-id=deny]")
 	form := l.answer(t)
 	if form.Get("error") != "access_denied" || form.Get("state") != l.state || form.Get("response") != "" {
 		t.Errorf("got the fields %v, want access_denied and the state", form)
 	}
-	noHandOver(t, instance)
+	mustHaveNoHandOver(t, instance)
 }
 
 func TestPastePageCopiesSealedText(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
-	l := await(t, "127.0.0.1")
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.front(instance)
-	token := b.held()
-	b.Visit(l.ask(instance, "responseMode", "page"))
+	b.openTokenPage(instance)
+	token := b.token()
+	b.Visit(l.flowURL(instance, "responseMode", "page"))
 	words := b.Text("[data-id=words]")
 	b.Decide("[data-id=allow]") // a page to paste from is always asked for
 	b.Until("document.querySelector('[data-id=sealed]')")
@@ -242,8 +242,8 @@ func TestPastePageCopiesSealedText(t *testing.T) {
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Click("[data-id=copy]")
-	b.says("[data-id=status]", "Sealed text copied.")
-	if got := l.open(t, b.pasted()); got != token {
+	b.waitForText("[data-id=status]", "Sealed text copied.")
+	if got := l.open(t, b.clipboardText()); got != token {
 		t.Error("the sealed text holds another token")
 	}
 }
@@ -251,33 +251,33 @@ func TestPastePageCopiesSealedText(t *testing.T) {
 // TestHandoverPageDoesNotPostAgainAfterBack: the program took its answer once and no longer listens.
 func TestHandoverPageDoesNotPostAgainAfterBack(t *testing.T) {
 	t.Parallel()
-	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-	l := await(t, "127.0.0.1")
+	instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.expect("ERR_CACHE_MISS") // the page before was the answer to a POST, and is not kept
-	b.carry(instance, "")
-	b.Visit(l.ask(instance, "target", l.address, "responseMode", "form_post"))
+	b.expectComplaints("ERR_CACHE_MISS") // the page before was the answer to a POST, and is not kept
+	b.signIn(instance, "")
+	b.Visit(l.flowURL(instance, "target", l.address, "responseMode", "form_post"))
 	b.Decide("[data-id=allow]")
 	l.answer(t)
 	b.Until("document.getElementById('thanks')")
 	eval[chromedp.Void](b, "history.back()")
 	b.Until("!document.getElementById('thanks')")
 	time.Sleep(300 * time.Millisecond) // a second post would be under way by now
-	l.nothing(t)
+	l.mustHaveNoAnswer(t)
 }
 
 func TestFlowWithoutScriptsNeedsWordAndClick(t *testing.T) {
 	t.Parallel()
-	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-	l := await(t, "127.0.0.1")
+	instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(instance, "")
-	b.scripts(false)
-	b.Visit(l.ask(instance, "target", l.address, "responseMode", "form_post"))
+	b.signIn(instance, "")
+	b.setScripts(false)
+	b.Visit(l.flowURL(instance, "target", l.address, "responseMode", "form_post"))
 	words := strings.Fields(b.Text("[data-id=words]"))
 	b.Click("[data-id=allow]")
 	b.Until("document.querySelector('[data-id=choices]')")
-	l.nothing(t)
+	l.mustHaveNoAnswer(t)
 	for _, word := range words {
 		if radio := fmt.Sprintf("[value=%s]", word); eval[bool](b, fmt.Sprintf("!!document.querySelector(%q)", radio)) {
 			b.Click(radio)
@@ -285,33 +285,33 @@ func TestFlowWithoutScriptsNeedsWordAndClick(t *testing.T) {
 	}
 	b.Click("[data-id=allow]")
 	b.Until("document.querySelector('[data-id=send]')")
-	l.nothing(t)
+	l.mustHaveNoAnswer(t)
 	b.Click("[data-id=send]")
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
 	}
 }
 
-// noHandOver fails the test if the audit log knows of one.
-func noHandOver(t *testing.T, instance *t2gtest.Server) {
+// mustHaveNoHandOver fails the test if the audit log knows of one.
+func mustHaveNoHandOver(t *testing.T, instance *t2gtest.Server) {
 	t.Helper()
 	if output := instance.Output.String(); strings.Contains(output, `"handed_over"`) {
 		t.Errorf("a token was handed over:\n%s", output)
 	}
 }
 
-// another is a page of another origin that a test writes: of another site, or of
+// otherOrigin is a page of another origin that a test writes: of another site, or of
 // another port of the gateway's own host, where the browser sends the session along.
-type another struct {
+type otherOrigin struct {
 	name string
 	host string // instead of 127.0.0.1
 }
 
-func others() []another {
-	return []another{{"another site", "evil.example"}, {"another port of the same host", "127.0.0.1"}}
+func otherOrigins() []otherOrigin {
+	return []otherOrigin{{"another site", "evil.example"}, {"another port of the same host", "127.0.0.1"}}
 }
 
-func (a another) serve(t *testing.T, body string) string {
+func (a otherOrigin) serve(t *testing.T, body string) string {
 	t.Helper()
 	address := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -322,7 +322,7 @@ func (a another) serve(t *testing.T, body string) string {
 
 func TestFlowAsksWhenAnotherOriginNavigates(t *testing.T) {
 	t.Parallel()
-	for _, other := range others() {
+	for _, other := range otherOrigins() {
 		for _, test := range []struct{ name, page string }{
 			{"a link", `<a id=go href="%s">Free kittens</a>`},
 			{"a script that leaves", `<button id=go onclick="location = this.dataset.to" data-to="%s">Go</button>`},
@@ -333,18 +333,18 @@ func TestFlowAsksWhenAnotherOriginNavigates(t *testing.T) {
 			t.Run(other.name+": "+test.name, func(t *testing.T) {
 				t.Parallel()
 				instance := t2gtest.Start(t, t2gtest.Options{})
-				l := await(t, "127.0.0.1")
+				l := startListener(t, "127.0.0.1")
 				b := openTab(t)
-				b.expect("BounceTrackingIssue") // of the page that leaves by itself
-				b.carry(instance, "")
-				to := strings.ReplaceAll(l.ask(instance, "target", l.address), "&", "&amp;")
+				b.expectComplaints("BounceTrackingIssue") // of the page that leaves by itself
+				b.signIn(instance, "")
+				to := strings.ReplaceAll(l.flowURL(instance, "target", l.address), "&", "&amp;")
 				b.Visit(other.serve(t, fmt.Sprintf(test.page, to)))
 				if strings.Contains(test.page, "id=go") {
 					b.Click("#go")
 				}
 				b.Until("document.querySelector('[data-id=question]')")
-				l.nothing(t)
-				noHandOver(t, instance)
+				l.mustHaveNoAnswer(t)
+				mustHaveNoHandOver(t, instance)
 			})
 		}
 	}
@@ -353,10 +353,10 @@ func TestFlowAsksWhenAnotherOriginNavigates(t *testing.T) {
 func TestFlowHandsOverUnaskedWhenProgramNavigates(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
-	l := await(t, "127.0.0.1")
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(instance, "")
-	b.Visit(l.ask(instance, "target", l.address))
+	b.signIn(instance, "")
+	b.Visit(l.flowURL(instance, "target", l.address))
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)
 	}
@@ -364,20 +364,20 @@ func TestFlowHandsOverUnaskedWhenProgramNavigates(t *testing.T) {
 
 func TestDecideRejectsFormOfAnotherOrigin(t *testing.T) {
 	t.Parallel()
-	for _, other := range others() {
+	for _, other := range otherOrigins() {
 		t.Run(other.name, func(t *testing.T) {
 			t.Parallel()
 			instance := t2gtest.Start(t, t2gtest.Options{})
-			l := await(t, "127.0.0.1")
+			l := startListener(t, "127.0.0.1")
 			b := openTab(t)
-			b.expect("403 (Forbidden)", "WarnSameSiteUnspecifiedLaxAllowUnsafe") // the refusal; the session, which came along
-			b.carry(instance, "")
-			to := strings.ReplaceAll(l.ask(instance, "target", l.address), "&", "&amp;")
+			b.expectComplaints("403 (Forbidden)", "WarnSameSiteUnspecifiedLaxAllowUnsafe") // the refusal; the session, which came along
+			b.signIn(instance, "")
+			to := strings.ReplaceAll(l.flowURL(instance, "target", l.address), "&", "&amp;")
 			b.Visit(other.serve(t, fmt.Sprintf(`<form method=post action="%s"><input type=hidden name=decision value=allow><button id=go>Go</button></form>`, to)))
 			b.Click("#go")
-			b.at(instance.Gateway)
-			l.nothing(t)
-			noHandOver(t, instance)
+			b.waitForAddress(instance.Gateway)
+			l.mustHaveNoAnswer(t)
+			mustHaveNoHandOver(t, instance)
 		})
 	}
 }
@@ -386,29 +386,29 @@ func TestDecideRejectsFormOfAnotherOrigin(t *testing.T) {
 // into itself and waits until each has failed.
 func TestAnotherOriginLoadsNoAnswer(t *testing.T) {
 	t.Parallel()
-	for _, other := range others() {
+	for _, other := range otherOrigins() {
 		t.Run(other.name, func(t *testing.T) {
 			t.Parallel()
 			instance := t2gtest.Start(t, t2gtest.Options{})
-			l := await(t, "127.0.0.1")
+			l := startListener(t, "127.0.0.1")
 			b := openTab(t)
-			b.expect("") // the browser says at length what it blocks
-			b.carry(instance, "")
+			b.expectComplaints("") // the browser says at length what it blocks
+			b.signIn(instance, "")
 			b.Visit(other.serve(t, "<p>Looking for tokens"))
-			for _, target := range []string{instance.Gateway + "/token", instance.Gateway + "/", l.ask(instance, "target", l.address)} {
-				if got := eval[string](b, fmt.Sprintf(loot, target)); got != "" {
+			for _, target := range []string{instance.Gateway + "/token", instance.Gateway + "/", l.flowURL(instance, "target", l.address)} {
+				if got := eval[string](b, fmt.Sprintf(loadAttempts, target)); got != "" {
 					t.Errorf("%s: got %s", target, got)
 				}
 			}
-			l.nothing(t)
-			noHandOver(t, instance)
+			l.mustHaveNoAnswer(t)
+			mustHaveNoHandOver(t, instance)
 		})
 	}
 }
 
-// loot tries to load an address in every way there is, and lists those that gave
+// loadAttempts tries to load an address in every way there is, and lists those that gave
 // something to the page.
-const loot = `(async (address) => {
+const loadAttempts = `(async (address) => {
 	const got = [];
 	for (const mode of ["cors", "no-cors"]) {
 		await fetch(address, {mode, credentials: "include"}).then(async (answer) => {
@@ -463,30 +463,30 @@ func TestHoldRefusesSecondClick(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-			l := await(t, "127.0.0.1")
+			instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+			l := startListener(t, "127.0.0.1")
 			b := openTab(t)
-			b.expect("BounceTrackingIssue", "NavigationEntryMarkedSkippable") // of the page that leaves by itself
-			b.carry(instance, "")
-			question := l.ask(instance, "target", l.address)
+			b.expectComplaints("BounceTrackingIssue", "NavigationEntryMarkedSkippable") // of the page that leaves by itself
+			b.signIn(instance, "")
+			question := l.flowURL(instance, "target", l.address)
 			b.Visit(question)
 			at := b.Spot("[data-id=allow]")
-			b.Visit(others()[0].serve(t, fmt.Sprintf(`<body data-to="%s" onpointerdown="location = this.dataset.to" style="height: 100vh">
+			b.Visit(otherOrigins()[0].serve(t, fmt.Sprintf(`<body data-to="%s" onpointerdown="location = this.dataset.to" style="height: 100vh">
 				Double-click here!`, strings.ReplaceAll(question, "&", "&amp;"))))
 			if test.finger {
-				b.touch()
+				b.emulateTouch()
 				b.tap(at)
 			} else {
 				b.Move(at)
 				b.ClickAt(at, 1)
 			}
-			b.at(instance.Gateway)
+			b.waitForAddress(instance.Gateway)
 			if got := b.Spot("[data-id=allow]"); got != at {
 				t.Fatalf("Allow is at %v, want it under the pointer at %v", got, at)
 			}
 			eval[chromedp.Void](b, restart)
 			test.click(b, at)
-			b.refused()
+			b.mustBeTooEarly()
 			b.Decide("[data-id=allow]")
 			if form := l.answer(t); form.Get("response") == "" {
 				t.Errorf("got the fields %v, want the sealed token", form)
@@ -495,10 +495,10 @@ func TestHoldRefusesSecondClick(t *testing.T) {
 	}
 }
 
-// refused fails the test unless the question says that it was answered too early.
-func (b *tab) refused() {
+// mustBeTooEarly fails the test unless the question says that it was answered too early.
+func (b *tab) mustBeTooEarly() {
 	b.t.Helper()
-	b.says("[data-hold]", "Read the page first.")
+	b.waitForText("[data-hold]", "Read the page first.")
 	if eval[int](b, "window.sent") != 0 {
 		b.t.Error("the form was sent")
 	}
@@ -519,17 +519,17 @@ func TestHoldRefusesEarlyPress(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-			l := await(t, "127.0.0.1")
+			instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+			l := startListener(t, "127.0.0.1")
 			b := openTab(t)
-			b.carry(instance, "")
-			b.Visit(l.ask(instance, "target", l.address))
+			b.signIn(instance, "")
+			b.Visit(l.flowURL(instance, "target", l.address))
 			b.Ready()
 			b.Do(chromedp.Focus(chromedp.CSS("[data-id=allow]")))
 			eval[chromedp.Void](b, restart)
 			test.press(b)
-			b.refused()
-			l.nothing(t)
+			b.mustBeTooEarly()
+			l.mustHaveNoAnswer(t)
 			b.Ready()
 			test.press(b)
 			if form := l.answer(t); form.Get("response") == "" {
@@ -543,20 +543,20 @@ func TestHoldRefusesEarlyPress(t *testing.T) {
 // little more than a button, and has the person press Tab, wait, and press Enter.
 func TestHoldWaitsUntilQuestionWasOnScreen(t *testing.T) {
 	t.Parallel()
-	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-	l := await(t, "127.0.0.1")
+	instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(instance, "")
-	b.size(320, 120)
-	b.Visit(l.ask(instance, "target", l.address))
+	b.signIn(instance, "")
+	b.setSize(320, 120)
+	b.Visit(l.flowURL(instance, "target", l.address))
 	b.Do(chromedp.Focus(chromedp.CSS("[data-id=allow]")))
 	eval[chromedp.Void](b, restart)
 	for range 2 {
 		time.Sleep(1200 * time.Millisecond) // longer than the page holds its buttons back
 		b.Do(chromedp.KeyEvent(kb.Enter))
-		b.refused()
+		b.mustBeTooEarly()
 	}
-	l.nothing(t)
+	l.mustHaveNoAnswer(t)
 	for _, part := range []string{"target-host", "unasked"} {
 		part = fmt.Sprintf("document.querySelector('[data-id=%s]')", part)
 		eval[chromedp.Void](b, part+".scrollIntoView({behavior: 'instant', block: 'center'})")
@@ -578,18 +578,18 @@ func TestTokenPageIgnoresFragmentAndEarlySpace(t *testing.T) {
 			t.Parallel()
 			instance := t2gtest.Start(t, t2gtest.Options{})
 			b := openTab(t)
-			b.carry(instance, "")
-			b.Visit(others()[0].serve(t, fmt.Sprintf(`<a id=go href="%s/%s">Go</a>`, instance.Gateway, fragment)))
+			b.signIn(instance, "")
+			b.Visit(otherOrigins()[0].serve(t, fmt.Sprintf(`<a id=go href="%s/%s">Go</a>`, instance.Gateway, fragment)))
 			b.Click("#go")
-			b.at(instance.Gateway)
-			b.state("ready")
-			if got := "#" + b.focused(); got == fragment {
+			b.waitForAddress(instance.Gateway)
+			b.waitForState("ready")
+			if got := "#" + b.focusedElement(); got == fragment {
 				t.Errorf("the fragment moved the focus to %s", got)
 			}
 			b.Do(chromedp.Focus(chromedp.CSS(fragment)))
 			eval[chromedp.Void](b, restart)
 			b.Do(chromedp.KeyEvent(" "))
-			b.says("#status", "Press again")
+			b.waitForText("#status", "Press again")
 			if eval[bool](b, `localStorage.getItem("autoCopy") !== null || document.getElementById("auto-copy").checked`) {
 				t.Error("the preference is kept")
 			}
@@ -600,34 +600,34 @@ func TestTokenPageIgnoresFragmentAndEarlySpace(t *testing.T) {
 // TestHoldRefusesRepeatedPresses: each press too early begins the wait anew.
 func TestHoldRefusesRepeatedPresses(t *testing.T) {
 	t.Parallel()
-	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-	l := await(t, "127.0.0.1")
+	instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(instance, "")
-	b.Visit(l.ask(instance, "target", l.address))
+	b.signIn(instance, "")
+	b.Visit(l.flowURL(instance, "target", l.address))
 	at := b.Spot("[data-id=allow]")
 	eval[chromedp.Void](b, restart)
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		b.ClickAt(at, 1)
 	}
-	b.refused()
-	l.nothing(t)
+	b.mustBeTooEarly()
+	l.mustHaveNoAnswer(t)
 }
 
 func TestFlowAsksAfterSignInOnAnotherSite(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	gate := secure(t, instance, "t2g.example", "login.example")
-	l := await(t, "127.0.0.1")
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.trust()
-	b.expect("403 (Forbidden)")
-	b.Visit(strings.Replace(l.ask(instance, "target", l.address), instance.Gateway, gate, 1))
+	b.ignoreCertificateErrors()
+	b.expectComplaints("403 (Forbidden)")
+	b.Visit(strings.Replace(l.flowURL(instance, "target", l.address), instance.Gateway, gate, 1))
 	b.Click("main button")
 	b.Until(`location.hostname === "login.example"`)
 	b.Click(`button[value="ada.analyst"]`)
 	b.Until("document.querySelector('[data-id=question]')")
-	l.nothing(t)
+	l.mustHaveNoAnswer(t)
 	b.Decide("[data-id=allow]")
 	if form := l.answer(t); form.Get("response") == "" {
 		t.Errorf("got the fields %v, want the sealed token", form)

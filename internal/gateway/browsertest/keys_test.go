@@ -22,15 +22,15 @@ func (b *tab) press(keys ...string) {
 	}
 }
 
-// focused names the element that has the keyboard's focus, by id or by what it says.
-func (b *tab) focused() string {
+// focusedElement names the element that has the keyboard's focus, by id or by what it says.
+func (b *tab) focusedElement() string {
 	b.t.Helper()
 	return eval[string](b, `(({id, dataset, value, innerText, localName}) => id || dataset.id || (localName === "input" ? value : innerText?.trim()) || localName)(document.activeElement)`)
 }
 
-// walk presses Tab until the focus leaves the page, and names each stop. At every stop
+// tabStops presses Tab until the focus leaves the page, and names each stop. At every stop
 // the focus must be to be seen: an outline in view, on the element or on its label.
-func (b *tab) walk() []string {
+func (b *tab) tabStops() []string {
 	b.t.Helper()
 	const seen = `(() => {
 		const at = document.activeElement;
@@ -46,9 +46,9 @@ func (b *tab) walk() []string {
 		if eval[bool](b, "document.activeElement === document.body") {
 			return stops
 		}
-		name := b.focused()
+		name := b.focusedElement()
 		if hidden := eval[string](b, seen); hidden != "" {
-			b.t.Errorf("nobody sees the focus on %s: %s", name, hidden)
+			b.t.Errorf("the focus on %s is not visible: %s", name, hidden)
 		}
 		stops = append(stops, name)
 	}
@@ -63,14 +63,14 @@ func TestTokenPageHasTabOrder(t *testing.T) {
 			t.Parallel()
 			instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 			b := openTab(t)
-			b.size(width, 700)
-			b.front(instance)
-			b.state("ready")
+			b.setSize(width, 700)
+			b.openTokenPage(instance)
+			b.waitForState("ready")
 			want := []string{
 				"Skip to content", "brand", "sign-out", "system", "token", "copy", "show", "reload", "delete", "Sign out", "auto-copy", "auto-delete",
 				"copy-fingerprint", "with-token", "url", "tab-curl", "example", "copy-snippet", "Header and claims as JSON", "Token", "API", "Header doctor",
 			}
-			if got := b.walk(); !slices.Equal(got, want) {
+			if got := b.tabStops(); !slices.Equal(got, want) {
 				t.Errorf("Tab stops at %q, want %q", got, want)
 			}
 		})
@@ -81,36 +81,36 @@ func TestTokenPageWorksByKeyboard(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 	b := openTab(t)
-	b.front(instance)
-	b.state("ready")
+	b.openTokenPage(instance)
+	b.waitForState("ready")
 	b.press(kb.Tab, kb.Enter)
-	if got := b.focused(); got != "main" {
+	if got := b.focusedElement(); got != "main" {
 		t.Errorf("the first link leads to %s, want main", got)
 	}
 	b.press(kb.Tab, kb.Tab)
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.press(kb.Enter)
-	b.says("#status", "Token copied.")
-	if got, want := b.pasted(), b.held(); got != want {
+	b.waitForText("#status", "Token copied.")
+	if got, want := b.clipboardText(), b.token(); got != want {
 		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
 	}
 	b.press(kb.Tab, " ")
 	b.Until("document.getElementById('token').dataset.look === 'shown'")
 	b.press(kb.Tab, kb.Tab, kb.Enter)
-	b.state("deleted")
-	if got := b.focused(); got != "reload" {
+	b.waitForState("deleted")
+	if got := b.focusedElement(); got != "reload" {
 		t.Errorf("after the deletion %s has the focus, want reload", got)
 	}
 	b.press(kb.Enter)
-	b.state("ready")
+	b.waitForState("ready")
 	b.Do(chromedp.Focus(chromedp.CSS("#auto-delete")))
 	b.press(" ")
-	b.says("#pending-text", "It is deleted in ")
+	b.waitForText("#pending-text", "It is deleted in ")
 	b.Do(chromedp.Focus(chromedp.CSS("#keep")))
 	b.press(kb.Enter)
-	b.says("#status", "Kept.")
-	if got := b.focused(); got != "copy" {
+	b.waitForText("#status", "Kept.")
+	if got := b.focusedElement(); got != "copy" {
 		t.Errorf("after Keep it, %s has the focus, want copy", got)
 	}
 }
@@ -119,7 +119,7 @@ func TestExampleTabsFollowArrowKeys(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	b.Do(chromedp.Focus(chromedp.CSS("#tab-curl")))
 	for _, test := range []struct{ key, want string }{
 		{kb.ArrowRight, "tab-httpie"}, {kb.ArrowLeft, "tab-curl"}, {kb.ArrowLeft, "tab-token2go"},
@@ -135,18 +135,18 @@ func TestExampleTabsFollowArrowKeys(t *testing.T) {
 
 func TestQuestionIgnoresEarlyKeysAndAcceptsLaterOnes(t *testing.T) {
 	t.Parallel()
-	instance := t2gtest.Start(t, t2gtest.Options{Server: always})
-	l := await(t, "127.0.0.1")
+	instance := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
+	l := startListener(t, "127.0.0.1")
 	b := openTab(t)
-	b.carry(instance, "")
-	b.Visit(l.ask(instance, "target", l.address))
+	b.signIn(instance, "")
+	b.Visit(l.flowURL(instance, "target", l.address))
 	b.press(kb.Enter, " ") // of a person who was typing when the page came
 	if !eval[bool](b, "document.querySelector('[data-id=question]') && document.activeElement === document.body") {
 		t.Error("a key that was pressed unawares does something")
 	}
-	l.nothing(t)
+	l.mustHaveNoAnswer(t)
 	want := []string{"brand", "deny", "allow", "Token", "API", "Header doctor"}
-	if got := b.walk(); !slices.Equal(got, want) {
+	if got := b.tabStops(); !slices.Equal(got, want) {
 		t.Errorf("Tab stops at %q, want %q", got, want)
 	}
 	b.Do(chromedp.Focus(chromedp.CSS("[data-id=allow]")))
@@ -162,9 +162,9 @@ func TestLiveRegionAnnouncesChanges(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Demo: neverRenewed})
 	b := openTab(t)
-	b.front(instance)
-	b.state("ready")
-	b.says("#status", "Ready.")
+	b.openTokenPage(instance)
+	b.waitForState("ready")
+	b.waitForText("#status", "Ready.")
 	if got := eval[int](b, `document.querySelectorAll("[aria-live], [role=status], [role=alert], [role=timer], [role=log], output").length`); got != 1 {
 		t.Errorf("got %d live regions, want the one that does not count seconds", got)
 	}
@@ -194,9 +194,9 @@ func TestExamplesAreCopiedAsShown(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
-	b.state("ready")
-	secret := b.held()
+	b.openTokenPage(instance)
+	b.waitForState("ready")
+	secret := b.token()
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	tabs := eval[[]string](b, `[...document.querySelectorAll("[role=tab]")].map((tab) => tab.id)`)
@@ -210,9 +210,9 @@ func TestExamplesAreCopiedAsShown(t *testing.T) {
 		for _, tool := range tabs {
 			b.Click("#" + tool)
 			b.Click("#copy-snippet")
-			b.says("#status", "Example copied.")
+			b.waitForText("#status", "Example copied.")
 			shown := eval[string](b, `document.getElementById("snippet").textContent`)
-			if got := b.pasted(); got != shown || got == "" {
+			if got := b.clipboardText(); got != shown || got == "" {
 				t.Errorf("%s: copied %q, want %q", tool, got, shown)
 			}
 			if got, want := strings.Contains(shown, secret), inside && tool != "tab-token2go"; got != want {
@@ -227,8 +227,8 @@ func TestSwaggerUICallsAnOperation(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.expect("FormEmptyIdAndNameAttributesForInputError") // of Swagger UI's own inputs
-	b.carry(instance, "")
+	b.expectComplaints("FormEmptyIdAndNameAttributesForInputError") // of Swagger UI's own inputs
+	b.signIn(instance, "")
 	b.Visit(instance.Gateway + "/swagger-ui/")
 	b.Until("document.querySelectorAll('.opblock').length > 0")
 	b.Click("#operations-operator-health .opblock-summary-control")
@@ -238,5 +238,5 @@ func TestSwaggerUICallsAnOperation(t *testing.T) {
 	if b.status(instance.Gateway+"/health") != http.StatusOK {
 		t.Error("the operation was not called")
 	}
-	b.stayed(instance.Gateway)
+	b.checkOrigins(instance.Gateway)
 }

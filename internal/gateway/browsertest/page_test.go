@@ -36,16 +36,16 @@ func withSignIn(o *gateway.Options) {
 	o.Texts.SignInURL, o.Texts.SignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
 }
 
-// held is the token that the tab's person has.
-func (b *tab) held() string {
+// token is the token that the tab's person has.
+func (b *tab) token() string {
 	b.t.Helper()
 	return eval[string](b, `fetch("/token", {headers: {Accept: "application/json"}}).then((a) => a.json()).then((a) => a.secret)`)
 }
 
-// pasted is what the clipboard holds.
-func (b *tab) pasted() string {
+// clipboardText is what the clipboard holds.
+func (b *tab) clipboardText() string {
 	b.t.Helper()
-	b.permit(copyUnasked, "granted")
+	b.setPermission(copyUnasked, "granted")
 	return eval[string](b, "navigator.clipboard.readText()")
 }
 
@@ -53,36 +53,36 @@ func TestTokenPageMasksTokenAfterSignIn(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.expect("403 (Forbidden)") // the gateway's answer to who is not signed in
+	b.expectComplaints("403 (Forbidden)") // the gateway's answer to who is not signed in
 	b.Visit(instance.Gateway + "/")
 	b.Click("main button")
-	b.at(instance.Gateway + "/provider/sign_in")
+	b.waitForAddress(instance.Gateway + "/provider/sign_in")
 	b.Click(`button[value="omar.operator"]`)
-	b.at(instance.Gateway + "/")
-	b.state("ready")
+	b.waitForAddress(instance.Gateway + "/")
+	b.waitForState("ready")
 	if got := b.Text("[data-id=person]"); got != "omar.operator" {
 		t.Errorf("got %q signed in, want omar.operator", got)
 	}
-	secret := b.held()
+	secret := b.token()
 	if got := b.Text("#token"); !strings.HasPrefix(got, "••••") || strings.Contains(got, "eyJ") {
 		t.Errorf("got %q in the token's place, want it masked", got)
 	}
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
 		t.Error("the masked token is somewhere in the document")
 	}
-	b.stayed(instance.Gateway)
+	b.checkOrigins(instance.Gateway)
 }
 
 func TestCopyKeepsTokenMasked(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Click("#copy")
-	b.says("#status", "Token copied.")
-	if got, want := b.pasted(), b.held(); got != want {
+	b.waitForText("#status", "Token copied.")
+	if got, want := b.clipboardText(), b.token(); got != want {
 		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
 	}
 	if got := eval[string](b, "document.getElementById('token').dataset.look"); got != "masked" {
@@ -94,16 +94,16 @@ func TestShowTogglesToken(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	b.Click("#show")
-	if got, want := eval[string](b, "document.getElementById('token').textContent"), b.held(); got != want {
+	if got, want := eval[string](b, "document.getElementById('token').textContent"), b.token(); got != want {
 		t.Errorf("got %d characters shown, want the token's %d", len(got), len(want))
 	}
 	if got := b.Text("#show"); got != "Hide" {
 		t.Errorf("got a button that says %q, want Hide", got)
 	}
 	b.Click("#show")
-	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, b.held()) {
+	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, b.token()) {
 		t.Error("the hidden token is still in the document")
 	}
 }
@@ -112,13 +112,13 @@ func TestDeleteRemovesTokenUntilReload(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
-	secret := b.held()
+	b.openTokenPage(instance)
+	secret := b.token()
 	b.Click("#show")
 	b.Click("#with-token")
 	b.Click("#delete")
-	b.state("deleted")
-	b.says("#status", "Deleted from this page.")
+	b.waitForState("deleted")
+	b.waitForText("#status", "Deleted from this page.")
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
 		t.Error("the deleted token is still in the document")
 	}
@@ -126,14 +126,14 @@ func TestDeleteRemovesTokenUntilReload(t *testing.T) {
 		t.Errorf("the buttons %s still work, want them switched off", got)
 	}
 	b.Click("#reload")
-	b.state("ready")
+	b.waitForState("ready")
 }
 
 func TestPreferencesSurviveReload(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Click("#auto-copy")
@@ -153,14 +153,14 @@ func TestAutoCopyCopiesWithPermission(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.permit(copyUnasked, "granted")
-	b.front(instance)
+	b.setPermission(copyUnasked, "granted")
+	b.openTokenPage(instance)
 	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Do(chromedp.Reload())
-	b.says("#status", "Token copied.")
-	if got, want := b.pasted(), b.held(); got != want {
+	b.waitForText("#status", "Token copied.")
+	if got, want := b.clipboardText(), b.token(); got != want {
 		t.Errorf("the clipboard holds %d characters, want the token's %d", len(got), len(want))
 	}
 }
@@ -169,11 +169,11 @@ func TestAutoCopyReportsMissingPermission(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.permit(copyUnasked, "denied")
-	b.front(instance)
+	b.setPermission(copyUnasked, "denied")
+	b.openTokenPage(instance)
 	eval[chromedp.Void](b, `localStorage.setItem("autoCopy", "true")`)
 	b.Do(chromedp.Reload())
-	b.says("#status", "Not copied: the browser requires a click on this page first.")
+	b.waitForText("#status", "Not copied: the browser requires a click on this page first.")
 	if eval[bool](b, `"done" in document.getElementById("copy").dataset`) {
 		t.Error("the button says that it has copied")
 	}
@@ -183,28 +183,28 @@ func TestAutoDeleteCountsDownAndCanBeStopped(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	b.Click("#auto-delete")
-	b.says("#pending-text", "It is deleted in ")
+	b.waitForText("#pending-text", "It is deleted in ")
 	b.Click("#keep")
-	b.says("#status", "Kept.")
-	b.pass(time.Minute)
+	b.waitForText("#status", "Kept.")
+	b.advanceClock(time.Minute)
 	b.Until("!document.getElementById('pending').checkVisibility()")
-	b.state("ready")
+	b.waitForState("ready")
 	b.Click("#reload")
-	b.says("#pending-text", "It is deleted in ")
-	b.pass(11 * time.Second)
-	b.state("deleted")
+	b.waitForText("#pending-text", "It is deleted in ")
+	b.advanceClock(11 * time.Second)
+	b.waitForState("deleted")
 }
 
 func TestColoursFollowTheSystemUnlessChosen(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	const ground = `getComputedStyle(document.body).backgroundColor`
 	light := eval[string](b, ground)
-	b.scheme("dark")
+	b.setScheme("dark")
 	dark := eval[string](b, ground)
 	if light == dark {
 		t.Errorf("got the ground %s both light and dark", light)
@@ -227,21 +227,21 @@ func TestLifetimeCountsDownAndWarns(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn, Demo: neverRenewed})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	const left = `document.getElementById("left").textContent`
 	first := eval[string](b, left)
 	if !strings.HasPrefix(first, "04:") && first != "05:00" {
 		t.Errorf("got %q left of five minutes", first)
 	}
 	b.Until(left + " !== " + fmt.Sprintf("%q", first))
-	b.pass(4*time.Minute + 5*time.Second)
-	b.state("warning")
-	b.says("#status", "expires soon")
-	b.says("#state", "Expires soon")
-	b.pass(time.Minute)
-	b.state("expired")
-	b.says("#status", "has expired")
-	b.says("#lifetime", "Expired ")
+	b.advanceClock(4*time.Minute + 5*time.Second)
+	b.waitForState("warning")
+	b.waitForText("#status", "expires soon")
+	b.waitForText("#state", "Expires soon")
+	b.advanceClock(time.Minute)
+	b.waitForState("expired")
+	b.waitForText("#status", "has expired")
+	b.waitForText("#lifetime", "Expired ")
 	if got := eval[string](b, `document.getElementById("renew").getAttribute("href")`); got != "/oauth2/sign_in" || !b.visible("#renew") {
 		t.Errorf("got %q to sign in again (visible: %t), want /oauth2/sign_in", got, b.visible("#renew"))
 	}
@@ -251,44 +251,44 @@ func TestTokenPageReportsEndedSession(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	b.Click("#show")
-	secret := b.held()
-	b.expect(unauthorized)
+	secret := b.token()
+	b.expectComplaints(unauthorized)
 	eval[chromedp.Void](b, `fetch("/oauth2/sign_out", {redirect: "manual"})`)
 	b.Click("#reload")
-	b.state("ended")
+	b.waitForState("ended")
 	if got := b.Text("#problem-title"); got != "Your session ended" {
 		t.Errorf("got %q, want Your session ended", got)
 	}
-	b.says("#status", "Your session ended.")
+	b.waitForText("#status", "Your session ended.")
 	if html := eval[string](b, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
 		t.Error("the token outlived the session on the page")
 	}
 	b.Click("#sign-in")
-	b.at(instance.Gateway + "/oauth2/sign_in")
+	b.waitForAddress(instance.Gateway + "/oauth2/sign_in")
 }
 
 func TestTokenPageWithoutTokenSaysWhatToFix(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{Demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }})
 	b := openTab(t)
-	b.front(instance)
-	b.state("failed")
+	b.openTokenPage(instance)
+	b.waitForState("failed")
 	if got := b.Text("#problem-fix"); !strings.Contains(got, "--pass-access-token") {
 		t.Errorf("got the advice %q, want oauth2-proxy's flag in it", got)
 	}
 	served := eval[string](b, "document.getElementById('problem-body').innerText")
-	b.expect(unauthorized)
+	b.expectComplaints(unauthorized)
 	b.Click("#retry")
 	b.Until("document.getElementById('reload').getAttribute('aria-busy') === null && performance.getEntriesByType('resource').some((r) => r.name.endsWith('/token'))")
-	b.state("failed")
+	b.waitForState("failed")
 	if got := eval[string](b, "document.getElementById('problem-wanted').innerText"); !strings.Contains(served, got) {
 		t.Errorf("the script lists %q, the server %q", got, served)
 	}
 }
 
-// claims makes a token that says these things; its signature is nobody's.
+// claims makes a token with these claims; its signature is made up.
 func claims(t *testing.T, said map[string]any) string {
 	t.Helper()
 	body, err := json.Marshal(said)
@@ -308,8 +308,8 @@ func TestTokenPageShowsClaims(t *testing.T) {
 		"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(49 * time.Hour).Unix(), "custom": map[string]any{"deep": true},
 	})
 	b := openTab(t)
-	b.Visit(front(t, instance, map[string]string{"X-Forwarded-Access-Token": token}) + "/")
-	b.state("ready")
+	b.Visit(startGateway(t, instance, map[string]string{"X-Forwarded-Access-Token": token}) + "/")
+	b.waitForState("ready")
 	for _, test := range []struct{ claim, want string }{
 		{"iss", "https://issuer.example"},
 		{"aud", "one two"},
@@ -336,10 +336,10 @@ func TestTokenPageReportsOpaqueToken(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.Visit(front(t, instance, map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"}) + "/")
-	b.state("ready")
-	b.says("#claims-note", "opaque")
-	b.says("#lifetime", "Lifetime unknown")
+	b.Visit(startGateway(t, instance, map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"}) + "/")
+	b.waitForState("ready")
+	b.waitForText("#claims-note", "opaque")
+	b.waitForText("#lifetime", "Lifetime unknown")
 }
 
 func TestTokenPageReportsAndIgnoresWrongClock(t *testing.T) {
@@ -349,25 +349,25 @@ func TestTokenPageReportsAndIgnoresWrongClock(t *testing.T) {
 		Server: func(o *gateway.Options) { o.Now = behind }, Demo: func(o *demo.Options) { o.Now = behind },
 	})
 	b := openTab(t)
-	b.front(instance)
-	b.state("ready")
-	b.says("#clock", "10 minutes ahead of the server's")
+	b.openTokenPage(instance)
+	b.waitForState("ready")
+	b.waitForText("#clock", "10 minutes ahead of the server's")
 }
 
 func TestCopyWorksInInsecureContext(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
-	gate := strings.Replace(front(t, instance, map[string]string{"X-Forwarded-Access-Token": "a.token-to.copy"}), "127.0.0.1", "t2g.example", 1)
+	gate := strings.Replace(startGateway(t, instance, map[string]string{"X-Forwarded-Access-Token": "a.token-to.copy"}), "127.0.0.1", "t2g.example", 1)
 	b := openTab(t)
-	b.expect("Cross-Origin-Opener-Policy header has been ignored")
+	b.expectComplaints("Cross-Origin-Opener-Policy header has been ignored")
 	b.Visit(gate + "/")
-	b.state("ready")
+	b.waitForState("ready")
 	clipboard.Lock()
 	defer clipboard.Unlock()
 	b.Click("#copy")
-	b.says("#status", "Token copied. This page is not served over https")
+	b.waitForText("#status", "Token copied. This page is not served over https")
 	b.Visit(instance.Direct + "/health") // a secure context, which may read the clipboard
-	if got := b.pasted(); got != "a.token-to.copy" {
+	if got := b.clipboardText(); got != "a.token-to.copy" {
 		t.Errorf("the clipboard holds %q, want the token", got)
 	}
 }
@@ -376,14 +376,14 @@ func TestTokenPageWithoutScriptsLinksToToken(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.carry(instance, "")
-	b.scripts(false)
+	b.signIn(instance, "")
+	b.setScripts(false)
 	b.Visit(instance.Gateway + "/")
 	if !b.visible("#noscript a") || b.visible("#ticket") || b.visible("#theme") {
 		t.Error("want the explanation alone, without what needs scripts")
 	}
 	b.Click("#noscript a")
-	b.at(instance.Gateway + "/token")
+	b.waitForAddress(instance.Gateway + "/token")
 	if got := eval[string](b, "document.body.innerText"); !strings.Contains(got, `"secret"`) {
 		t.Errorf("got %q, want the token as JSON", got)
 	}
@@ -393,7 +393,7 @@ func TestTokenPageDropsTokenWhenLeft(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.front(instance)
+	b.openTokenPage(instance)
 	b.Click("#show")
 	before := eval[string](b, "document.getElementById('token').textContent")
 	eval[chromedp.Void](b, `addEventListener("pagehide", () => sessionStorage.setItem("left", document.body.textContent))`)
@@ -411,8 +411,8 @@ func TestOperatorHTMLIsShownAndRunsNoScript(t *testing.T) {
 		o.Texts.Misc = `<table><tr><td>row</td></tr></table><script>document.title = "run"</script>`
 	}})
 	b := openTab(t)
-	b.expect("Content Security Policy", "ContentSecurityPolicyIssue") // it stops the operator's script
-	b.front(instance)
+	b.expectComplaints("Content Security Policy", "ContentSecurityPolicyIssue") // it stops the operator's script
+	b.openTokenPage(instance)
 	for _, test := range []struct{ script, want string }{
 		{`document.title`, "Hub <tokens>"},
 		{`document.querySelector("h1").textContent`, "Your access token for the <Hub>"},
@@ -429,15 +429,15 @@ func TestSwaggerUIListsEveryOperation(t *testing.T) {
 	t.Parallel()
 	instance := t2gtest.Start(t, t2gtest.Options{})
 	b := openTab(t)
-	b.carry(instance, "")
+	b.signIn(instance, "")
 	b.Visit(instance.Gateway + "/swagger-ui/")
 	want := len(t2gtest.NewContract(t).Operations())
 	b.Until(fmt.Sprintf("document.querySelectorAll('.opblock').length === %d", want))
-	b.stayed(instance.Gateway)
+	b.checkOrigins(instance.Gateway)
 }
 
-// front is a gateway that says just these headers of everybody.
-func front(t *testing.T, instance *t2gtest.Server, headers map[string]string) string {
+// startGateway starts a gateway that sends these headers with every request.
+func startGateway(t *testing.T, instance *t2gtest.Server, headers map[string]string) string {
 	t.Helper()
 	return listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
@@ -455,8 +455,8 @@ func TestTokenPageTransfersFewBytes(t *testing.T) {
 	const most = 60_000 // bytes
 	instance := t2gtest.Start(t, t2gtest.Options{Server: withSignIn})
 	b := openTab(t)
-	b.front(instance)
-	b.state("ready")
+	b.openTokenPage(instance)
+	b.waitForState("ready")
 	b.Until("performance.getEntriesByType('resource').every((r) => r.responseEnd > 0)")
 	asked := b.requests()
 	for _, part := range []string{instance.Gateway + "/", "/token", ".css", ".js"} {
@@ -476,7 +476,7 @@ func TestTokenPageTransfersFewBytes(t *testing.T) {
 func BenchmarkFirstRender(b *testing.B) {
 	instance := t2gtest.Start(b, t2gtest.Options{Server: withSignIn})
 	window := openTab(b)
-	window.carry(instance, "")
+	window.signIn(instance, "")
 	var paints []float64
 	for b.Loop() {
 		call(window, network.ClearBrowserCache, cdp.Empty{})

@@ -184,7 +184,7 @@ addEventListener("pointermove", (e) => { window.offset = {x: e.screenX - e.clien
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t}
-	server := t2gtest.Start(t, t2gtest.Options{Server: always})
+	server := t2gtest.Start(t, t2gtest.Options{Server: askAlways})
 	upstream, err := url.Parse(server.Direct)
 	if err != nil {
 		t.Fatal(err)

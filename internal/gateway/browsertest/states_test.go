@@ -18,8 +18,8 @@ import (
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-// scene is a page in a state that a person may find it in.
-type scene struct {
+// pageState is a page in a state that a person may find it in.
+type pageState struct {
 	name    string
 	web     func(*gateway.Options)
 	demo    func(*demo.Options)
@@ -34,34 +34,34 @@ func asDemo(o *gateway.Options) {
 	o.Demo = "Pretend people, pretend tokens. Nothing here is protected."
 }
 
-func scenes() []scene {
-	return []scene{
-		{name: "masked", stage: atFront()},
-		{name: "shown", stage: atFront("#show", "#with-token", "#claims-raw summary")},
-		{name: "to be deleted", stage: atFront("#auto-delete")},
-		{name: "deleted", stage: atFront("#delete")},
+func pageStates() []pageState {
+	return []pageState{
+		{name: "masked", stage: onTokenPage()},
+		{name: "shown", stage: onTokenPage("#show", "#with-token", "#claims-raw summary")},
+		{name: "to be deleted", stage: onTokenPage("#auto-delete")},
+		{name: "deleted", stage: onTokenPage("#delete")},
 		{name: "expires soon", demo: neverRenewed, stage: after(4*time.Minute+5*time.Second, "warning")},
 		{name: "expired", demo: neverRenewed, stage: after(10*time.Minute, "expired")},
 		{name: "session ended", stage: sessionEnded, expects: []string{unauthorized}},
-		{name: "no token", demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }, stage: atFront()},
-		{name: "operators HTML", web: operatorsWords, stage: atFront()},
+		{name: "no token", demo: func(o *demo.Options) { o.Flags.NoPassAccessToken = true }, stage: onTokenPage()},
+		{name: "operators HTML", web: operatorsWords, stage: onTokenPage()},
 		{name: "long names", web: longNames, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
 			behind("/", longPerson(t))(t, b, instance)
 			b.Click("#show")
 		}},
 		{name: "opaque", stage: behind("/", map[string]string{"X-Forwarded-Access-Token": "gho_16C7e42F292c6912E7710c838347Ae178B4a"})},
 		{name: "without scripts", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) {
-			b.carry(instance, "")
-			b.scripts(false)
+			b.signIn(instance, "")
+			b.setScripts(false)
 			b.Visit(instance.Gateway + "/")
 		}},
-		{name: "question", web: always, stage: asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")},
-		{name: "question without a name", web: always, stage: asked("port", "41234", "path", "callback")},
+		{name: "question", web: askAlways, stage: asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")},
+		{name: "question without a name", web: askAlways, stage: asked("port", "41234", "path", "callback")},
 		{name: "question of another server", web: hubTargets, stage: asked("client", strings.Repeat("Wörkbench", 7), "target",
 			"https://hub.example.org/user/somebody-with-a-rather-long-name/token2go/back?room="+strings.Repeat("0123456789", 12))},
 		{name: "question of a page", stage: asked("client", "Notebook", "responseMode", "page")},
-		{name: "question for a word", web: always, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
-			b.scripts(false)
+		{name: "question for a word", web: askAlways, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			b.setScripts(false)
 			asked("client", "QGIS token plugin", "target", "http://127.0.0.1:41234/callback/3f9a")(t, b, instance)
 			b.Click("[data-id=allow]")
 			b.Until("document.querySelector('[data-id=choices]')")
@@ -72,7 +72,7 @@ func scenes() []scene {
 			b.Until("document.querySelector('[data-id=sealed]')")
 		}},
 		{name: "form without scripts", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
-			b.scripts(false)
+			b.setScripts(false)
 			asked("client", "QGIS token plugin", "responseMode", "form_post", "target", "http://127.0.0.1:41234/callback")(t, b, instance)
 		}},
 		{name: "404", stage: signedIn("/nothing/here"), expects: []string{"404"}},
@@ -89,7 +89,7 @@ func scenes() []scene {
 		{name: "demo provider", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) {
 			b.Visit(instance.Gateway + "/")
 			b.Click("main button")
-			b.at(instance.Gateway + "/provider/sign_in")
+			b.waitForAddress(instance.Gateway + "/provider/sign_in")
 		}, expects: []string{"403"}},
 		{name: "demo stale", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) {
 			b.Visit(instance.Gateway + "/provider/sign_in?state=old")
@@ -101,10 +101,10 @@ func scenes() []scene {
 	}
 }
 
-// atFront shows the token's page and clicks on it.
-func atFront(clicks ...string) func(*testing.T, *tab, *t2gtest.Server) {
+// onTokenPage shows the token's page and clicks on it.
+func onTokenPage(clicks ...string) func(*testing.T, *tab, *t2gtest.Server) {
 	return func(_ *testing.T, b *tab, instance *t2gtest.Server) {
-		b.front(instance)
+		b.openTokenPage(instance)
 		for _, selector := range clicks {
 			b.Click(selector)
 		}
@@ -113,22 +113,22 @@ func atFront(clicks ...string) func(*testing.T, *tab, *t2gtest.Server) {
 
 func after(d time.Duration, state string) func(*testing.T, *tab, *t2gtest.Server) {
 	return func(_ *testing.T, b *tab, instance *t2gtest.Server) {
-		b.front(instance)
-		b.pass(d)
-		b.state(state)
+		b.openTokenPage(instance)
+		b.advanceClock(d)
+		b.waitForState(state)
 	}
 }
 
 func sessionEnded(_ *testing.T, b *tab, instance *t2gtest.Server) {
-	b.front(instance)
+	b.openTokenPage(instance)
 	eval[chromedp.Void](b, `fetch("/oauth2/sign_out", {redirect: "manual"})`)
 	b.Click("#reload")
-	b.state("ended")
+	b.waitForState("ended")
 }
 
 func signedIn(path string) func(*testing.T, *tab, *t2gtest.Server) {
 	return func(_ *testing.T, b *tab, instance *t2gtest.Server) {
-		b.carry(instance, "")
+		b.signIn(instance, "")
 		b.Visit(instance.Gateway + path)
 	}
 }
@@ -136,7 +136,7 @@ func signedIn(path string) func(*testing.T, *tab, *t2gtest.Server) {
 // behind opens a page behind a gateway that sends these headers.
 func behind(path string, headers map[string]string) func(*testing.T, *tab, *t2gtest.Server) {
 	return func(t *testing.T, b *tab, instance *t2gtest.Server) {
-		b.Visit(front(t, instance, headers) + path)
+		b.Visit(startGateway(t, instance, headers) + path)
 		b.Until("document.getElementById('app')?.dataset.state !== 'loading'")
 	}
 }
@@ -144,8 +144,8 @@ func behind(path string, headers map[string]string) func(*testing.T, *tab, *t2gt
 // asked opens the address that a program with these parameters opens.
 func asked(more ...string) func(*testing.T, *tab, *t2gtest.Server) {
 	return func(t *testing.T, b *tab, instance *t2gtest.Server) {
-		b.carry(instance, "")
-		b.Visit(await(t, "127.0.0.1").ask(instance, more...))
+		b.signIn(instance, "")
+		b.Visit(startListener(t, "127.0.0.1").flowURL(instance, more...))
 	}
 }
 
@@ -212,7 +212,7 @@ func TestEveryStatePassesAxe(t *testing.T) {
 	if err != nil {
 		process.Missing(t, fmt.Sprintf("T2G_TEST_AXE names no axe-core: %v", err))
 	}
-	for _, s := range scenes() {
+	for _, s := range pageStates() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			instance := t2gtest.Start(t, t2gtest.Options{Server: func(o *gateway.Options) {
@@ -222,7 +222,7 @@ func TestEveryStatePassesAxe(t *testing.T) {
 				}
 			}, Demo: s.demo})
 			b := openTab(t)
-			b.expect(s.expects...)
+			b.expectComplaints(s.expects...)
 			s.stage(t, b, instance)
 			if !b.visible("[data-id=demo], .t2g-notice, .banner") {
 				t.Error("nothing on the page says that it is a demo")
@@ -230,18 +230,18 @@ func TestEveryStatePassesAxe(t *testing.T) {
 			// A page without scripts has no timers, on which axe-core waits for nothing.
 			eval[chromedp.Void](b, "window.setTimeout = (run) => void Promise.resolve().then(run);"+string(axe)+";undefined")
 			for _, look := range looks() {
-				b.size(look.width, 900)
-				b.scheme(look.scheme)
+				b.setSize(look.width, 900)
+				b.setScheme(look.scheme)
 				if s.turned && look.scheme == "dark" {
 					look.rules = "scrollable-region-focusable"
 				}
-				b.judged(look)
-				b.fits()
-				b.picture(fmt.Sprintf("%s %d %s", s.name, look.width, look.scheme))
+				b.checkAccessibility(look)
+				b.checkWidth()
+				b.screenshot(fmt.Sprintf("%s %d %s", s.name, look.width, look.scheme))
 			}
-			b.size(320, 568)
-			b.fits()
-			b.stayed(eval[string](b, "location.origin"))
+			b.setSize(320, 568)
+			b.checkWidth()
+			b.checkOrigins(eval[string](b, "location.origin"))
 		})
 	}
 }
@@ -260,8 +260,8 @@ func looks() []look {
 	return []look{{1280, "light", ""}, {1280, "dark", colours}, {390, "dark", width}, {390, "light", colours}}
 }
 
-// judged fails the test for everything that axe-core finds in the page.
-func (b *tab) judged(l look) {
+// checkAccessibility fails the test for everything that axe-core finds in the page.
+func (b *tab) checkAccessibility(l look) {
 	b.t.Helper()
 	const script = `(async (rules) => {
 		const options = {preload: false, resultTypes: ["violations"]};
@@ -276,16 +276,16 @@ func (b *tab) judged(l look) {
 	}
 }
 
-// fits fails the test for a page that has to be scrolled sideways.
-func (b *tab) fits() {
+// checkWidth fails the test for a page that has to be scrolled sideways.
+func (b *tab) checkWidth() {
 	b.t.Helper()
 	if got := eval[string](b, "document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth + ' in ' + innerWidth : ''"); got != "" {
 		b.t.Errorf("the page is wider than its window: %s", got)
 	}
 }
 
-// picture keeps a picture of the whole page, where the person who tests wants them.
-func (b *tab) picture(name string) {
+// screenshot keeps a picture of the whole page, where the person who tests wants them.
+func (b *tab) screenshot(name string) {
 	b.t.Helper()
 	folder := os.Getenv("T2G_TEST_PICTURES")
 	if folder == "" {

@@ -45,13 +45,13 @@ func TestMain(m *testing.M) {
 // tab is a browser window of a test's own: nothing that another test left is in it.
 type tab struct {
 	*browser.Tab
-	t     testing.TB
-	saw   *sights
-	await []string // complaints that the test expects, by a part of their text
+	t        testing.TB
+	saw      *browserEvents
+	expected []string // complaints that the test expects, by a part of their text
 }
 
-// sights is what went on in a tab.
-type sights struct {
+// browserEvents is what went on in a tab.
+type browserEvents struct {
 	mu         sync.Mutex
 	asked      []string // addresses of requests
 	answers    map[string]int64
@@ -72,17 +72,17 @@ func openTab(t testing.TB) *tab {
 		"enable-automation":        true,
 		"hide-scrollbars":          true,
 	})
-	b := &tab{Tab: window, t: t, saw: &sights{answers: map[string]int64{}}}
-	t.Cleanup(b.judge)
+	b := &tab{Tab: window, t: t, saw: &browserEvents{answers: map[string]int64{}}}
+	t.Cleanup(b.checkComplaints)
 	b.must(chromedp.Listen(b.Context, b.saw.take))
 	call(b, audits.Enable, cdp.Empty{})
-	b.size(1280, 900)
-	b.scheme("light")
+	b.setSize(1280, 900)
+	b.setScheme("light")
 	return b
 }
 
 // take runs within the loop that reads what the browser says, so it only writes down.
-func (s *sights) take(event any) {
+func (s *browserEvents) take(event any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch e := event.(type) {
@@ -109,18 +109,20 @@ func (s *sights) take(event any) {
 	}
 }
 
-func (s *sights) complain(who, text string) { s.complaints = append(s.complaints, who+": "+text) }
+func (s *browserEvents) complain(who, text string) {
+	s.complaints = append(s.complaints, who+": "+text)
+}
 
-// expect says that the browser is going to complain with these words.
-func (b *tab) expect(words ...string) { b.await = append(b.await, words...) }
+// expectComplaints says that the browser is going to complain with these words.
+func (b *tab) expectComplaints(words ...string) { b.expected = append(b.expected, words...) }
 
-// judge fails the test for each complaint that it did not expect.
-func (b *tab) judge() {
+// checkComplaints fails the test for each complaint that it did not expect.
+func (b *tab) checkComplaints() {
 	b.saw.mu.Lock()
 	defer b.saw.mu.Unlock()
 	for _, complaint := range b.saw.complaints {
 		expected := false
-		for _, words := range b.await {
+		for _, words := range b.expected {
 			expected = expected || strings.Contains(complaint, words)
 		}
 		if !expected {
@@ -150,8 +152,8 @@ func (b *tab) received() int {
 	return int(b.saw.received)
 }
 
-// stayed fails the test when a request went to another origin than these.
-func (b *tab) stayed(origins ...string) {
+// checkOrigins fails the test when a request went to another origin than these.
+func (b *tab) checkOrigins(origins ...string) {
 	b.t.Helper()
 	for _, address := range b.requests() {
 		parsed, err := url.Parse(address)
@@ -189,14 +191,14 @@ func eval[T any](b *tab, script string) T {
 	return browser.Eval[T](b.Tab, script)
 }
 
-// at waits until the page is at an address that begins so.
-func (b *tab) at(begin string) {
+// waitForAddress waits until the page is at an address that begins so.
+func (b *tab) waitForAddress(begin string) {
 	b.t.Helper()
 	b.Until(fmt.Sprintf("location.href.startsWith(%q) && document.readyState === 'complete'", begin))
 }
 
-// touch makes the window one of a device without a mouse.
-func (b *tab) touch() {
+// emulateTouch makes the window one of a device without a mouse.
+func (b *tab) emulateTouch() {
 	b.t.Helper()
 	call(b, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true, MaxTouchPoints: 1})
 }
@@ -211,8 +213,8 @@ func (b *tab) tap(at browser.Spot) {
 	})
 }
 
-// says waits until an element's text contains some words.
-func (b *tab) says(selector, words string) {
+// waitForText waits until an element's text contains some words.
+func (b *tab) waitForText(selector, words string) {
 	b.t.Helper()
 	b.Until(fmt.Sprintf("document.querySelector(%q)?.textContent.includes(%q)", selector, words))
 }
@@ -222,26 +224,26 @@ func (b *tab) visible(selector string) bool {
 	return eval[bool](b, fmt.Sprintf("document.querySelector(%q)?.checkVisibility({visibilityProperty: true}) ?? false", selector))
 }
 
-// state waits until the page that shows the token is in a state.
-func (b *tab) state(name string) {
+// waitForState waits until the page that shows the token is in a state.
+func (b *tab) waitForState(name string) {
 	b.t.Helper()
 	b.Until(fmt.Sprintf("document.getElementById('app')?.dataset.state === %q", name))
 }
 
-func (b *tab) size(width, height int64) {
+func (b *tab) setSize(width, height int64) {
 	b.t.Helper()
 	b.Do(chromedp.EmulateViewport(width, height))
 }
 
-// scheme makes the system's colours light or dark. Nothing moves meanwhile, so that what
+// setScheme makes the system's colours light or dark. Nothing moves meanwhile, so that what
 // is measured is what will stay.
-func (b *tab) scheme(name string) {
+func (b *tab) setScheme(name string) {
 	b.t.Helper()
-	b.prefers(name, "reduce")
+	b.setMedia(name, "reduce")
 }
 
-// prefers says what colours and how much motion the system is set to.
-func (b *tab) prefers(scheme, motion string) {
+// setMedia says what colours and how much motion the system is set to.
+func (b *tab) setMedia(scheme, motion string) {
 	b.t.Helper()
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{
@@ -250,8 +252,8 @@ func (b *tab) prefers(scheme, motion string) {
 	})
 }
 
-// permit answers for the person what a page may do, such as clipboard-read.
-func (b *tab) permit(permission, setting string) {
+// setPermission answers for the person what a page may do, such as clipboard-read.
+func (b *tab) setPermission(permission, setting string) {
 	b.t.Helper()
 	at := chromedp.FromContext(b.Context)
 	_, err := chromedp.CallBrowser(b.Context, permissions.SetPermission, permissions.SetPermissionParams{
@@ -262,35 +264,35 @@ func (b *tab) permit(permission, setting string) {
 	b.must(err)
 }
 
-// trust takes certificates that nobody vouches for.
-func (b *tab) trust() {
+// ignoreCertificateErrors accepts certificates of unknown authorities.
+func (b *tab) ignoreCertificateErrors() {
 	b.t.Helper()
 	call(b, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true})
 }
 
-// carry gives the tab a gateway session, as if the person had signed in there.
-func (b *tab) carry(instance *t2gtest.Server, username string) {
+// signIn gives the tab a gateway session, as if the person had signed in there.
+func (b *tab) signIn(instance *t2gtest.Server, username string) {
 	b.t.Helper()
 	cookie := instance.Session(b.t, username)
 	call(b, network.SetCookie, network.SetCookieParams{Name: cookie.Name, Value: cookie.Value, URL: instance.Gateway})
 }
 
-// front opens the page that shows the token, signed in, and waits for the token.
-func (b *tab) front(instance *t2gtest.Server) {
+// openTokenPage opens the page that shows the token, signed in, and waits for the token.
+func (b *tab) openTokenPage(instance *t2gtest.Server) {
 	b.t.Helper()
-	b.carry(instance, "")
+	b.signIn(instance, "")
 	b.Visit(instance.Gateway + "/")
 	b.Until("document.getElementById('app').dataset.state !== 'loading'")
 }
 
-// pass lets the page's clock run ahead, as if so much time had gone by.
-func (b *tab) pass(d time.Duration) {
+// advanceClock lets the page's clock run ahead, as if so much time had gone by.
+func (b *tab) advanceClock(d time.Duration) {
 	b.t.Helper()
 	eval[chromedp.Void](b, fmt.Sprintf("{const now = Date.now; Date.now = () => now() + %d;}", d.Milliseconds()))
 }
 
-// scripts says whether pages may run any.
-func (b *tab) scripts(on bool) {
+// setScripts says whether pages may run any.
+func (b *tab) setScripts(on bool) {
 	b.t.Helper()
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
