@@ -133,7 +133,7 @@ func TestCheckPeerAnswersOnlyListedNetworks(t *testing.T) {
 }
 
 // TestCheckSizeExplainsLargeHeaders: net/http's own 431 would be a line of plain
-// text, so its limit lies above ours.
+// text, so its limit is above ours.
 func TestCheckSizeExplainsLargeHeaders(t *testing.T) {
 	t.Parallel()
 	server := open(t)

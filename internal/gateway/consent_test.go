@@ -18,20 +18,20 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-// always asks every time, so that a test gets its question.
-func always(o *gateway.Options) { o.Rules.Consent = flow.ConsentAlways }
+// askAlways asks every time, so that a test gets its question.
+func askAlways(o *gateway.Options) { o.Rules.Consent = flow.ConsentAlways }
 
 // fromOurPage are the headers of a form that a page of ours sent.
 func fromOurPage() []string {
 	return fetched("same-origin", "navigate", "document", "Sec-Fetch-User", "?1", "Origin", "null")
 }
 
-// TestConsentDecidesWhoIsAsked walks the ways in which a request for a loopback target arrives.
+// TestConsentDecidesWhoIsAsked tries the ways in which a request for a loopback target arrives.
 func TestConsentDecidesWhoIsAsked(t *testing.T) {
 	t.Parallel()
-	houses := map[flow.Consent]*t2gtest.Server{}
+	servers := map[flow.Consent]*t2gtest.Server{}
 	for _, consent := range []flow.Consent{flow.ConsentAuto, flow.ConsentAlways, flow.ConsentNever} {
-		houses[consent] = open(t, func(o *gateway.Options) { o.Rules.Consent = consent })
+		servers[consent] = open(t, func(o *gateway.Options) { o.Rules.Consent = consent })
 	}
 	const firefox, page = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0", "text/html,*/*;q=0.8"
 	for _, test := range []struct {
@@ -46,7 +46,7 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 		{"another site's script moved there", fetched("cross-site", "navigate", "document"), true},
 		{"the way back from a sign-in on another port", fetched("same-site", "navigate", "document", "Sec-Fetch-User", "?1"), true},
 		{"a link on a page of ours", fetched("same-origin", "navigate", "document", "Sec-Fetch-User", "?1"), true},
-		{"nobody's doing", fetched("none", "navigate", "document"), true},
+		{"no user activation", fetched("none", "navigate", "document"), true},
 		{"another purpose", append(byProgram(), "Sec-Purpose", "other"), true},
 		{"no destination", []string{"Sec-Fetch-Site", "none", "Sec-Fetch-User", "?1", "Sec-Fetch-Mode", "navigate"}, true},
 		{"the site twice", append(byProgram(), "Sec-Fetch-Site", "none"), true},
@@ -55,7 +55,7 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 		{"a browser that hides its name", []string{"User-Agent", "", "Accept", page}, true},
 		{"a browser that takes anything", []string{"User-Agent", firefox, "Accept", "*/*"}, true},
 	} {
-		for consent, server := range houses {
+		for consent, server := range servers {
 			t.Run(string(consent)+", "+test.name, func(t *testing.T) {
 				t.Parallel()
 				want := consent == flow.ConsentAlways || consent == flow.ConsentAuto && test.asked
@@ -88,7 +88,7 @@ func (k keyHolder) public(t *testing.T) *seal.Key {
 
 func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 	t.Parallel()
-	server := open(t, always, clock(at(noon)))
+	server := open(t, askAlways, clock(at(noon)))
 	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
 	const target = "http://127.0.0.1:41234/user/ada/token2go/cb?a=%31&b"
 	answer, body := get(t, server.Visitor(), server.Direct+k.path("target="+target, "client=my tool"),
@@ -109,7 +109,7 @@ func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 		t.Errorf("got %q, want to be told when to deny", got)
 	}
 	if answer.header.Get("Cache-Control") != "no-store" || answer.header.Get("Referrer-Policy") != "same-origin" {
-		t.Errorf("got %q and %q, want a page that nobody keeps, whose form tells its origin", answer.header.Get("Cache-Control"), answer.header.Get("Referrer-Policy"))
+		t.Errorf("got %q and %q, want a page that is not stored, whose form sends its origin", answer.header.Get("Cache-Control"), answer.header.Get("Referrer-Policy"))
 	}
 	if policy := answer.header.Get("Content-Security-Policy"); strings.Contains(policy, "form-action") || len(shown.with("script")) != 1 {
 		t.Errorf("got the policy %q and %d scripts, want no form-action and one script", policy, len(shown.with("script")))
@@ -125,7 +125,7 @@ func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 
 func TestQuestionShowsUnknownValues(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	_, body := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda)...)
 	shown := pageIn(t, body)
 	for id, want := range map[string]string{"client": "No name given", "lifetime": "unknown", "who": "–"} {
@@ -139,7 +139,7 @@ func TestQuestionShowsUnknownValues(t *testing.T) {
 // else, so the page is built of the same elements and attributes each time.
 func TestQuestionEscapesNames(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	k := modern(t)
 	ask := func(state, client, target, person string) (page, string) {
 		answer, body := get(t, server.Visitor(), server.Direct+k.path("state="+state, "client="+client, "target="+target),
@@ -177,12 +177,12 @@ func inQuery(r rune) rune {
 
 func TestDecideHandsOverOrReportsDenial(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	for _, k := range keyHolders(t) {
 		for _, mode := range []string{"query", "form_post"} {
 			_, question := get(t, server.Visitor(), server.Direct+k.path("responseMode="+mode), with(ofAda, byProgram()...)...)
 			answer, body := decide(t, server.Visitor(), server.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
-			if why := turnedAway(t, answer, body, loopback, "access_denied"); !strings.Contains(why, "said no") {
+			if why := refusedAtTarget(t, answer, body, loopback, "access_denied"); !strings.Contains(why, "said no") {
 				t.Errorf("%s: got %q, want to be told that the person said no", k.name, why)
 			}
 			answer, body = decide(t, server.Visitor(), server.Direct, question, "allow", with(ofAda, fromOurPage()...)...)
@@ -211,7 +211,7 @@ func TestDecideRefusesDeniedPastePage(t *testing.T) {
 // does, through the pretend gateway.
 func TestDecideWorksThroughGateway(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	k, client := modern(t), server.SignedIn(t, "")
 	_, question := get(t, client, server.Gateway+k.path(), byProgram()...)
 	answer, body := decide(t, client, server.Gateway, question, "allow", fromOurPage()...)
@@ -237,7 +237,7 @@ func asIs(url.Values) {}
 
 func TestDecideRefusesEditedForm(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	_, question := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
 	other := token.Fingerprint(secret.New("another"))
 	for _, test := range []struct {
@@ -268,19 +268,19 @@ func TestDecideRefusesEditedForm(t *testing.T) {
 
 func TestDecideRejectsUnknownDecision(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	_, question := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
 	for _, decision := range []string{"", "yes", "Allow", "allow "} {
 		answer, body := altered(t, server, question, "", func(v url.Values) { v.Set("decision", decision) }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 		refused(t, answer, body, http.StatusBadRequest, "invalid_request")
 	}
 	answer, body := altered(t, server, question, "", func(v url.Values) { v["decision"] = []string{"deny", "allow"} }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
-	turnedAway(t, answer, body, loopback, "access_denied")
+	refusedAtTarget(t, answer, body, loopback, "access_denied")
 }
 
 func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	k := classic(t)
 	_, question := get(t, server.Visitor(), server.Direct+k.path("client=tool"), with(ofAda, byProgram()...)...)
 	m := modern(t)
@@ -307,18 +307,18 @@ func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	answer, body = altered(t, server, question, k.path("client=tool", "target=http://evil.example/"), asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 	answer, body = altered(t, server, question, k.path("client=tool", "publicKey="), asIs, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
-	turnedAway(t, answer, body, loopback, "invalid_request")
+	refusedAtTarget(t, answer, body, loopback, "invalid_request")
 }
 
 func TestDecideKeepsQuestionsApart(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	first, second := classic(t), modern(t)
 	const elsewhere = "http://127.0.0.1:41235/other"
 	_, one := get(t, server.Visitor(), server.Direct+first.path(), with(ofAda, byProgram()...)...)
 	_, two := get(t, server.Visitor(), server.Direct+second.path("target="+elsewhere), with(ofAda, byProgram()...)...)
 	answer, body := decide(t, server.Visitor(), server.Direct, two, "deny", with(ofAda, fromOurPage()...)...)
-	turnedAway(t, answer, body, elsewhere, "access_denied")
+	refusedAtTarget(t, answer, body, elsewhere, "access_denied")
 	answer, body = decide(t, server.Visitor(), server.Direct, one, "allow", with(ofAda, fromOurPage()...)...)
 	first.opens(t, redirected(t, answer, body, loopback))
 	answer, body = decide(t, server.Visitor(), server.Direct, two, "allow", with(ofAda, fromOurPage()...)...)
@@ -328,7 +328,7 @@ func TestDecideKeepsQuestionsApart(t *testing.T) {
 func TestDecideAsksAgainWhenExpiredOrRenewed(t *testing.T) {
 	t.Parallel()
 	passed := atomic.Int64{}
-	server := open(t, always, clock(func() time.Time { return noon.Add(time.Duration(passed.Load())) }))
+	server := open(t, askAlways, clock(func() time.Time { return noon.Add(time.Duration(passed.Load())) }))
 	k := modern(t)
 	_, question := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
@@ -360,7 +360,7 @@ func TestDecideAsksAgainWhenExpiredOrRenewed(t *testing.T) {
 		}
 	}
 	answer, body := decide(t, server.Visitor(), server.Direct, question, "allow", fromOurPage()...)
-	turnedAway(t, answer, body, loopback, "token_not_found")
+	refusedAtTarget(t, answer, body, loopback, "token_not_found")
 }
 
 // TestDecideRejectsOtherOrigins: fetch metadata decides where it is there, and else
@@ -371,7 +371,7 @@ func TestDecideRejectsOtherOrigins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := open(t, always, func(o *gateway.Options) { o.PublicURL = public })
+	server := open(t, askAlways, func(o *gateway.Options) { o.PublicURL = public })
 	k := classic(t)
 	_, question := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
@@ -402,7 +402,7 @@ func TestDecideRejectsOtherOrigins(t *testing.T) {
 				case !test.own:
 					refused(t, answer, body, http.StatusForbidden, "cross_site")
 				case decision == "deny":
-					turnedAway(t, answer, body, loopback, "access_denied")
+					refusedAtTarget(t, answer, body, loopback, "access_denied")
 				default:
 					k.opens(t, redirected(t, answer, body, loopback))
 				}
@@ -413,7 +413,7 @@ func TestDecideRejectsOtherOrigins(t *testing.T) {
 
 func TestDecideRejectsOtherBodies(t *testing.T) {
 	t.Parallel()
-	server := open(t, always)
+	server := open(t, askAlways)
 	address := server.Direct + classic(t).path()
 	_, question := get(t, server.Visitor(), address, with(ofAda, byProgram()...)...)
 	_, fields := pageIn(t, question).form(t)
@@ -457,7 +457,7 @@ func (p page) choices() []string {
 // hands over by itself.
 func TestReviewRequiresOneOfTheWords(t *testing.T) {
 	t.Parallel()
-	instance := open(t, always)
+	instance := open(t, askAlways)
 	k := modern(t)
 	words := k.public(t).Words(someState)
 	lines := with(ofAda, fromOurPage()...)
@@ -477,7 +477,7 @@ func TestReviewRequiresOneOfTheWords(t *testing.T) {
 		send := func(v url.Values) { v.Set("decision", "word"); v.Set("word", word) }
 		answer, body := altered(t, instance, step, "", send, lines...)
 		if !slices.Contains(words[:], word) {
-			turnedAway(t, answer, body, loopback, "access_denied")
+			refusedAtTarget(t, answer, body, loopback, "access_denied")
 			continue
 		}
 		right++
@@ -495,7 +495,7 @@ func TestReviewRequiresOneOfTheWords(t *testing.T) {
 // TestQuestionHasNoAnchor: a fragment in a link finds nothing to move the focus to.
 func TestQuestionHasNoAnchor(t *testing.T) {
 	t.Parallel()
-	instance := open(t, always)
+	instance := open(t, askAlways)
 	k := modern(t)
 	lines := with(ofAda, fromOurPage()...)
 	answer, question := get(t, instance.Visitor(), instance.Direct+k.path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)

@@ -51,7 +51,7 @@ func TestFlowSealsForEveryKindOfKey(t *testing.T) {
 				t.Parallel()
 				answer, body := get(t, server.Visitor(), server.Direct+k.path("format="+format), with(ofAda)...)
 				if format == "triple" && strings.Contains(k.key, `"EC"`) {
-					if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, "RSA") {
+					if why := refusedAtTarget(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, "RSA") {
 						t.Errorf("got %q, want it to say that a triple needs an RSA key", why)
 					}
 					return
@@ -186,7 +186,7 @@ func TestFlowReportsErrorsToClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			answer, body := get(t, server.Visitor(), server.Direct+classic(t).path(test.change), with(ofAda)...)
-			if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
+			if why := refusedAtTarget(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
 				t.Errorf("got %q, want it to say %q", why, test.detail)
 			}
 		})
@@ -198,7 +198,7 @@ func TestFlowRejectsDisabledModes(t *testing.T) {
 	server := open(t, func(o *gateway.Options) { o.Rules.Modes = flow.Modes{flow.ModeQuery} })
 	k := classic(t)
 	answer, body := get(t, server.Visitor(), server.Direct+k.path("responseMode=form_post"), with(ofAda)...)
-	turnedAway(t, answer, body, loopback, "invalid_request")
+	refusedAtTarget(t, answer, body, loopback, "invalid_request")
 	answer, body = get(t, server.Visitor(), server.Direct+k.path("target=", "responseMode=page"), with(ofAda)...)
 	refused(t, answer, body, http.StatusBadRequest, "invalid_request")
 	answer, body = get(t, server.Visitor(), server.Direct+k.path("format=jwe"), with(strings.Repeat("a", 8000))...)
@@ -289,7 +289,7 @@ func TestFlowKeepsTargetAddress(t *testing.T) {
 				t.Errorf("got %q, want the token", got.Secret)
 			}
 			answer, body = get(t, server.Visitor(), server.Direct+k.path(test.change, "state="), with(ofAda)...)
-			turnedAway(t, answer, body, test.target, "invalid_request")
+			refusedAtTarget(t, answer, body, test.target, "invalid_request")
 		})
 	}
 }
@@ -374,7 +374,7 @@ func TestFlowEnforcesMinTTL(t *testing.T) {
 			k := modern(t)
 			answer, body := get(t, server.Visitor(), server.Direct+k.path("minTTL="+test.minTTL), with(test.secret)...)
 			if !test.fits {
-				turnedAway(t, answer, body, loopback, "token_expiring")
+				refusedAtTarget(t, answer, body, loopback, "token_expiring")
 				return
 			}
 			if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret != test.secret {
@@ -468,7 +468,7 @@ func TestFlowNamesDoubledAndUnknownParameters(t *testing.T) {
 		{k.query("state=", "State=x"), "State was given, was that meant?"},
 	} {
 		answer, body := get(t, server.Visitor(), server.Direct+flowPath+"?"+test.query, with(ofAda)...)
-		if why := turnedAway(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
+		if why := refusedAtTarget(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
 			t.Errorf("got %q, want it to say %q", why, test.detail)
 		}
 	}
@@ -491,7 +491,7 @@ func TestFlowReportsMissingTokenToClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			answer, body := get(t, server.Visitor(), server.Direct+k.path(), test.lines...)
-			if why := turnedAway(t, answer, body, loopback, "token_not_found"); !strings.Contains(why, test.detail) || strings.Contains(why, "dXNlcjpwYXNz") {
+			if why := refusedAtTarget(t, answer, body, loopback, "token_not_found"); !strings.Contains(why, test.detail) || strings.Contains(why, "dXNlcjpwYXNz") {
 				t.Errorf("got %q, want it to say %q", why, test.detail)
 			}
 			answer, body = get(t, server.Visitor(), server.Direct+k.path("target=", "responseMode=page"), test.lines...)

@@ -272,8 +272,8 @@ func redirected(t testing.TB, answer reply, body, target string) url.Values {
 	return values
 }
 
-// turnedAway wants a refusal that is sent to the target.
-func turnedAway(t testing.TB, answer reply, body, target, code string) string {
+// refusedAtTarget wants a refusal that is sent to the target.
+func refusedAtTarget(t testing.TB, answer reply, body, target, code string) string {
 	t.Helper()
 	fields := redirected(t, answer, body, target)
 	if got := fields.Get("error"); got != code {

@@ -78,7 +78,7 @@ func TestPrefixPrecedesEveryAddress(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := test.site
-			s.server = open(t, append([]func(*gateway.Options){always}, test.changes...)...)
+			s.server = open(t, append([]func(*gateway.Options){askAlways}, test.changes...)...)
 			k := modern(t)
 			for path, status := range map[string]int{
 				"/": 200, "/index.html": 200, "/echo": 200, "/nothing": 404, "/a/deep/down/nothing": 404, "/static/a/b/nothing/": 404,
@@ -181,7 +181,7 @@ func checkDocuments(t *testing.T, s site) {
 	_, document := s.get(t, s.prefix+"/openapi.json")
 	servers := read[struct{ Servers []struct{ URL string } }](t, document).Servers
 	if len(servers) != 1 || servers[0].URL != "./" {
-		t.Errorf("got the servers %v, want the folder that the document lies in", servers)
+		t.Errorf("got the servers %v, want the folder of the document", servers)
 	}
 }
 

@@ -82,8 +82,8 @@ type marked struct {
 	allowed                     []string
 }
 
-// everywhere puts marks into a request wherever a caller can put anything.
-func (m marks) everywhere(method, path, name string, lines ...string) marked {
+// withMarks puts marks into a request wherever a caller can put anything.
+func (m marks) withMarks(method, path, name string, lines ...string) marked {
 	separator := "?"
 	if strings.Contains(path, "?") {
 		separator = "&"
@@ -120,9 +120,9 @@ func (m marks) tokens() map[string][]string {
 	}
 }
 
-// ways are how a request comes: from a program, by a program, from elsewhere and from a
+// origins are how a request comes: from a program, by a program, from elsewhere and from a
 // page of ours.
-func ways() [][]string {
+func origins() [][]string {
 	return [][]string{
 		nil, byProgram(), fetched("cross-site", "navigate", "iframe"), {"Sec-Purpose", "prefetch"},
 		{"Accept", "text/html", "Sec-Fetch-Site", "same-origin"},
@@ -152,24 +152,24 @@ func (m marks) requests(t *testing.T) []marked {
 		refusing = append(refusing, example(path))
 	}
 	var all []marked
-	for _, way := range ways() {
+	for _, way := range origins() {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			for name, lines := range m.tokens() {
 				for _, path := range answering {
-					all = append(all, m.everywhere(method, path, name, append(slices.Clone(lines), way...)...))
+					all = append(all, m.withMarks(method, path, name, append(slices.Clone(lines), way...)...))
 				}
 			}
 			for _, path := range refusing {
-				all = append(all, m.everywhere(method, path, "a token", with(m["token"], way...)...))
+				all = append(all, m.withMarks(method, path, "a token", with(m["token"], way...)...))
 			}
 		}
 	}
 	for _, path := range []string{"/token", "/echo", flowPath, "/" + m["path"]} {
 		all = append(all,
-			m.everywhere(m["method"], path, "another method", with(m["token"])...),
-			m.everywhere(http.MethodGet, path, "another host", with(m["token"], "Host", m["host"][:40]+".example")...))
+			m.withMarks(m["method"], path, "another method", with(m["token"])...),
+			m.withMarks(http.MethodGet, path, "another host", with(m["token"], "Host", m["host"][:40]+".example")...))
 	}
-	large := m.everywhere(http.MethodPost, k.path(), "a large body", with(m["token"], "Sec-Fetch-Site", "same-origin")...)
+	large := m.withMarks(http.MethodPost, k.path(), "a large body", with(m["token"], "Sec-Fetch-Site", "same-origin")...)
 	large.body += strings.Repeat("&x="+m["body"], 400)
 	return append(all, large)
 }
@@ -196,7 +196,7 @@ func TestNoSecretLeaks(t *testing.T) {
 	fallback := newMarks()
 	for name, change := range map[string]func(*gateway.Options){
 		"the defaults": func(*gateway.Options) {},
-		"always asked": always,
+		"always asked": askAlways,
 		"a fallback token": func(o *gateway.Options) {
 			o.Tokens = token.NewExtractor(t2gtest.Names(), secret.New(fallback["fallback"]))
 		},
@@ -252,11 +252,11 @@ func searchOutput(t *testing.T, server *t2gtest.Server, find pieces) {
 	}
 }
 
-// thrower is an error that holds a secret.
-type thrower struct{ secret string }
+// secretError is an error that holds a secret.
+type secretError struct{ secret string }
 
-func (e thrower) Error() string  { return "with " + e.secret }
-func (e thrower) String() string { return "with " + e.secret }
+func (e secretError) Error() string  { return "with " + e.secret }
+func (e secretError) String() string { return "with " + e.secret }
 
 // TestPanicLogsNoValue: the server's clock breaks, with a secret in
 // what it throws, in handlers that hold the token by then.
@@ -273,12 +273,12 @@ func TestPanicLogsNoValue(t *testing.T) {
 	}))
 	addresses := []string{"/token", modern(t).path(), classic(t).path(), modern(t).path("target=", "responseMode=page")}
 	for name, value := range map[string]any{
-		"a text": m["panic"], "an error": thrower{m["panic"]}, "a pointer": &thrower{m["panic"]},
-		"a wrapped error": fmt.Errorf("with %w", thrower{m["panic"]}), "a list": []string{m["panic"]}, "a map": map[string]string{m["panic"]: m["panic"]},
+		"a text": m["panic"], "an error": secretError{m["panic"]}, "a pointer": &secretError{m["panic"]},
+		"a wrapped error": fmt.Errorf("with %w", secretError{m["panic"]}), "a list": []string{m["panic"]}, "a map": map[string]string{m["panic"]: m["panic"]},
 	} {
 		for _, address := range addresses {
 			for _, lines := range [][]string{nil, byProgram()} {
-				one := m.everywhere(http.MethodGet, address, "a broken clock", with(m["token"], lines...)...)
+				one := m.withMarks(http.MethodGet, address, "a broken clock", with(m["token"], lines...)...)
 				throw.Store(&value)
 				answer, body := send(t, server.Visitor(), one.method, server.Direct+one.address, "", one.lines...)
 				if answer.status != http.StatusInternalServerError || answer.header.Get("Cache-Control") != "no-store" {
@@ -292,7 +292,7 @@ func TestPanicLogsNoValue(t *testing.T) {
 	}
 	searchOutput(t, server, find)
 	output := server.Output.String()
-	if got, want := strings.Count(output, `"msg":"panic"`), 6*len(addresses)*2; got != want || !strings.Contains(output, "gateway_test.thrower") || !strings.Contains(output, "adapter.go") {
+	if got, want := strings.Count(output, `"msg":"panic"`), 6*len(addresses)*2; got != want || !strings.Contains(output, "gateway_test.secretError") || !strings.Contains(output, "adapter.go") {
 		t.Errorf("got %d panics on record, want %d, with the type and the stack", got, want)
 	}
 	if strings.Contains(output, "(0x") || strings.Contains(output, "{0x") {
@@ -317,7 +317,7 @@ func TestAbortedHandlerDropsConnection(t *testing.T) {
 		t.Errorf("got %v and %v, want the connection to end", answer, err)
 	}
 	if output := server.Output.String(); strings.Contains(output, `"msg":"panic"`) {
-		t.Errorf("got %s, want no word of a failure", output)
+		t.Errorf("got %s, want no failure logged", output)
 	}
 }
 

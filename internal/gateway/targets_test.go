@@ -45,8 +45,8 @@ func corpus(t *testing.T) (patterns []flow.Pattern, cases [][3]string) {
 	return patterns, cases
 }
 
-// landing is an address that a browser is sent to, and the target that was asked for.
-type landing struct{ address, target string }
+// navigation is an address that a browser is sent to, and the target that was asked for.
+type navigation struct{ address, target string }
 
 // TestFlowNavigatesToRequestedTarget asks for each target and gathers each address that the
 // server sends a browser to: those of the redirect, of the form and of an error. A
@@ -66,7 +66,7 @@ func TestFlowNavigatesToRequestedTarget(t *testing.T) {
 		}
 		return answer, body
 	}
-	var landings []landing
+	var navigations []navigation
 	for _, test := range cases {
 		verdict, value, want := test[0], test[1], test[2]
 		if verdict == "refuse" {
@@ -83,18 +83,18 @@ func TestFlowNavigatesToRequestedTarget(t *testing.T) {
 		}
 		answer, body := ask(value)
 		k.opens(t, redirected(t, answer, body, want))
-		landings = append(landings, landing{answer.header.Get("Location"), want})
+		navigations = append(navigations, navigation{answer.header.Get("Location"), want})
 		answer, body = ask(value, "format=jws")
-		turnedAway(t, answer, body, want, "invalid_request")
-		landings = append(landings, landing{answer.header.Get("Location"), want})
+		refusedAtTarget(t, answer, body, want, "invalid_request")
+		navigations = append(navigations, navigation{answer.header.Get("Location"), want})
 		_, body = ask(value, "responseMode=form_post")
 		action, fields := pageIn(t, body).form(t)
 		if k.opens(t, fields); action != want {
 			t.Errorf("%s: the form leads to %q, want %s", value, action, want)
 		}
-		landings = append(landings, landing{action, want})
+		navigations = append(navigations, navigation{action, want})
 	}
-	checkLandings(t, landings)
+	checkNavigations(t, navigations)
 }
 
 // parsed is an address as a browser's parser takes it apart (WHATWG URL).
@@ -111,11 +111,11 @@ const taken = JSON.parse(lines).map((text) => {
 });
 console.log(JSON.stringify(taken));`
 
-// checkLandings has every address read by a browser's parser, in one process for all.
-func checkLandings(t *testing.T, landings []landing) {
+// checkNavigations has every address read by a browser's parser, in one process for all.
+func checkNavigations(t *testing.T, navigations []navigation) {
 	t.Helper()
-	addresses := make([]string, len(landings))
-	for i, one := range landings {
+	addresses := make([]string, len(navigations))
+	for i, one := range navigations {
 		addresses[i] = one.address
 	}
 	input, err := json.Marshal(addresses)
@@ -129,17 +129,17 @@ func checkLandings(t *testing.T, landings []landing) {
 		t.Fatal(err)
 	}
 	seen := read[[]parsed](t, string(output))
-	if len(seen) != len(landings) || len(seen) < 100 {
-		t.Fatalf("got %d addresses read of %d, want all of them and at least 100", len(seen), len(landings))
+	if len(seen) != len(navigations) || len(seen) < 100 {
+		t.Fatalf("got %d addresses read of %d, want all of them and at least 100", len(seen), len(navigations))
 	}
 	for i, got := range seen {
-		checkLanding(t, landings[i], got)
+		checkNavigation(t, navigations[i], got)
 	}
 }
 
-// checkLanding compares where a browser goes with where it was to go. The target's text
+// checkNavigation compares where a browser goes with where it was to go. The target's text
 // is cut here at its marks, by no parser that the server uses.
-func checkLanding(t *testing.T, one landing, got parsed) {
+func checkNavigation(t *testing.T, one navigation, got parsed) {
 	t.Helper()
 	scheme, rest, _ := strings.Cut(one.target, "://")
 	host := rest[:strings.IndexByte(rest, '/')]
@@ -175,7 +175,7 @@ func TestPortRedirectsToLoopback(t *testing.T) {
 	t.Parallel()
 	server := open(t, func(o *gateway.Options) { o.Rules.Consent = flow.ConsentNever })
 	k := modern(t)
-	var landings []landing
+	var navigations []navigation
 	paths := []string{
 		"", "cb", "/cb", "//evil.example/", "///", "@evil.example", ":81@evil.example/", "http://evil.example/", "..", "../..//evil.example",
 		"%2f%2fevil.example", "a%3Fb", "a%23b", "a;b", "&state=x", "javascript:alert(1)", "%00", "%0d%0aLocation:x", ".evil.example", "*", "!$'()+,=~",
@@ -186,7 +186,7 @@ func TestPortRedirectsToLoopback(t *testing.T) {
 			answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
 			target := "http://127.0.0.1:" + port + "/" + strings.TrimPrefix(path, "/")
 			k.opens(t, redirected(t, answer, body, target))
-			landings = append(landings, landing{answer.header.Get("Location"), target})
+			navigations = append(navigations, navigation{answer.header.Get("Location"), target})
 		}
 		for _, path := range refusedPaths {
 			answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
@@ -197,5 +197,5 @@ func TestPortRedirectsToLoopback(t *testing.T) {
 		answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port), with(ofAda)...)
 		refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 	}
-	checkLandings(t, landings)
+	checkNavigations(t, navigations)
 }
