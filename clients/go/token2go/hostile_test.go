@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/token2go/token2go/clients/go/token2go"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // waitForCount waits until a count is back to what it was.
@@ -130,6 +131,7 @@ func TestListenerSurvivesAThousandConnections(t *testing.T) {
 }
 
 func TestListenerClosesSlowConnections(t *testing.T) {
+	process.Slow(t)
 	t.Parallel()
 	v := begin(t, token2go.Options{}, "of-the-patient")
 	var group sync.WaitGroup
