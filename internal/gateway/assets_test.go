@@ -35,7 +35,7 @@ func browserLoads() []string { return []string{"Accept-Encoding", "gzip, deflate
 func TestHashedFilesAreImmutable(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	_, body := get(t, server.Visitor(), server.Direct+"/", "Accept", "text/html")
+	_, body := get(t, server.Client(), server.Direct+"/", "Accept", "text/html")
 	list := pageIn(t, body).loaded()
 	if len(list) < 5 {
 		t.Fatalf("got %v loaded, want styles, scripts and icons", list)
@@ -44,11 +44,11 @@ func TestHashedFilesAreImmutable(t *testing.T) {
 		if !hashedName.MatchString(path) {
 			t.Errorf("%s: its name does not change with its content", path)
 		}
-		answer, _ := get(t, server.Visitor(), server.Direct+path, browserLoads()...)
+		answer, _ := get(t, server.Client(), server.Direct+path, browserLoads()...)
 		if got, want := answer.header.Get("Cache-Control"), "public, max-age=31536000, immutable"; answer.status != http.StatusOK || got != want {
 			t.Errorf("%s: got %d and %q, want %q", path, answer.status, got, want)
 		}
-		again, body := get(t, server.Visitor(), server.Direct+path, append(browserLoads(), "If-None-Match", "W/"+answer.header.Get("ETag"))...)
+		again, body := get(t, server.Client(), server.Direct+path, append(browserLoads(), "If-None-Match", "W/"+answer.header.Get("ETag"))...)
 		if again.status != http.StatusNotModified || body != "" || again.header.Get("ETag") != answer.header.Get("ETag") {
 			t.Errorf("%s: got %d the second time, want 304", path, again.status)
 		}
@@ -60,7 +60,7 @@ func TestHashedFilesAreImmutable(t *testing.T) {
 func TestFileNamesContainTheirHash(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	_, body := get(t, server.Visitor(), server.Direct+"/", "Accept", "text/html")
+	_, body := get(t, server.Client(), server.Direct+"/", "Accept", "text/html")
 	clause := regexp.MustCompile(`from "\./([^"]+)"`)
 	seen := map[string]bool{}
 	queue := pageIn(t, body).loaded()
@@ -71,7 +71,7 @@ func TestFileNamesContainTheirHash(t *testing.T) {
 			continue
 		}
 		seen[path] = true
-		answer, text := get(t, server.Visitor(), server.Direct+path, "Accept-Encoding", "identity")
+		answer, text := get(t, server.Client(), server.Direct+path, "Accept-Encoding", "identity")
 		parts := hashedName.FindStringSubmatch(path)
 		if parts == nil || answer.header.Get("ETag") != `"`+parts[1]+`"` {
 			t.Errorf("%s: got the tag %s, want that of its name", path, answer.header.Get("ETag"))
@@ -107,7 +107,7 @@ func TestServeFileAnswersOutdatedNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"app.css", "app.0123456789ab.css", "app.012345.css", "app." + strings.Repeat("0f", 32) + ".css"} {
-		answer, body := get(t, server.Visitor(), server.Direct+"/static/"+name)
+		answer, body := get(t, server.Client(), server.Direct+"/static/"+name)
 		if answer.status != http.StatusOK || body != string(content) || answer.header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: got %d, %d bytes and %q, want the present styles, not to be kept unasked", name, answer.status, len(body), answer.header.Get("Cache-Control"))
 		}
@@ -116,7 +116,7 @@ func TestServeFileAnswersOutdatedNames(t *testing.T) {
 		"app.0123456789ab.js2", "app.xyzxyzxyzxyz.css", "app.01234.css", "nothing.css", "nothing.0123456789ab.css", "layout.html", "static.go",
 		"..%2fstatic.go", "%2e%2e", ".css", ".0123456789ab.css", "app.css%00", "APP.css", "app.css.gz",
 	} {
-		answer, body := get(t, server.Visitor(), server.Direct+"/static/"+name, with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+"/static/"+name, with(ofAda)...)
 		refused(t, answer, body, http.StatusNotFound, "not_found")
 	}
 }
@@ -124,7 +124,7 @@ func TestServeFileAnswersOutdatedNames(t *testing.T) {
 func TestFilesAreCompressedOnRequest(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	_, plain := get(t, server.Visitor(), server.Direct+"/static/app.css", "Accept-Encoding", "identity")
+	_, plain := get(t, server.Client(), server.Direct+"/static/app.css", "Accept-Encoding", "identity")
 	for _, test := range []struct {
 		accept string
 		packed bool
@@ -140,7 +140,7 @@ func TestFilesAreCompressedOnRequest(t *testing.T) {
 		{"*", false},
 		{"x-gzip2", false},
 	} {
-		answer, body := get(t, server.Visitor(), server.Direct+"/static/app.css", "Accept-Encoding", test.accept)
+		answer, body := get(t, server.Client(), server.Direct+"/static/app.css", "Accept-Encoding", test.accept)
 		if got := answer.header.Get("Content-Encoding") == "gzip"; got != test.packed || answer.header.Get("Vary") != "Accept-Encoding" {
 			t.Errorf("%s: got it packed: %t, varying by %q, want %t", test.accept, got, answer.header.Get("Vary"), test.packed)
 		}
@@ -172,9 +172,9 @@ func TestFilesIgnoreRange(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	for _, lines := range [][]string{{"Accept-Encoding", "gzip"}, {"Accept-Encoding", "identity"}} {
-		whole, body := get(t, server.Visitor(), server.Direct+"/static/app.css", lines...)
+		whole, body := get(t, server.Client(), server.Direct+"/static/app.css", lines...)
 		for _, piece := range []string{"bytes=0-9", "bytes=5-", "bytes=-3", "bytes=0-1,5-6", "bytes=99999999-"} {
-			answer, got := get(t, server.Visitor(), server.Direct+"/static/app.css", append(lines, "Range", piece)...)
+			answer, got := get(t, server.Client(), server.Direct+"/static/app.css", append(lines, "Range", piece)...)
 			if answer.status != http.StatusOK || got != body || answer.length != whole.length {
 				t.Errorf("%v, %s: got %d and %d bytes, want the whole file", lines, piece, answer.status, len(got))
 			}
@@ -192,7 +192,7 @@ func TestAnswersWithTokensAreNotCompressed(t *testing.T) {
 	for _, path := range []string{"/", "/index.html", "/token", "/echo", "/nothing", k.path(), k.path("responseMode=form_post"), k.path("target=", "responseMode=page"), flowPath} {
 		for _, accept := range []string{"text/html", "application/json"} {
 			lines[slices.Index(lines, "Accept")+1] = accept
-			answer, _ := get(t, server.Visitor(), server.Direct+path, lines...)
+			answer, _ := get(t, server.Client(), server.Direct+path, lines...)
 			if answer.header.Get("Content-Encoding") != "" || answer.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s for %s: got it packed as %q, %q, want neither packed nor kept", path, accept, answer.header.Get("Content-Encoding"), answer.header.Get("Cache-Control"))
 			}

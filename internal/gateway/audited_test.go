@@ -36,7 +36,7 @@ func TestOpsReportsHealthAndReadiness(t *testing.T) {
 			t.Errorf("got %d from /health of a server that drains, want 200", answer.status)
 		}
 	}
-	if answer, _ := get(t, server.Visitor(), server.Direct+"/token", with(ofAda)...); answer.status != http.StatusOK {
+	if answer, _ := get(t, server.Client(), server.Direct+"/token", with(ofAda)...); answer.status != http.StatusOK {
 		t.Errorf("got %d from a server that drains, want it to go on serving", answer.status)
 	}
 }
@@ -106,7 +106,7 @@ func TestOpsServesProfilesOnlyWhenEnabled(t *testing.T) {
 		if answer, _ := get(t, http.DefaultClient, server.Ops+path); answer.status != status {
 			t.Errorf("%s: got %d, want %d", path, answer.status, status)
 		}
-		answer, body := get(t, server.Visitor(), server.Direct+path)
+		answer, body := get(t, server.Client(), server.Direct+path)
 		refused(t, answer, body, http.StatusNotFound, "not_found")
 	}
 }
@@ -130,7 +130,7 @@ func series(t *testing.T, server *t2gtest.Server) map[string]string {
 func TestMetricsCountHandOvers(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k, client := modern(t), server.Visitor()
+	k, client := modern(t), server.Client()
 	get(t, client, server.Direct+"/token", with(ofAda)...)
 	get(t, client, server.Direct+"/token", "Authorization", "Bearer "+ofAda)
 	get(t, client, server.Direct+"/token")
@@ -218,7 +218,7 @@ func TestMetricsTakeNoLabelFromTheCaller(t *testing.T) {
 	count := func() int {
 		m := newMarks()
 		for _, one := range m.requests(t) {
-			send(t, server.Visitor(), one.method, server.Direct+one.address, one.body, one.lines...)
+			send(t, server.Client(), one.method, server.Direct+one.address, one.body, one.lines...)
 		}
 		got := series(t, server)
 		for name := range got {
@@ -319,9 +319,9 @@ func TestAuditRecordsEachOutcome(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := open(t)
-			_, body := get(t, server.Visitor(), server.Direct+test.path, test.lines...)
+			_, body := get(t, server.Client(), server.Direct+test.path, test.lines...)
 			if test.answer != "" {
-				decide(t, server.Visitor(), server.Direct, body, test.answer, append(slices.Clone(test.lines), "Sec-Fetch-Site", "same-origin")...)
+				decide(t, server.Client(), server.Direct, body, test.answer, append(slices.Clone(test.lines), "Sec-Fetch-Site", "same-origin")...)
 			}
 			got := lines(t, server, "audit")
 			for _, line := range got {
@@ -358,7 +358,7 @@ func TestAccessLineNamesRouteNotAddress(t *testing.T) {
 		{"GET", "/token?a=b", "/token"}, {"HEAD", "/static/app.css", "/static/{file}"}, {"GET", "/nothing/at/all", "(none)"},
 		{"DELETE", "/token", "(none)"}, {"BREW", "/token", "(none)"}, {"GET", modern(t).path(), "/flow/redirect/token"},
 	} {
-		send(t, server.Visitor(), one.method, server.Direct+one.path, "", with(ofAda)...)
+		send(t, server.Client(), one.method, server.Direct+one.path, "", with(ofAda)...)
 		all := lines(t, server, "access")
 		last := all[len(all)-1]
 		method := one.method

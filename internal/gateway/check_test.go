@@ -58,7 +58,7 @@ func TestCheckHostAnswersOnlyListedNames(t *testing.T) {
 				names = strings.Split(test.served, ",")
 			}
 			server := open(t, answering(names...))
-			answer, body := get(t, server.Visitor(), server.Direct+"/token", with(ofAda, "Host", test.host)...)
+			answer, body := get(t, server.Client(), server.Direct+"/token", with(ofAda, "Host", test.host)...)
 			if test.answered {
 				if got := read[document](t, body); answer.status != http.StatusOK || got.Secret != ofAda {
 					t.Errorf("got %d: %s, want the token", answer.status, body)
@@ -79,7 +79,7 @@ func TestCheckHostRejectsReboundNames(t *testing.T) {
 	t.Parallel()
 	server := open(t, answering("localhost", "127.0.0.1", "::1"))
 	everyRoute(t, func(method, path string) {
-		answer, body := send(t, server.Visitor(), method, server.Direct+path, "", with(ofAda, "Host", "rebound.evil.example", "Sec-Fetch-Site", "same-origin")...)
+		answer, body := send(t, server.Client(), method, server.Direct+path, "", with(ofAda, "Host", "rebound.evil.example", "Sec-Fetch-Site", "same-origin")...)
 		if path == "/health" {
 			if answer.status != http.StatusOK {
 				t.Errorf("got %d from %s, want 200", answer.status, path)
@@ -137,7 +137,7 @@ func TestCheckPeerAnswersOnlyListedNetworks(t *testing.T) {
 func TestCheckSizeExplainsLargeHeaders(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	answer, body := get(t, server.Visitor(), server.Direct+"/token", with(strings.Repeat("a", 60000))...)
+	answer, body := get(t, server.Client(), server.Direct+"/token", with(strings.Repeat("a", 60000))...)
 	if got := read[document](t, body); answer.status != http.StatusOK || len(got.Secret) != 60000 {
 		t.Errorf("got %d and a secret of %d bytes, want one below the limit", answer.status, len(got.Secret))
 	}
@@ -149,16 +149,16 @@ func TestCheckSizeExplainsLargeHeaders(t *testing.T) {
 			with(strings.Repeat("a", 66000)), {"Cookie", strings.Repeat("a=b; ", 20000)},
 			with(ofAda, "X-A", strings.Repeat("a", 33000), "X-B", strings.Repeat("b", 33000)),
 		} {
-			answer, body := send(t, server.Visitor(), method, server.Direct+path, "", lines...)
+			answer, body := send(t, server.Client(), method, server.Direct+path, "", lines...)
 			got := refused(t, answer, body, http.StatusRequestHeaderFieldsTooLarge, "headers_too_large")
 			if !strings.Contains(got.Detail, "65536") || !strings.Contains(got.Fix, "T2G_MAX_HEADER_BYTES") {
 				t.Errorf("got %q and %q, want the limit and what to do", got.Detail, got.Fix)
 			}
 		}
 	})
-	answer, body = get(t, server.Visitor(), server.Direct+"/nothing?"+strings.Repeat("a", 66000))
+	answer, body = get(t, server.Client(), server.Direct+"/nothing?"+strings.Repeat("a", 66000))
 	refused(t, answer, body, http.StatusRequestHeaderFieldsTooLarge, "headers_too_large")
-	answer, body = get(t, server.Visitor(), server.Direct+"/", with(strings.Repeat("a", 66000), "Accept", "text/html")...)
+	answer, body = get(t, server.Client(), server.Direct+"/", with(strings.Repeat("a", 66000), "Accept", "text/html")...)
 	if got := pageIn(t, body).text("problem-detail"); answer.status != http.StatusRequestHeaderFieldsTooLarge || !strings.Contains(got, "65536") {
 		t.Errorf("got %d and %q, want a page that explains", answer.status, got)
 	}
@@ -195,7 +195,7 @@ func TestAnswersHaveSecurityHeaders(t *testing.T) {
 	}
 	everyRoute(t, func(method, path string) {
 		for _, accept := range []string{"text/html", "application/json"} {
-			answer, _ := send(t, server.Visitor(), method, server.Direct+path, "", with(ofAda, "Accept", accept, "Origin", "https://evil.example")...)
+			answer, _ := send(t, server.Client(), method, server.Direct+path, "", with(ofAda, "Accept", accept, "Origin", "https://evil.example")...)
 			for name, value := range want {
 				if got := answer.header.Get(name); got != value {
 					t.Errorf("%s %s: got %s %q, want %q", method, path, name, got, value)

@@ -60,14 +60,14 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 				t.Parallel()
 				want := consent == flow.ConsentAlways || consent == flow.ConsentAuto && test.asked
 				for _, k := range []keyHolder{classic(t), modern(t)} {
-					answer, body := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, test.lines...)...)
+					answer, body := get(t, server.Client(), server.Direct+k.path(), with(ofAda, test.lines...)...)
 					if !want {
 						k.opens(t, redirected(t, answer, body, loopback))
 					} else if answer.status != http.StatusOK || pageIn(t, body).text("target-host") != "127.0.0.1:41234" {
 						t.Errorf("got %d to %q, want a question", answer.status, answer.header.Get("Location"))
 					}
 				}
-				answer, body := get(t, server.Visitor(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, test.lines...)...)
+				answer, body := get(t, server.Client(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, test.lines...)...)
 				if answer.status != http.StatusOK || pageIn(t, body).text("next-page") == "" {
 					t.Errorf("got %d for a page to paste, want a question", answer.status)
 				}
@@ -91,7 +91,7 @@ func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 	server := open(t, askAlways, clock(at(noon)))
 	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
 	const target = "http://127.0.0.1:41234/user/ada/token2go/cb?a=%31&b"
-	answer, body := get(t, server.Visitor(), server.Direct+k.path("target="+target, "client=my tool"),
+	answer, body := get(t, server.Client(), server.Direct+k.path("target="+target, "client=my tool"),
 		with(text, append(byProgram(), "X-Forwarded-Preferred-Username", "ada.analyst")...)...)
 	shown := pageIn(t, body)
 	words := k.public(t).Words(someState)
@@ -126,7 +126,7 @@ func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 func TestQuestionShowsUnknownValues(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	_, body := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda)...)
+	_, body := get(t, server.Client(), server.Direct+classic(t).path(), with(ofAda)...)
 	shown := pageIn(t, body)
 	for id, want := range map[string]string{"client": "No name given", "lifetime": "unknown", "who": "–"} {
 		if got := shown.text(id); got != want {
@@ -142,7 +142,7 @@ func TestQuestionEscapesNames(t *testing.T) {
 	server := open(t, askAlways)
 	k := modern(t)
 	ask := func(state, client, target, person string) (page, string) {
-		answer, body := get(t, server.Visitor(), server.Direct+k.path("state="+state, "client="+client, "target="+target),
+		answer, body := get(t, server.Client(), server.Direct+k.path("state="+state, "client="+client, "target="+target),
 			with(ofAda, "Accept", "text/html", "X-Forwarded-Preferred-Username", person)...)
 		if answer.status != http.StatusOK {
 			t.Fatalf("got %d: %s", answer.status, body)
@@ -180,12 +180,12 @@ func TestDecideHandsOverOrReportsDenial(t *testing.T) {
 	server := open(t, askAlways)
 	for _, k := range keyHolders(t) {
 		for _, mode := range []string{"query", "form_post"} {
-			_, question := get(t, server.Visitor(), server.Direct+k.path("responseMode="+mode), with(ofAda, byProgram()...)...)
-			answer, body := decide(t, server.Visitor(), server.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
+			_, question := get(t, server.Client(), server.Direct+k.path("responseMode="+mode), with(ofAda, byProgram()...)...)
+			answer, body := decide(t, server.Client(), server.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
 			if why := refusedAtTarget(t, answer, body, loopback, "access_denied"); !strings.Contains(why, "said no") {
 				t.Errorf("%s: got %q, want to be told that the person said no", k.name, why)
 			}
-			answer, body = decide(t, server.Visitor(), server.Direct, question, "allow", with(ofAda, fromOurPage()...)...)
+			answer, body = decide(t, server.Client(), server.Direct, question, "allow", with(ofAda, fromOurPage()...)...)
 			var fields url.Values
 			if mode == "query" {
 				fields = redirected(t, answer, body, loopback)
@@ -202,8 +202,8 @@ func TestDecideHandsOverOrReportsDenial(t *testing.T) {
 func TestDecideRefusesDeniedPastePage(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	_, question := get(t, server.Visitor(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
-	answer, body := decide(t, server.Visitor(), server.Direct, question, "deny", with(ofAda, "Sec-Fetch-Site", "same-origin")...)
+	_, question := get(t, server.Client(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
+	answer, body := decide(t, server.Client(), server.Direct, question, "deny", with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusForbidden, "access_denied")
 }
 
@@ -229,7 +229,7 @@ func altered(t *testing.T, server *t2gtest.Server, question, action string, edit
 	}
 	fields.Set("decision", "allow")
 	edit(fields)
-	return send(t, server.Visitor(), http.MethodPost, server.Direct+action, fields.Encode(),
+	return send(t, server.Client(), http.MethodPost, server.Direct+action, fields.Encode(),
 		append([]string{"Content-Type", "application/x-www-form-urlencoded"}, lines...)...)
 }
 
@@ -238,7 +238,7 @@ func asIs(url.Values) {}
 func TestDecideRefusesEditedForm(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	_, question := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
 	other := token.Fingerprint(secret.New("another"))
 	for _, test := range []struct {
 		name string
@@ -269,7 +269,7 @@ func TestDecideRefusesEditedForm(t *testing.T) {
 func TestDecideRejectsUnknownDecision(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	_, question := get(t, server.Visitor(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
 	for _, decision := range []string{"", "yes", "Allow", "allow "} {
 		answer, body := altered(t, server, question, "", func(v url.Values) { v.Set("decision", decision) }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 		refused(t, answer, body, http.StatusBadRequest, "invalid_request")
@@ -282,7 +282,7 @@ func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
 	k := classic(t)
-	_, question := get(t, server.Visitor(), server.Direct+k.path("client=tool"), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+k.path("client=tool"), with(ofAda, byProgram()...)...)
 	m := modern(t)
 	for name, action := range map[string]string{
 		"another target": k.path("client=tool", "target=http://127.0.0.1:41235/cb"),
@@ -315,13 +315,13 @@ func TestDecideKeepsQuestionsApart(t *testing.T) {
 	server := open(t, askAlways)
 	first, second := classic(t), modern(t)
 	const elsewhere = "http://127.0.0.1:41235/other"
-	_, one := get(t, server.Visitor(), server.Direct+first.path(), with(ofAda, byProgram()...)...)
-	_, two := get(t, server.Visitor(), server.Direct+second.path("target="+elsewhere), with(ofAda, byProgram()...)...)
-	answer, body := decide(t, server.Visitor(), server.Direct, two, "deny", with(ofAda, fromOurPage()...)...)
+	_, one := get(t, server.Client(), server.Direct+first.path(), with(ofAda, byProgram()...)...)
+	_, two := get(t, server.Client(), server.Direct+second.path("target="+elsewhere), with(ofAda, byProgram()...)...)
+	answer, body := decide(t, server.Client(), server.Direct, two, "deny", with(ofAda, fromOurPage()...)...)
 	refusedAtTarget(t, answer, body, elsewhere, "access_denied")
-	answer, body = decide(t, server.Visitor(), server.Direct, one, "allow", with(ofAda, fromOurPage()...)...)
+	answer, body = decide(t, server.Client(), server.Direct, one, "allow", with(ofAda, fromOurPage()...)...)
 	first.opens(t, redirected(t, answer, body, loopback))
-	answer, body = decide(t, server.Visitor(), server.Direct, two, "allow", with(ofAda, fromOurPage()...)...)
+	answer, body = decide(t, server.Client(), server.Direct, two, "allow", with(ofAda, fromOurPage()...)...)
 	second.opens(t, redirected(t, answer, body, elsewhere)) // the person changed their mind
 }
 
@@ -330,7 +330,7 @@ func TestDecideAsksAgainWhenExpiredOrRenewed(t *testing.T) {
 	passed := atomic.Int64{}
 	server := open(t, askAlways, clock(func() time.Time { return noon.Add(time.Duration(passed.Load())) }))
 	k := modern(t)
-	_, question := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
 		name   string
 		passed time.Duration
@@ -345,7 +345,7 @@ func TestDecideAsksAgainWhenExpiredOrRenewed(t *testing.T) {
 		{"with another token", time.Minute, "renewed", "renewed"},
 	} {
 		passed.Store(int64(test.passed))
-		answer, body := decide(t, server.Visitor(), server.Direct, question, "allow", with(test.secret, fromOurPage()...)...)
+		answer, body := decide(t, server.Client(), server.Direct, question, "allow", with(test.secret, fromOurPage()...)...)
 		if test.notice == "" {
 			k.opens(t, redirected(t, answer, body, loopback))
 			continue
@@ -354,12 +354,12 @@ func TestDecideAsksAgainWhenExpiredOrRenewed(t *testing.T) {
 			t.Errorf("%s: got %d and %q, want to be asked again and told why", test.name, answer.status, got)
 			continue
 		}
-		answer, body = decide(t, server.Visitor(), server.Direct, body, "allow", with(test.secret, fromOurPage()...)...)
+		answer, body = decide(t, server.Client(), server.Direct, body, "allow", with(test.secret, fromOurPage()...)...)
 		if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret != test.secret {
 			t.Errorf("%s: got %q after the second answer, want %q", test.name, got.Secret, test.secret)
 		}
 	}
-	answer, body := decide(t, server.Visitor(), server.Direct, question, "allow", fromOurPage()...)
+	answer, body := decide(t, server.Client(), server.Direct, question, "allow", fromOurPage()...)
 	refusedAtTarget(t, answer, body, loopback, "token_not_found")
 }
 
@@ -373,7 +373,7 @@ func TestDecideRejectsOtherOrigins(t *testing.T) {
 	}
 	server := open(t, askAlways, func(o *gateway.Options) { o.PublicURL = public })
 	k := classic(t)
-	_, question := get(t, server.Visitor(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
 		name  string
 		lines []string
@@ -397,7 +397,7 @@ func TestDecideRejectsOtherOrigins(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			for _, decision := range []string{"allow", "deny"} {
-				answer, body := decide(t, server.Visitor(), server.Direct, question, decision, with(ofAda, test.lines...)...)
+				answer, body := decide(t, server.Client(), server.Direct, question, decision, with(ofAda, test.lines...)...)
 				switch {
 				case !test.own:
 					refused(t, answer, body, http.StatusForbidden, "cross_site")
@@ -415,7 +415,7 @@ func TestDecideRejectsOtherBodies(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
 	address := server.Direct + classic(t).path()
-	_, question := get(t, server.Visitor(), address, with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), address, with(ofAda, byProgram()...)...)
 	_, fields := pageIn(t, question).form(t)
 	fields.Set("decision", "allow")
 	good := fields.Encode()
@@ -434,11 +434,11 @@ func TestDecideRejectsOtherBodies(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := send(t, server.Visitor(), http.MethodPost, address, test.body, with(ofAda, "Content-Type", test.kind, "Sec-Fetch-Site", "same-origin")...)
+			answer, body := send(t, server.Client(), http.MethodPost, address, test.body, with(ofAda, "Content-Type", test.kind, "Sec-Fetch-Site", "same-origin")...)
 			refused(t, answer, body, test.status, test.problem)
 		})
 	}
-	answer, body := send(t, server.Visitor(), http.MethodPost, address+"&"+good, "", with(ofAda, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")...)
+	answer, body := send(t, server.Client(), http.MethodPost, address+"&"+good, "", with(ofAda, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusBadRequest, "invalid_request") // an answer in the query is a link
 }
 
@@ -461,13 +461,13 @@ func TestReviewRequiresOneOfTheWords(t *testing.T) {
 	k := modern(t)
 	words := k.public(t).Words(someState)
 	lines := with(ofAda, fromOurPage()...)
-	_, question := get(t, instance.Visitor(), instance.Direct+k.path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, instance.Client(), instance.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, button := range pageIn(t, question).with("button") {
 		if got := button.attributes["value"]; got != "deny" && got != "review" {
 			t.Errorf("a button sends %q, want deny or review", got)
 		}
 	}
-	answer, step := decide(t, instance.Visitor(), instance.Direct, question, "review", lines...)
+	answer, step := decide(t, instance.Client(), instance.Direct, question, "review", lines...)
 	offered := pageIn(t, step).choices()
 	if answer.status != http.StatusOK || len(offered) != 12 {
 		t.Fatalf("got %d and the words %q, want twelve", answer.status, offered)
@@ -486,7 +486,7 @@ func TestReviewRequiresOneOfTheWords(t *testing.T) {
 	if right != 1 || strings.Contains(step, `class="words"`) {
 		t.Errorf("got %d of the client's words to choose from, want one, and no list of all four", right)
 	}
-	answer, again := decide(t, instance.Visitor(), instance.Direct, step, "word", lines...)
+	answer, again := decide(t, instance.Client(), instance.Direct, step, "word", lines...)
 	if got := pageIn(t, again); answer.status != http.StatusOK || len(got.choices()) != 12 || got.text("notice") == "" {
 		t.Errorf("without a word: got %d and %q, want the same step and a notice", answer.status, got.text("notice"))
 	}
@@ -498,12 +498,12 @@ func TestQuestionHasNoAnchor(t *testing.T) {
 	instance := open(t, askAlways)
 	k := modern(t)
 	lines := with(ofAda, fromOurPage()...)
-	answer, question := get(t, instance.Visitor(), instance.Direct+k.path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
+	answer, question := get(t, instance.Client(), instance.Direct+k.path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
 	if got := answer.header.Get("Document-Policy"); got != "force-load-at-top" {
 		t.Errorf("got the document policy %q", got)
 	}
-	_, step := decide(t, instance.Visitor(), instance.Direct, question, "review", lines...)
-	_, paste := decide(t, instance.Visitor(), instance.Direct, question, "allow", lines...)
+	_, step := decide(t, instance.Client(), instance.Direct, question, "review", lines...)
+	_, paste := decide(t, instance.Client(), instance.Direct, question, "allow", lines...)
 	for name, body := range map[string]string{"question": question, "second step": step, "paste": paste} {
 		shown := pageIn(t, body)
 		for _, one := range shown {

@@ -55,8 +55,8 @@ func TestHeadEqualsGetExceptInFlow(t *testing.T) {
 			continue
 		}
 		for _, lines := range [][]string{with("t0ken", "Accept-Encoding", "gzip"), {"Accept", "text/html", "Accept-Encoding", "identity"}} {
-			whole, body := send(t, server.Visitor(), http.MethodGet, server.Direct+example(path), "", lines...)
-			head, none := send(t, server.Visitor(), http.MethodHead, server.Direct+example(path), "", lines...)
+			whole, body := send(t, server.Client(), http.MethodGet, server.Direct+example(path), "", lines...)
+			head, none := send(t, server.Client(), http.MethodHead, server.Direct+example(path), "", lines...)
 			whole.header.Del("Date")
 			head.header.Del("Date")
 			if head.status != whole.status || none != "" {
@@ -72,7 +72,7 @@ func TestHeadEqualsGetExceptInFlow(t *testing.T) {
 			}
 		}
 	}
-	answer, _ := send(t, server.Visitor(), http.MethodHead, server.Direct+classic(t).path(), "", with("t0ken")...)
+	answer, _ := send(t, server.Client(), http.MethodHead, server.Direct+classic(t).path(), "", with("t0ken")...)
 	if answer.status != http.StatusMethodNotAllowed || answer.header.Get("Location") != "" || answer.header.Get("Allow") != "GET, POST" {
 		t.Errorf("HEAD of the flow got %d to %q, allowed %q; want 405, GET and POST", answer.status, answer.header.Get("Location"), answer.header.Get("Allow"))
 	}
@@ -88,7 +88,7 @@ func TestRoutesRejectOtherMethods(t *testing.T) {
 			if slices.Contains(known, method+" "+path) {
 				continue
 			}
-			answer, body := send(t, server.Visitor(), method, server.Direct+example(path), "", with("t0ken-of-ada")...)
+			answer, body := send(t, server.Client(), method, server.Direct+example(path), "", with("t0ken-of-ada")...)
 			refused(t, answer, body, http.StatusMethodNotAllowed, "method_not_allowed")
 			want := "GET, HEAD"
 			if path == flowPath {
@@ -109,7 +109,7 @@ func TestUnknownPathIsNotFoundForEveryMethod(t *testing.T) {
 	server := open(t)
 	for _, path := range []string{"/nothing", "/Token", "/token/", "/flow", "/flow/redirect/token/", "/static", "/static/", "/static/a/b", "/echo/x", "//token", "/%74oken", "/ready", "/metrics", "/debug/pprof/"} {
 		for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", "BREW"} {
-			answer, body := send(t, server.Visitor(), method, server.Direct+path, "", with("t0ken")...)
+			answer, body := send(t, server.Client(), method, server.Direct+path, "", with("t0ken")...)
 			refused(t, answer, body, http.StatusNotFound, "not_found")
 			if answer.header.Get("Allow") != "" {
 				t.Errorf("%s %s: allowed are %q, want nothing said", method, path, answer.header.Get("Allow"))

@@ -30,7 +30,7 @@ type echoed struct {
 func TestEchoHasShapeOfVersion1(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	answer, body := get(t, server.Visitor(), server.Direct+"/echo?a=1&a=2&b", with(ofAda, "X-Forwarded-User", "ada", "X-Two", "one", "X-Two", "two")...)
+	answer, body := get(t, server.Client(), server.Direct+"/echo?a=1&a=2&b", with(ofAda, "X-Forwarded-User", "ada", "X-Two", "one", "X-Two", "two")...)
 	if answer.status != http.StatusOK || answer.header.Get("Content-Type") != "application/json" {
 		t.Fatalf("got %d of type %q", answer.status, answer.header.Get("Content-Type"))
 	}
@@ -55,9 +55,9 @@ func TestEchoHasShapeOfVersion1(t *testing.T) {
 func TestEchoIndentsOnRequest(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	_, flat := get(t, server.Visitor(), server.Direct+"/echo", with(ofAda)...)
+	_, flat := get(t, server.Client(), server.Direct+"/echo", with(ofAda)...)
 	for _, query := range []string{"?pretty", "?pretty=", "?pretty=false", "?a=1&pretty"} {
-		_, body := get(t, server.Visitor(), server.Direct+"/echo"+query, with(ofAda)...)
+		_, body := get(t, server.Client(), server.Direct+"/echo"+query, with(ofAda)...)
 		if !strings.Contains(body, "\n  \"headers\": {") {
 			t.Errorf("%s: got %s, want it indented", query, body)
 		}
@@ -92,8 +92,8 @@ func TestEchoMasksCredentials(t *testing.T) {
 	} {
 		t.Run(test.name+" "+test.shown, func(t *testing.T) {
 			t.Parallel()
-			_, body := get(t, server.Visitor(), server.Direct+"/echo", test.name, test.value)
-			_, page := get(t, server.Visitor(), server.Direct+"/echo", test.name, test.value, "Accept", "text/html")
+			_, body := get(t, server.Client(), server.Direct+"/echo", test.name, test.value)
+			_, page := get(t, server.Client(), server.Direct+"/echo", test.name, test.value, "Accept", "text/html")
 			for _, one := range []string{body, page} {
 				if strings.Contains(one, test.hidden) || !strings.Contains(one, test.shown) {
 					t.Errorf("want %q hidden and %q shown in %s", test.hidden, test.shown, one)
@@ -101,7 +101,7 @@ func TestEchoMasksCredentials(t *testing.T) {
 			}
 		})
 	}
-	_, body := get(t, server.Visitor(), server.Direct+"/echo?access_token=hunter2&code="+random+"&jwt="+text, "Authorization", "Basic dXNlcjpwYXNz")
+	_, body := get(t, server.Client(), server.Direct+"/echo?access_token=hunter2&code="+random+"&jwt="+text, "Authorization", "Basic dXNlcjpwYXNz")
 	for _, hidden := range []string{"hunter2", random, text, token.Fingerprint(secret.New("dXNlcjpwYXNz")), token.Fingerprint(secret.New("hunter2"))} {
 		if strings.Contains(body, hidden) {
 			t.Errorf("%s is shown in %s", hidden, body)
@@ -114,7 +114,7 @@ func TestEchoRendersPage(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	const person = "X-Forwarded-User"
-	answer, body := get(t, server.Visitor(), server.Direct+"/echo?a=1", with(ofAda, person, "ada", "Accept", "text/html")...)
+	answer, body := get(t, server.Client(), server.Direct+"/echo?a=1", with(ofAda, person, "ada", "Accept", "text/html")...)
 	shown := pageIn(t, body)
 	rows := map[string]string{}
 	for _, row := range shown.with("tr") {
@@ -129,7 +129,7 @@ func TestEchoRendersPage(t *testing.T) {
 	if !strings.HasPrefix(shown.text("remote-addr"), "127.0.0.1:") {
 		t.Errorf("got the address %q, want the peer's", shown.text("remote-addr"))
 	}
-	_, body = get(t, server.Visitor(), server.Direct+"/echo", person, "ada", "Accept", "text/html")
+	_, body = get(t, server.Client(), server.Direct+"/echo", person, "ada", "Accept", "text/html")
 	shown = pageIn(t, body)
 	if !strings.Contains(shown.text("chosen"), "Not found") || !strings.Contains(shown.text("verdicts"), "--pass-access-token") {
 		t.Errorf("got %q and %q, want the setting named", shown.text("chosen"), shown.text("verdicts"))
@@ -165,7 +165,7 @@ func TestEchoReportsFaults(t *testing.T) {
 				changes = append(changes, test.change)
 			}
 			server := open(t, changes...)
-			_, body := get(t, server.Visitor(), server.Direct+"/echo", test.lines...)
+			_, body := get(t, server.Client(), server.Direct+"/echo", test.lines...)
 			for _, verdict := range read[echoed](t, body).Verdicts {
 				if verdict.Level == test.level && strings.Contains(verdict.Title+verdict.Text, test.text) {
 					return
@@ -199,7 +199,7 @@ func TestAcceptChoosesPageOrJSON(t *testing.T) {
 		{"text/*", false},
 		{"", false},
 	} {
-		answer, _ := get(t, instance.Visitor(), instance.Direct+"/echo", with(ofAda, "Accept", test.accept)...)
+		answer, _ := get(t, instance.Client(), instance.Direct+"/echo", with(ofAda, "Accept", test.accept)...)
 		if got := strings.HasPrefix(answer.header.Get("Content-Type"), "text/html"); got != test.page {
 			t.Errorf("%s: got a page: %t, want %t", test.accept, got, test.page)
 		}

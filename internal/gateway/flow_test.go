@@ -49,7 +49,7 @@ func TestFlowSealsForEveryKindOfKey(t *testing.T) {
 		for _, format := range []string{"", "triple", "jwe"} {
 			t.Run(k.name+", format "+format, func(t *testing.T) {
 				t.Parallel()
-				answer, body := get(t, server.Visitor(), server.Direct+k.path("format="+format), with(ofAda)...)
+				answer, body := get(t, server.Client(), server.Direct+k.path("format="+format), with(ofAda)...)
 				if format == "triple" && strings.Contains(k.key, `"EC"`) {
 					if why := refusedAtTarget(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, "RSA") {
 						t.Errorf("got %q, want it to say that a triple needs an RSA key", why)
@@ -99,7 +99,7 @@ func TestFlowModeFollowsFormat(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			k := classic(t)
-			answer, body := get(t, server.Visitor(), server.Direct+k.path("format="+test.format, "responseMode="+test.mode), with(test.secret)...)
+			answer, body := get(t, server.Client(), server.Direct+k.path("format="+test.format, "responseMode="+test.mode), with(test.secret)...)
 			var fields url.Values
 			if test.posted {
 				fields = posted(t, answer, body, loopback, "http://127.0.0.1:41234")
@@ -135,12 +135,12 @@ func TestFlowPageShowsSealedTextAndWords(t *testing.T) {
 	server := open(t)
 	k := modern(t)
 	address := server.Direct + k.path("target=", "responseMode=page", "client=my tool")
-	answer, body := get(t, server.Visitor(), address, with(ofAda)...)
+	answer, body := get(t, server.Client(), address, with(ofAda)...)
 	asked := pageIn(t, body)
 	if answer.status != http.StatusOK || asked.text("next-page") == "" || strings.Contains(body, "eyJ") {
 		t.Fatalf("got %d, want to be asked first: %s", answer.status, body)
 	}
-	answer, body = decide(t, server.Visitor(), server.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
+	answer, body = decide(t, server.Client(), server.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
 	shown := pageIn(t, body)
 	if got := k.unseals(t, shown.text("sealed")); answer.status != http.StatusOK || got.Secret != ofAda {
 		t.Errorf("got %d with %+v, want the sealed token to copy", answer.status, got)
@@ -185,7 +185,7 @@ func TestFlowReportsErrorsToClient(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := get(t, server.Visitor(), server.Direct+classic(t).path(test.change), with(ofAda)...)
+			answer, body := get(t, server.Client(), server.Direct+classic(t).path(test.change), with(ofAda)...)
 			if why := refusedAtTarget(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
 				t.Errorf("got %q, want it to say %q", why, test.detail)
 			}
@@ -197,11 +197,11 @@ func TestFlowRejectsDisabledModes(t *testing.T) {
 	t.Parallel()
 	server := open(t, func(o *gateway.Options) { o.Rules.Modes = flow.Modes{flow.ModeQuery} })
 	k := classic(t)
-	answer, body := get(t, server.Visitor(), server.Direct+k.path("responseMode=form_post"), with(ofAda)...)
+	answer, body := get(t, server.Client(), server.Direct+k.path("responseMode=form_post"), with(ofAda)...)
 	refusedAtTarget(t, answer, body, loopback, "invalid_request")
-	answer, body = get(t, server.Visitor(), server.Direct+k.path("target=", "responseMode=page"), with(ofAda)...)
+	answer, body = get(t, server.Client(), server.Direct+k.path("target=", "responseMode=page"), with(ofAda)...)
 	refused(t, answer, body, http.StatusBadRequest, "invalid_request")
-	answer, body = get(t, server.Visitor(), server.Direct+k.path("format=jwe"), with(strings.Repeat("a", 8000))...)
+	answer, body = get(t, server.Client(), server.Direct+k.path("format=jwe"), with(strings.Repeat("a", 8000))...)
 	k.opens(t, redirected(t, answer, body, loopback)) // auto has nothing else to choose
 }
 
@@ -239,7 +239,7 @@ func TestFlowAcceptsLargestKeys(t *testing.T) {
 	}
 	k := keyHolder{private: private, kind: "jwk", key: public.JWK()}
 	for _, format := range []string{"triple", "jwe"} {
-		answer, body := get(t, server.Visitor(), server.Direct+k.path("format="+format), with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+k.path("format="+format), with(ofAda)...)
 		if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret != ofAda {
 			t.Errorf("%s: got %q, want the token", format, got.Secret)
 		}
@@ -250,7 +250,7 @@ func TestEnvelopeHasIssuerAndExpiry(t *testing.T) {
 	t.Parallel()
 	server := open(t, clock(at(noon)), func(o *gateway.Options) { o.Rules.Issuer = "https://t2g.example.org" })
 	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
-	answer, body := get(t, server.Visitor(), server.Direct+k.path(), "Authorization", "Bearer "+text)
+	answer, body := get(t, server.Client(), server.Direct+k.path(), "Authorization", "Bearer "+text)
 	opened, err := seal.OpenJWE(k.private, redirected(t, answer, body, loopback).Get("response"), someState)
 	if err != nil {
 		t.Fatal(err)
@@ -284,11 +284,11 @@ func TestFlowKeepsTargetAddress(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			k := classic(t)
-			answer, body := get(t, server.Visitor(), server.Direct+k.path(test.change), with(ofAda)...)
+			answer, body := get(t, server.Client(), server.Direct+k.path(test.change), with(ofAda)...)
 			if got := k.opens(t, redirected(t, answer, body, test.target)); got.Secret != ofAda {
 				t.Errorf("got %q, want the token", got.Secret)
 			}
-			answer, body = get(t, server.Visitor(), server.Direct+k.path(test.change, "state="), with(ofAda)...)
+			answer, body = get(t, server.Client(), server.Direct+k.path(test.change, "state="), with(ofAda)...)
 			refusedAtTarget(t, answer, body, test.target, "invalid_request")
 		})
 	}
@@ -306,7 +306,7 @@ func TestFlowAcceptsPortAndPath(t *testing.T) {
 		{"65535", "//evil.example", "http://127.0.0.1:65535//evil.example"},
 		{"80", "@evil.example/", "http://127.0.0.1:80/@evil.example/"},
 	} {
-		answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+test.port, "path="+test.path), with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+k.path("target=", "port="+test.port, "path="+test.path), with(ofAda)...)
 		if got := k.opens(t, redirected(t, answer, body, test.target)); got.Secret != ofAda {
 			t.Errorf("%v: got %q, want the token", test, got.Secret)
 		}
@@ -325,7 +325,7 @@ func TestFormPostsOnlyToTarget(t *testing.T) {
 		"http://[::1]/cb":                   "http://*:80",
 	} {
 		for _, k := range []keyHolder{classic(t), modern(t)} {
-			answer, body := get(t, server.Visitor(), server.Direct+k.path("target="+target, "responseMode=form_post", "client=my <b>tool</b>"), with(ofAda)...)
+			answer, body := get(t, server.Client(), server.Direct+k.path("target="+target, "responseMode=form_post", "client=my <b>tool</b>"), with(ofAda)...)
 			if got := k.opens(t, posted(t, answer, body, target, source)); got.Secret != ofAda {
 				t.Errorf("%s: got %q, want the token", target, got.Secret)
 			}
@@ -343,7 +343,7 @@ func TestAutoModeSwitchesAtMaxURL(t *testing.T) {
 	k := modern(t)
 	limited := func(limit int) (reply, string) {
 		server := open(t, func(o *gateway.Options) { o.Rules.MaxURL = limit })
-		return get(t, server.Visitor(), server.Direct+k.path(), with(ofAda)...)
+		return get(t, server.Client(), server.Direct+k.path(), with(ofAda)...)
 	}
 	answer, body := limited(3072)
 	redirected(t, answer, body, loopback)
@@ -372,7 +372,7 @@ func TestFlowEnforcesMinTTL(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			k := modern(t)
-			answer, body := get(t, server.Visitor(), server.Direct+k.path("minTTL="+test.minTTL), with(test.secret)...)
+			answer, body := get(t, server.Client(), server.Direct+k.path("minTTL="+test.minTTL), with(test.secret)...)
 			if !test.fits {
 				refusedAtTarget(t, answer, body, loopback, "token_expiring")
 				return
@@ -389,16 +389,16 @@ func TestFlowReturnsStateUnchanged(t *testing.T) {
 	server := open(t)
 	k := classic(t)
 	for _, state := range []string{"s", strings.Repeat("s", 1024), strings.Repeat("ä", 512), " &=#%+;\"\\<>", "\u2028😀"} {
-		answer, body := get(t, server.Visitor(), server.Direct+k.path("state="+state), with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+k.path("state="+state), with(ofAda)...)
 		if got := redirected(t, answer, body, loopback).Get("state"); got != state {
 			t.Errorf("got state %q, want %q", got, state)
 		}
-		answer, body = get(t, server.Visitor(), server.Direct+k.path("state="+state, "format=x"), with(ofAda)...)
+		answer, body = get(t, server.Client(), server.Direct+k.path("state="+state, "format=x"), with(ofAda)...)
 		if got := redirected(t, answer, body, loopback).Get("state"); got != state {
 			t.Errorf("got state %q with the error, want %q", got, state)
 		}
 	}
-	answer, body := get(t, server.Visitor(), server.Direct+k.path("state=a\nb"), with(ofAda)...)
+	answer, body := get(t, server.Client(), server.Direct+k.path("state=a\nb"), with(ofAda)...)
 	if fields := redirected(t, answer, body, loopback); fields.Has("state") || fields.Get("error") != "invalid_request" {
 		t.Errorf("got %v, want a refusal that does not repeat the state", fields)
 	}
@@ -438,11 +438,11 @@ func TestFlowAnswersBadTargetsWithoutRedirect(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			address := server.Direct + flowPath + "?" + test.query
-			answer, body := get(t, server.Visitor(), address, with(ofAda)...)
+			answer, body := get(t, server.Client(), address, with(ofAda)...)
 			if got := refused(t, answer, body, test.status, test.kind); !strings.Contains(strings.ReplaceAll(got.Detail, "`", ""), test.detail) {
 				t.Errorf("got %q, want it to say %q", got.Detail, test.detail)
 			}
-			answer, body = get(t, server.Visitor(), address, with(ofAda, byProgram()...)...)
+			answer, body = get(t, server.Client(), address, with(ofAda, byProgram()...)...)
 			if answer.status != test.status || answer.header.Get("Location") != "" || len(pageIn(t, body).with("form")) > 0 {
 				t.Errorf("a browser got %d to %q, want the page of a refusal", answer.status, answer.header.Get("Location"))
 			}
@@ -467,7 +467,7 @@ func TestFlowNamesDoubledAndUnknownParameters(t *testing.T) {
 		{k.query("publicKeyType=", "public-key-type=x"), "public-key-type was given, was that meant?"},
 		{k.query("state=", "State=x"), "State was given, was that meant?"},
 	} {
-		answer, body := get(t, server.Visitor(), server.Direct+flowPath+"?"+test.query, with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+flowPath+"?"+test.query, with(ofAda)...)
 		if why := refusedAtTarget(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
 			t.Errorf("got %q, want it to say %q", why, test.detail)
 		}
@@ -490,11 +490,11 @@ func TestFlowReportsMissingTokenToClient(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := get(t, server.Visitor(), server.Direct+k.path(), test.lines...)
+			answer, body := get(t, server.Client(), server.Direct+k.path(), test.lines...)
 			if why := refusedAtTarget(t, answer, body, loopback, "token_not_found"); !strings.Contains(why, test.detail) || strings.Contains(why, "dXNlcjpwYXNz") {
 				t.Errorf("got %q, want it to say %q", why, test.detail)
 			}
-			answer, body = get(t, server.Visitor(), server.Direct+k.path("target=", "responseMode=page"), test.lines...)
+			answer, body = get(t, server.Client(), server.Direct+k.path("target=", "responseMode=page"), test.lines...)
 			refused(t, answer, body, http.StatusUnauthorized, test.kind)
 			if want := `Bearer realm="token2go"`; answer.header.Get("WWW-Authenticate") != want {
 				t.Errorf("got the challenge %q, want %q", answer.header.Get("WWW-Authenticate"), want)
@@ -531,7 +531,7 @@ func TestFlowAuditsEachRefusal(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := open(t)
-			send(t, server.Visitor(), test.method, server.Direct+test.path, test.body, with(ofAda, test.lines...)...)
+			send(t, server.Client(), test.method, server.Direct+test.path, test.body, with(ofAda, test.lines...)...)
 			output := server.Output.String()
 			if want := `"decision":"refused"`; strings.Count(output, want) != 1 || !strings.Contains(output, `"reason":"`+test.reason+`"`) {
 				t.Errorf("got %s, want one refusal for %s", output, test.reason)
@@ -562,7 +562,7 @@ func TestFlowRejectsRequestsThatAreNoNavigation(t *testing.T) {
 			lines := with(ofAda, append(test.lines, "Content-Type", "application/x-www-form-urlencoded")...)
 			lines[slices.Index(lines, "Accept")+1] = "*/*"
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
-				answer, body := send(t, server.Visitor(), method, server.Direct+modern(t).path(), "decision=allow", lines...)
+				answer, body := send(t, server.Client(), method, server.Direct+modern(t).path(), "decision=allow", lines...)
 				refused(t, answer, body, test.status, test.kind)
 				if answer.status == 503 && answer.header.Get("Retry-After") == "" {
 					t.Error("the answer has no Retry-After")
@@ -585,7 +585,7 @@ func TestFlowHandsNothingOverWithoutRecord(t *testing.T) {
 	server := open(t, func(o *gateway.Options) { o.Audit = audit.New(broken{o.Access}) })
 	k := modern(t)
 	for _, address := range []string{"/token", k.path(), k.path("format=jwe", "responseMode=form_post"), k.path("target=", "responseMode=page")} {
-		answer, body := get(t, server.Visitor(), server.Direct+address, with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+address, with(ofAda)...)
 		refused(t, answer, body, http.StatusInternalServerError, "internal_error")
 		if strings.Contains(body, ofAda) || strings.Contains(body, "space left") {
 			t.Errorf("%s: the answer contains too much: %s", address, body)
@@ -607,11 +607,11 @@ func TestFlowAcceptsConfiguredTargetsOnly(t *testing.T) {
 	})
 	const target = "https://hub.example.org/user/ada/token2go/cb?a=1"
 	for _, k := range []keyHolder{classic(t), modern(t)} {
-		answer, body := get(t, server.Visitor(), server.Direct+k.path("target="+target), with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+k.path("target="+target), with(ofAda)...)
 		if got := pageIn(t, body).text("target"); answer.status != http.StatusOK || got != target {
 			t.Fatalf("got %d and a question for %q, want to be asked for %s", answer.status, got, target)
 		}
-		answer, body = decide(t, server.Visitor(), server.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
+		answer, body = decide(t, server.Client(), server.Direct, body, "allow", with(ofAda, fetched("same-origin", "navigate", "document")...)...)
 		if got := k.opens(t, redirected(t, answer, body, target)); got.Secret != ofAda {
 			t.Errorf("got %q, want the token", got.Secret)
 		}
@@ -621,7 +621,7 @@ func TestFlowAcceptsConfiguredTargetsOnly(t *testing.T) {
 		"https://hub.example.org.evil.example/user/ada/token2go/cb", "http://hub.example.org/user/ada/token2go/cb",
 		"https://hub.example.org:8443/user/ada/token2go/cb", "https://hub.example.org/user/a%2Fb/token2go/cb",
 	} {
-		answer, body := get(t, server.Visitor(), server.Direct+classic(t).path("target="+elsewhere), with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+classic(t).path("target="+elsewhere), with(ofAda)...)
 		refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 	}
 }

@@ -55,7 +55,7 @@ func (s site) get(t *testing.T, path string, lines ...string) (reply, string) {
 	if s.strips {
 		path = strings.TrimPrefix(path, s.prefix)
 	}
-	return get(t, s.server.Visitor(), s.server.Direct+path, append(lines, s.lines...)...)
+	return get(t, s.server.Client(), s.server.Direct+path, append(lines, s.lines...)...)
 }
 
 func TestPrefixPrecedesEveryAddress(t *testing.T) {
@@ -133,7 +133,7 @@ func checkForm(t *testing.T, s site) {
 		action = strings.TrimPrefix(action, s.prefix)
 	}
 	fields.Set("decision", "allow")
-	answer, body := send(t, s.server.Visitor(), http.MethodPost, s.server.Direct+action, fields.Encode(), append(append(with(ofAda, fromOurPage()...),
+	answer, body := send(t, s.server.Client(), http.MethodPost, s.server.Direct+action, fields.Encode(), append(append(with(ofAda, fromOurPage()...),
 		"Content-Type", "application/x-www-form-urlencoded"), s.lines...)...)
 	k.opens(t, posted(t, answer, body, loopback, "http://127.0.0.1:41234"))
 	checkAddresses(t, s, "the page that posts", withoutForms(pageIn(t, body)))
@@ -196,12 +196,12 @@ func TestStripAcceptsPathsWithAndWithoutPrefix(t *testing.T) {
 			"/t2gx/token": 404, "/t2g/t2g/token": 404, "/t2g//token": 404, "/t2g%2Ftoken": 404, "/T2G/token": 404, "/t2g/../token": 404, "/x/t2g/token": 404,
 			"/%742g/token": 404, "/t2g/%74oken": 404, "/t2g/token/": 404,
 		} {
-			answer, body := get(t, server.Visitor(), server.Direct+path, with(ofAda)...)
+			answer, body := get(t, server.Client(), server.Direct+path, with(ofAda)...)
 			if answer.status != status {
 				t.Errorf("%s: %s: got %d, want %d: %.80s", name, path, answer.status, status, body)
 			}
 		}
-		answer, body := send(t, server.Visitor(), http.MethodDelete, server.Direct+"/t2g/token", "", with(ofAda)...)
+		answer, body := send(t, server.Client(), http.MethodDelete, server.Direct+"/t2g/token", "", with(ofAda)...)
 		refused(t, answer, body, http.StatusMethodNotAllowed, "method_not_allowed")
 		if got := answer.header.Get("Allow"); got != "GET, HEAD" {
 			t.Errorf("%s: got the methods %q below the prefix, want GET, HEAD", name, got)
@@ -214,7 +214,7 @@ func TestStripAcceptsPathsWithAndWithoutPrefix(t *testing.T) {
 func TestStripAcceptsAnotherPublicPath(t *testing.T) {
 	t.Parallel()
 	server := open(t, publicly(t, "https://t2g.example.org/tools/t2g"), below("/t2g"))
-	answer, body := get(t, server.Visitor(), server.Direct+"/t2g/", with(ofAda)...)
+	answer, body := get(t, server.Client(), server.Direct+"/t2g/", with(ofAda)...)
 	if answer.status != http.StatusOK {
 		t.Fatalf("got %d, want the page: %s", answer.status, body)
 	}
@@ -223,7 +223,7 @@ func TestStripAcceptsAnotherPublicPath(t *testing.T) {
 			t.Errorf("leads to %s, want an address that people can open", address)
 		}
 	}
-	if answer, _ := get(t, server.Visitor(), server.Direct+"/t2g/token", with(ofAda)...); answer.status != http.StatusOK {
+	if answer, _ := get(t, server.Client(), server.Direct+"/t2g/token", with(ofAda)...); answer.status != http.StatusOK {
 		t.Errorf("got %d, want the token", answer.status)
 	}
 }
@@ -242,7 +242,7 @@ func TestPrefixIgnoresMalformedHeader(t *testing.T) {
 		{"X-Forwarded-Prefix", "/" + strings.Repeat("evil", 64)}, {"X-Forwarded-Prefix", "/evil", "X-Forwarded-Prefix", "/evil"},
 	} {
 		for _, path := range []string{"/", "/nothing", modern(t).path("target=", "responseMode=page"), "/docs", "/swagger-ui/"} {
-			answer, body := get(t, server.Visitor(), server.Direct+path, with(ofAda, append(lines, "Accept", "text/html")...)...)
+			answer, body := get(t, server.Client(), server.Direct+path, with(ofAda, append(lines, "Accept", "text/html")...)...)
 			if location := answer.header.Get("Location"); strangePrefix.MatchString(location) {
 				t.Errorf("%q: %s redirects to %s", lines, path, location)
 			}

@@ -40,7 +40,7 @@ func TestProfilesContainNoToken(t *testing.T) {
 			case <-busy:
 				return
 			default:
-				get(t, server.Visitor(), server.Direct+"/token", with(token)...)
+				get(t, server.Client(), server.Direct+"/token", with(token)...)
 			}
 		}
 	})

@@ -211,7 +211,7 @@ func TestNoSecretLeaks(t *testing.T) {
 			m := newMarks()
 			m["fallback"] = fallback["fallback"]
 			server, find := open(t, change), m.pieces()
-			client := server.Visitor()
+			client := server.Client()
 			statuses := map[int]int{}
 			for _, one := range m.requests(t) {
 				answer, body := send(t, client, one.method, server.Direct+one.address, one.body, one.lines...)
@@ -280,7 +280,7 @@ func TestPanicLogsNoValue(t *testing.T) {
 			for _, lines := range [][]string{nil, byProgram()} {
 				one := m.withMarks(http.MethodGet, address, "a broken clock", with(m["token"], lines...)...)
 				throw.Store(&value)
-				answer, body := send(t, server.Visitor(), one.method, server.Direct+one.address, "", one.lines...)
+				answer, body := send(t, server.Client(), one.method, server.Direct+one.address, "", one.lines...)
 				if answer.status != http.StatusInternalServerError || answer.header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%s at %s: got %d, want 500: %s", name, address, answer.status, body)
 				}
@@ -298,7 +298,7 @@ func TestPanicLogsNoValue(t *testing.T) {
 	if strings.Contains(output, "(0x") || strings.Contains(output, "{0x") {
 		t.Error("a stack has arguments, which can be parts of a token")
 	}
-	answer, _ := get(t, server.Visitor(), server.Direct+"/token", with(m["token"])...)
+	answer, _ := get(t, server.Client(), server.Direct+"/token", with(m["token"])...)
 	if answer.status != http.StatusOK {
 		t.Errorf("got %d after all that, want the server to go on", answer.status)
 	}
@@ -313,7 +313,7 @@ func TestAbortedHandlerDropsConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Token", ofAda)
-	if answer, err := server.Visitor().Do(r); !errors.Is(err, io.EOF) {
+	if answer, err := server.Client().Do(r); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v and %v, want the connection to end", answer, err)
 	}
 	if output := server.Output.String(); strings.Contains(output, `"msg":"panic"`) {

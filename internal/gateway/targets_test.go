@@ -57,7 +57,7 @@ func TestFlowNavigatesToRequestedTarget(t *testing.T) {
 	server := open(t, func(o *gateway.Options) {
 		o.Rules.Targets, o.Rules.Consent = patterns, flow.ConsentNever
 	})
-	client, k := server.Visitor(), modern(t)
+	client, k := server.Client(), modern(t)
 	ask := func(value string, changes ...string) (reply, string) {
 		address := server.Direct + flowPath + "?target=" + value + "&" + k.query(append([]string{"target="}, changes...)...)
 		answer, body := get(t, client, address, with(ofAda)...)
@@ -183,18 +183,18 @@ func TestPortRedirectsToLoopback(t *testing.T) {
 	refusedPaths := []string{`\evil.example`, `/\evil.example`, "a?b", "a#b", "#", "a b", "a\tb", "a\r\nLocation: x", "ä", "a%2", "a|b", `a"b`, "[::1]"}
 	for _, port := range []string{"1", "80", "443", "8080", "65535"} {
 		for _, path := range paths {
-			answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
+			answer, body := get(t, server.Client(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
 			target := "http://127.0.0.1:" + port + "/" + strings.TrimPrefix(path, "/")
 			k.opens(t, redirected(t, answer, body, target))
 			navigations = append(navigations, navigation{answer.header.Get("Location"), target})
 		}
 		for _, path := range refusedPaths {
-			answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
+			answer, body := get(t, server.Client(), server.Direct+k.path("target=", "port="+port, "path="+path), with(ofAda)...)
 			refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 		}
 	}
 	for _, port := range []string{"0", "00080", "65536", "99999999999", "-1", "+80", " 80", "80 ", "0x50", "8e1", "８０", "80@evil.example", "80/", "80#", "evil.example:80", "http"} {
-		answer, body := get(t, server.Visitor(), server.Direct+k.path("target=", "port="+port), with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+k.path("target=", "port="+port), with(ofAda)...)
 		refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 	}
 	checkNavigations(t, navigations)

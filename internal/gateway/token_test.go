@@ -31,7 +31,7 @@ func TestTokenHasMembersOfVersion1(t *testing.T) {
 	server := open(t, func(o *gateway.Options) {
 		o.Now = func() time.Time { return time.Date(2026, 1, 15, 10, 30, 0, 0, time.FixedZone("CET", 3600)) }
 	})
-	answer, body := get(t, server.Visitor(), server.Direct+"/token", with("example-access-token")...)
+	answer, body := get(t, server.Client(), server.Direct+"/token", with("example-access-token")...)
 	got := read[map[string]any](t, body)
 	want := map[string]any{
 		"timestamp":   "2026-01-15T09:30:00Z",
@@ -78,7 +78,7 @@ func TestTokenComesFromFirstHeader(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := get(t, server.Visitor(), server.Direct+"/token", test.lines...)
+			answer, body := get(t, server.Client(), server.Direct+"/token", test.lines...)
 			if answer.status != http.StatusOK {
 				t.Fatalf("got %d: %s", answer.status, body)
 			}
@@ -117,7 +117,7 @@ func TestTokenRejectsUnusableValues(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := get(t, server.Visitor(), server.Direct+"/token", test.lines...)
+			answer, body := get(t, server.Client(), server.Direct+"/token", test.lines...)
 			got := refused(t, answer, body, http.StatusUnauthorized, test.kind)
 			if !strings.Contains(got.Detail, test.detail) {
 				t.Errorf("got %q, want it to say %q", got.Detail, test.detail)
@@ -132,7 +132,7 @@ func TestTokenRejectsUnusableValues(t *testing.T) {
 func TestTokenExplainsMissingHeader(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	answer, body := get(t, server.Visitor(), server.Direct+"/token", "X-Forwarded-User", "ada-s-value", "Authorization", "Basic dXNlcjpwYXNz")
+	answer, body := get(t, server.Client(), server.Direct+"/token", "X-Forwarded-User", "ada-s-value", "Authorization", "Basic dXNlcjpwYXNz")
 	got := refused(t, answer, body, http.StatusUnauthorized, "token_not_found")
 	if want := `Bearer realm="token2go"`; answer.header.Get("WWW-Authenticate") != want {
 		t.Errorf("got %q, want %q", answer.header.Get("WWW-Authenticate"), want)
@@ -151,7 +151,7 @@ func TestTokenExplainsMissingHeader(t *testing.T) {
 			t.Errorf("the answer holds the value %s: %s", value, body)
 		}
 	}
-	answer, page := get(t, server.Visitor(), server.Direct+"/token", "X-Forwarded-User", "ada-s-value", "Accept", "text/html")
+	answer, page := get(t, server.Client(), server.Direct+"/token", "X-Forwarded-User", "ada-s-value", "Accept", "text/html")
 	for _, part := range []string{"X-Forwarded-Access-Token", "X-Forwarded-User", "--pass-access-token"} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the page does not say %s", part)
@@ -166,12 +166,12 @@ func TestPagesExplainMissingTokenWithoutSignIn(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	for _, path := range []string{"/", "/index.html", "/echo"} {
-		answer, page := get(t, server.Visitor(), server.Direct+path, "Accept", "text/html")
+		answer, page := get(t, server.Client(), server.Direct+path, "Accept", "text/html")
 		if answer.status != http.StatusOK || !strings.Contains(page, "X-Forwarded-Access-Token") {
 			t.Errorf("%s: got %d, want 200 and the names that are looked for", path, answer.status)
 		}
 	}
-	if answer, _ := get(t, server.Visitor(), server.Direct+"/echo"); answer.status != http.StatusOK {
+	if answer, _ := get(t, server.Client(), server.Direct+"/echo"); answer.status != http.StatusOK {
 		t.Errorf("got %d from /echo for a program, want 200", answer.status)
 	}
 }
@@ -209,7 +209,7 @@ func TestTokenRejectsOtherSites(t *testing.T) {
 			t.Parallel()
 			for _, path := range []string{"/token", "/echo"} {
 				for _, method := range []string{http.MethodGet, http.MethodHead} {
-					answer, body := send(t, server.Visitor(), method, server.Direct+path, "", with("t0ken-of-ada", test.lines...)...)
+					answer, body := send(t, server.Client(), method, server.Direct+path, "", with("t0ken-of-ada", test.lines...)...)
 					if answer.status != test.status {
 						t.Errorf("%s %s: got %d, want %d", method, path, answer.status, test.status)
 					}
@@ -226,7 +226,7 @@ func TestTokenAnswerIsNotCachedCompressedOrEmbedded(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		answer, body := send(t, server.Visitor(), method, server.Direct+"/token", "",
+		answer, body := send(t, server.Client(), method, server.Direct+"/token", "",
 			with(strings.Repeat("a", 20000), "Accept-Encoding", "gzip, deflate, br, zstd")...)
 		for name, want := range map[string]string{
 			"Cache-Control": "no-store", "Content-Encoding": "", "Cross-Origin-Resource-Policy": "same-origin",
@@ -247,27 +247,27 @@ func TestTokenUsesFallbackWithoutHeader(t *testing.T) {
 	server := open(t, func(o *gateway.Options) {
 		o.Tokens = token.NewExtractor(t2gtest.Names(), secret.New("fallback"))
 	})
-	_, body := get(t, server.Visitor(), server.Direct+"/token")
+	_, body := get(t, server.Client(), server.Direct+"/token")
 	if got := read[document](t, body); got.Secret != "fallback" || got.Header != "" {
 		t.Errorf("got %q from %q, want the fallback from nowhere", got.Secret, got.Header)
 	}
-	_, body = get(t, server.Visitor(), server.Direct+"/token", with("real")...)
+	_, body = get(t, server.Client(), server.Direct+"/token", with("real")...)
 	if got := read[document](t, body); got.Secret != "real" {
 		t.Errorf("got %q, want the gateway's token", got.Secret)
 	}
-	answer, body := get(t, server.Visitor(), server.Direct+"/token", with("two,values")...)
+	answer, body := get(t, server.Client(), server.Direct+"/token", with("two,values")...)
 	refused(t, answer, body, http.StatusUnauthorized, "token_unusable")
 }
 
 func TestTokenHeadIsNotAuditedAsHandOver(t *testing.T) {
 	server := open(t)
-	if answer, body := send(t, server.Visitor(), http.MethodHead, server.Direct+"/token", "", with("t0ken")...); answer.status != http.StatusOK || body != "" {
+	if answer, body := send(t, server.Client(), http.MethodHead, server.Direct+"/token", "", with("t0ken")...); answer.status != http.StatusOK || body != "" {
 		t.Fatalf("got %d and %q, want 200 and no body", answer.status, body)
 	}
 	if lines := server.Output.String(); strings.Contains(lines, "handed_over") {
 		t.Errorf("got a hand-over on record: %s", lines)
 	}
-	get(t, server.Visitor(), server.Direct+"/token", with("t0ken")...)
+	get(t, server.Client(), server.Direct+"/token", with("t0ken")...)
 	if lines := server.Output.String(); strings.Count(lines, "handed_over") != 1 {
 		t.Errorf("got %s, want one hand-over on record", lines)
 	}

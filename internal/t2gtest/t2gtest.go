@@ -130,21 +130,21 @@ func parse(t testing.TB, address string) *url.URL {
 	return parsed
 }
 
-// Visitor is a client that is not signed in. It follows no redirects, and the answers
-// that it gets from the server, directly or through the gateway, are held against the
+// Client returns a client that is not signed in. It follows no redirects, and the answers
+// that it gets from the server, directly or through the gateway, are checked against the
 // API document.
-func (s *Server) Visitor() *http.Client {
+func (s *Server) Client() *http.Client {
 	return &http.Client{
 		Transport:     &checked{contract: s.contract, hosts: map[string]bool{host(s.Direct): true}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// SignedIn is a client with the gateway session of one of the pretend people; the empty
+// SignedIn returns a client with the gateway session of one of the pretend people; the empty
 // name stands for the first.
 func (s *Server) SignedIn(t testing.TB, username string) *http.Client {
 	t.Helper()
-	client := s.Visitor()
+	client := s.Client()
 	client.Transport = &checked{
 		contract: s.contract,
 		hosts:    map[string]bool{host(s.Direct): true, host(s.Gateway): true},
