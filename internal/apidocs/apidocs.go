@@ -20,7 +20,7 @@ const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 
 // Options are what Handler needs.
 type Options struct {
-	// NotFound answers requests for files that are not here. Required.
+	// NotFound answers requests for other files. Required.
 	NotFound http.Handler
 	// Notice is plain text above the page; none when empty.
 	Notice string
@@ -35,7 +35,7 @@ func Handler(o Options) http.Handler {
 	files := newFiles(o.Notice)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root {
-			Redirect(w, r)
+			Redirect(w)
 			return
 		}
 		name, _ := strings.CutPrefix(r.URL.Path, Root+"/")
@@ -52,9 +52,9 @@ func Handler(o Options) http.Handler {
 
 // Redirect leads from Root without a slash, or from any other path beside it, to the page.
 //
-// The location is relative and constant: nothing of the request is in it, and it holds
+// The location is constant, so a request cannot choose it, and relative, so it is right
 // under every prefix.
-func Redirect(w http.ResponseWriter, _ *http.Request) {
+func Redirect(w http.ResponseWriter) {
 	w.Header().Set("Location", "."+Root+"/")
 	w.Header().Set("Content-Length", "0") // net/http sets it for GET only
 	w.WriteHeader(http.StatusSeeOther)

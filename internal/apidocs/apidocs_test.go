@@ -64,7 +64,7 @@ func TestHandlerEscapesNotice(t *testing.T) {
 
 func TestRedirectIsRelativeAndIgnoresQuery(t *testing.T) {
 	w := httptest.NewRecorder()
-	apidocs.Redirect(w, httptest.NewRequest(http.MethodGet, "/swagger-ui?next=//evil.example/", nil))
+	apidocs.Redirect(w)
 	if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != "./swagger-ui/" {
 		t.Errorf("got %d to %q, want 303 to ./swagger-ui/", w.Code, got)
 	}

@@ -1,7 +1,7 @@
 // Package audit writes one line for every decision about a credential, never a secret.
 //
-// A line is written before the answer is sent, so every credential that left is on
-// record. Credentials and keys are named by fingerprint, so the record is safe to keep.
+// A line is written before the answer is sent, so every credential that was handed out is
+// on record. Credentials and keys are named by fingerprint, so the record is safe to keep.
 package audit
 
 import (

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// Lines lets two kinds of lines share one output in the order in which they are made:
-// audit lines, on record when they are written, and others, held back for a moment so
-// that several go out at once.
+// Lines writes two kinds of lines to one output, in order: audit lines are written at
+// once, others are held back for a moment and written together.
 type Lines struct {
 	mu   sync.Mutex
 	out  io.Writer
 	held []byte
-	torn bool // what was written last ends amid a line
+	torn bool // the last write ended within a line
 }
 
 // maxHeld is how much is held back, in bytes.
@@ -24,10 +23,12 @@ func NewLines(out io.Writer) *Lines {
 	return &Lines{out: out, held: make([]byte, 0, maxHeld+4<<10)}
 }
 
-// Direct is the writer whose lines are out, along with all before them, on return.
+// Direct returns a writer that writes a line, after all that is held back, before it
+// returns.
 func (l *Lines) Direct() io.Writer { return directLines{l} }
 
-// Held is the writer whose lines may wait until Flush, Direct or much else comes.
+// Held returns a writer whose lines wait for Flush, for a line of Direct, or until 32 KiB
+// are held back.
 func (l *Lines) Held() io.Writer { return heldLines{l} }
 
 // Flush writes what is held back.
@@ -62,7 +63,7 @@ func (l *Lines) flush() error {
 	}
 	l.held = l.held[:0]
 	if l.torn {
-		l.held = append(l.held, '\n') // so that no line goes on with half of one that did not fit
+		l.held = append(l.held, '\n') // ends the torn line before the next one
 	}
 	return err
 }

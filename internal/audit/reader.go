@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// ErrNoReader is why the context of WithReader ends. Nothing is handed over without a
-// record and there is no record without a reader, so the server ends and may be restarted.
+// ErrNoReader is the cause with which the context of WithReader ends. Without a reader
+// nothing can be recorded, and so nothing handed over: the server exits, to be restarted.
 var ErrNoReader = errors.New("standard output has no reader any more, and nothing is handed over without a record")
 
-// WithReader returns a context that ends when out has lost its reader, and the writer
-// through which that is noticed. The process must ignore SIGPIPE.
+// WithReader returns a writer to out, and a context that ends when a write finds that out
+// has lost its reader. The process must ignore SIGPIPE.
 func WithReader(ctx context.Context, out io.Writer) (context.Context, io.Writer) {
 	ctx, end := context.WithCancelCause(ctx)
 	return ctx, reader{out, end}

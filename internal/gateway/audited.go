@@ -37,13 +37,13 @@ func (h *handOver) attributes() []slog.Attr {
 // reply sends an answer that was decided on before.
 type reply func(http.ResponseWriter) error
 
-// decision decides on a hand-over and sends nothing. A reply beside an error takes the
-// place of the problem: the refusal is reported to the client.
+// decision decides on a hand-over and sends nothing. A reply returned with an error is sent
+// instead of the problem: it reports the refusal to the client.
 type decision func(*http.Request, *handOver) (reply, error)
 
 // audited makes a Handler of a decision. Each decision is recorded and counted before its
-// answer is sent, and what cannot be recorded is not handed over. A HEAD that succeeds has
-// no body, so it hands nothing over.
+// answer is sent, and a token whose hand-over cannot be recorded is not handed over. A HEAD
+// that succeeds has no body, so it hands nothing over.
 func (s *Server) audited(decide decision) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var h handOver

@@ -9,7 +9,7 @@ import (
 	"github.com/token2go/token2go/internal/web"
 )
 
-// checkRequest refuses requests that this listener does not serve, whatever they ask for.
+// checkRequest refuses requests before they are routed: by peer, size and host.
 func (s *Server) checkRequest(r *http.Request) error {
 	if err := web.CheckPeer(r, s.Peers); err != nil {
 		return err

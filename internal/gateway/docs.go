@@ -24,11 +24,11 @@ func (s *Server) documentJSON(w http.ResponseWriter, _ *http.Request) error {
 
 // toSwagger redirects to Swagger UI from addresses that people try.
 func (s *Server) toSwagger(w http.ResponseWriter, _ *http.Request) error {
-	apidocs.Redirect(w, nil)
+	apidocs.Redirect(w)
 	return nil
 }
 
-// newDocs makes the handler of Swagger UI, once: it keeps what it compresses.
+// newDocs makes the handler of Swagger UI. It caches compressed files, so there is one.
 func (s *Server) newDocs() http.Handler {
 	notice := s.Demo
 	if notice != "" {
@@ -49,8 +49,7 @@ func (s *Server) swagger(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) notFound(http.ResponseWriter, *http.Request) error { return page.ErrNotFound }
 
 // methods lists what is served at an address, for the Allow header (RFC 9110, section
-// 10.2.1). It looks at the path that the router looks at: as it is written where that
-// differs from how it would be.
+// 10.2.1). Like the router it matches RawPath if that is set.
 func (s *Server) methods(at *url.URL) string {
 	path := at.RawPath
 	if path == "" {

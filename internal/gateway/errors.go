@@ -16,7 +16,7 @@ import (
 
 func (s *Server) errors() web.Errors { return web.Errors{Table: table, Other: s.explain} }
 
-// table is what the caller reads of a sentinel error.
+// table lists the problems that sentinel errors are reported as.
 var table = []web.Row{
 	{Err: flow.ErrPrefetch, Problem: problem.Problem{
 		Kind: problem.PrefetchRefused, Detail: "the browser asked ahead of time, before anyone opened the page",
@@ -73,7 +73,7 @@ func (s *Server) explain(r *http.Request, err error) *problem.Problem {
 }
 
 func unusable(err error) *problem.Problem {
-	detail := "a header holds something that is no token"
+	detail := "a header holds something that is not a token"
 	if reason, found := errors.AsType[*token.Unusable](err); found {
 		detail = reason.Error()
 	}

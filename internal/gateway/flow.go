@@ -37,7 +37,7 @@ func (s *Server) decideFlow(r *http.Request, h *handOver) (reply, error) {
 	return s.conclude(r, h, outcome, err)
 }
 
-// maxForm bounds the body of an answer in bytes; ours has about 200.
+// maxForm bounds the body of an answer in bytes; the page's form has about 200.
 const maxForm = 16 << 10
 
 func decodeDecision(r *http.Request) (flow.Decision, error) {

@@ -28,7 +28,7 @@ import (
 type Options struct {
 	Tokens   *token.Extractor      // required: where the token is found
 	Rules    flow.Rules            // required: what the redirect flow may do
-	Log      *slog.Logger          // required: failures inside
+	Log      *slog.Logger          // required: internal errors
 	Audit    *audit.Log            // required: hand-overs and refusals
 	Metrics  *web.Metrics          // required: requests and refusals of all listeners
 	Registry prometheus.Registerer // required: takes the metrics of hand-overs
@@ -69,8 +69,8 @@ type Server struct {
 	router  chi.Router
 }
 
-// New makes a Server. Pages, files and the API document are prepared here, so that nothing
-// of them can fail later.
+// New makes a Server. It prepares pages, files and the API document, so that they cannot
+// fail later.
 func New(options Options) (*Server, error) {
 	if err := options.check(); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
@@ -127,7 +127,7 @@ type endpoint struct {
 }
 
 // endpoints are the operations; the API document lists the same. GET includes HEAD, except
-// where a HEAD could be taken for a hand-over.
+// for the flow, where a HEAD would answer with the token in Location.
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"GET", "/", s.index},

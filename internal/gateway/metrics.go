@@ -13,8 +13,8 @@ type metrics struct {
 	headers   *prometheus.CounterVec
 }
 
-// newMetrics starts at 0 what is watched for: of a counter that begins with its first
-// event, Prometheus sees no increase, and a header that never serves shows as 0.
+// newMetrics starts the counters at 0: Prometheus sees no increase in one that begins with
+// its first event, and a header that is never used shows as 0.
 func newMetrics(registry prometheus.Registerer, headers []string) *metrics {
 	m := &metrics{
 		handOvers: web.Counter("handovers_total", "Requests for a token, by the way it leaves and what was decided.", "way", "decision"),

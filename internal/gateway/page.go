@@ -30,8 +30,12 @@ func (s *Server) chrome(r *http.Request) chrome {
 	}
 }
 
-// index is the token page. It contains no token: its script fetches that.
+// index answers with the token page. It contains no token: its script fetches that.
 func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
+	return s.show(w, http.StatusOK, "index", s.indexView(r))
+}
+
+func (s *Server) indexView(r *http.Request) indexView {
 	view := indexView{
 		chrome: s.chrome(r),
 		Desc1:  template.HTML(s.Texts.Desc1), //nolint:gosec // the operator's own HTML
@@ -46,9 +50,9 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
 	_, err := s.Tokens.Extract(r.Header)
 	view.Found = err == nil
 	if err != nil {
-		view.Problem = part(s.adapter.Errors.Find(r, err))
+		view.Problem = newProblemPart(s.adapter.Errors.Find(r, err))
 	}
-	return s.show(w, http.StatusOK, "index", view)
+	return view
 }
 
 // show answers with a page.
@@ -62,7 +66,7 @@ func (s *Server) showUnder(policy string, w http.ResponseWriter, status int, nam
 	return s.pages.Render(w, status, name, view)
 }
 
-func part(p *problem.Problem) *problemPart {
+func newProblemPart(p *problem.Problem) *problemPart {
 	return &problemPart{
 		Kind: string(p.Kind), Title: p.Kind.Title(), Detail: p.Detail, Fix: p.Fix,
 		Wanted: p.Wanted, Arrived: p.Arrived,
@@ -88,7 +92,7 @@ func (s *Server) favicon(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allowed := s.methods(r.URL)
 	if allowed == "" {
-		return page.ErrNotFound // chi comes here with any method that it does not know
+		return page.ErrNotFound // chi also calls this for a method that it does not know
 	}
 	w.Header().Set("Allow", allowed)
 	return &problem.Problem{

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// prefix comes before every path of ours as a browser sees it: "" or such as "/t2g".
-// X-Forwarded-Prefix counts where the operator sets nothing. The caller can forge it, but
-// changes only the links of the caller's own page.
+// prefix is what precedes the server's paths in a browser: "" or such as "/t2g".
+// X-Forwarded-Prefix counts where the operator sets nothing. A caller can forge it, which
+// changes only the links of that caller's page.
 func (s *Server) prefix(r *http.Request) string {
 	if fixed := s.fixedPrefix(); fixed != "" {
 		return fixed
@@ -64,7 +64,7 @@ func (s *Server) strip(r *http.Request) *http.Request {
 	return &stripped
 }
 
-// cutPrefix is the path as it is written without the prefix, if it lies below.
+// cutPrefix returns the escaped path without the prefix, if it begins with that.
 func cutPrefix(at *url.URL, prefix string) (rest string, found bool) {
 	if prefix == "" {
 		return "", false

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A view is all that a page's template sees. None of them holds a token.
+// A view is all that a page's template reads. No view holds a token.
 
 // chrome is what every page shows around its content.
 type chrome struct {
@@ -19,7 +19,7 @@ type chrome struct {
 	SignOutURL string // may be empty
 }
 
-// Site is the chrome again, for the frame: a view may have a Title of its own.
+// Site returns the chrome, for the layout: a view may have a Title of its own.
 func (c chrome) Site() chrome { return c }
 
 // indexView is the page that shows the token. Its script fetches the token.
@@ -37,7 +37,7 @@ type indexView struct {
 // questionView asks whether a program may have the token.
 type questionView struct {
 	chrome
-	Client      string // the program's name, its own claim; may be empty
+	Client      string // the name that the program gives itself, not verified; may be empty
 	Target      string // where the answer goes, whole
 	TargetHost  string // the target's host with its port
 	Loopback    bool   // the target is a program on the person's own computer
@@ -110,9 +110,8 @@ type echoView struct {
 type echoHeader struct {
 	Name     string
 	Values   []string
-	Note     string // what is known of it; may be empty
-	Chosen   bool   // the token was taken from it
-	Identity bool   // it names who is signed in
+	Chosen   bool // the token was taken from it
+	Identity bool // it names who is signed in
 }
 
 // echoParameter is one parameter of the query, its values masked likewise.

@@ -94,7 +94,7 @@ func refusals() web.Errors {
 
 // checkHost refuses host names that a website can have (DNS rebinding): its page could read
 // the answers, because to the browser both are one origin. Addresses and names without a
-// dot are no names of websites. Probes are exempt, their answers contain nothing.
+// dot are not names of websites. Probes are exempt: their answers contain no data.
 func checkHost(names []string, next http.HandlerFunc) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		name := web.HostName(r.Host)
@@ -106,8 +106,8 @@ func checkHost(names []string, next http.HandlerFunc) web.Handler {
 	}
 }
 
-// profile refuses stacks with arguments: those are words of memory, and each may be eight
-// characters of a token (measured). Other profiles contain none.
+// profile refuses stacks with arguments: an argument is a word of memory, which may be
+// eight characters of a token (measured). Other profiles contain no arguments.
 func profile(w http.ResponseWriter, r *http.Request) {
 	if debug, _ := strconv.Atoi(r.FormValue("debug")); debug > 1 {
 		_ = web.Write(w, http.StatusForbidden, "text/plain; charset=utf-8", "stacks with arguments can show parts of tokens; use debug=1, which has none\n")

@@ -1,7 +1,6 @@
 // Package problem holds an error that the caller may read, as an RFC 9457 document.
 //
-// A Problem carries words chosen by us and never a cause: what went wrong inside is
-// logged by the adapter that turns it into an answer.
+// A Problem never contains an internal cause. package web logs that when it answers.
 package problem
 
 import (

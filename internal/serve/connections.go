@@ -16,8 +16,8 @@ type connections struct {
 	states   map[net.Conn]http.ConnState
 }
 
-// closing has every answer close its connection once the listener drains: clients that
-// keep connections open then ask elsewhere, before an idle one is closed under a request.
+// closing makes every answer close its connection once the listener drains. Clients then
+// connect elsewhere, instead of sending a request into an idle connection that is closing.
 func (c *connections) closing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.draining.Load() {

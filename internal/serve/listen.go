@@ -60,7 +60,8 @@ const socketMode = 0o660
 // listenSocket binds a Unix socket that its owner and group may use. A socket file without
 // a listener is left over from a process that was killed, and replaced.
 func listenSocket(path string) (net.Listener, error) {
-	// Of two that find the same left-over, the second would remove the socket of the first.
+	// Two servers may find the same left-over socket: without the lock, the second would
+	// remove the new socket of the first.
 	defer lockDirectory(filepath.Dir(path))()
 	info, err := os.Lstat(path)
 	switch {
@@ -86,7 +87,7 @@ func listenSocket(path string) (net.Listener, error) {
 }
 
 // removeLeftover removes a socket file on which connections are refused. Any other
-// answer, a full queue included, is that of a process that still uses it.
+// result, a full queue included, means that a process still uses it.
 func removeLeftover(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -117,17 +118,17 @@ type stamp struct {
 	size     int64
 }
 
-// recheck is how often the files are looked at, at most.
-const recheck = time.Second
+// recheckInterval is the least time between two looks at the files.
+const recheckInterval = time.Second
 
 // certificate is called for each handshake. While a changed pair cannot be read, which
 // happens while both files are being replaced, the earlier one stays in use.
 func (k *keyPair) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now := time.Now(); now.Sub(k.checked) >= recheck {
+	if now := time.Now(); now.Sub(k.checked) >= recheckInterval {
 		k.checked = now
-		if k.look() != k.stamps {
+		if k.stat() != k.stamps {
 			if err := k.read(); err != nil {
 				k.log.Error("certificate not read again, the earlier one stays", "cause", err)
 			}
@@ -144,7 +145,7 @@ func (k *keyPair) load() error {
 }
 
 func (k *keyPair) read() error {
-	stamps := k.look()
+	stamps := k.stat()
 	pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
 	if err != nil {
 		return err
@@ -153,7 +154,7 @@ func (k *keyPair) read() error {
 	return nil
 }
 
-func (k *keyPair) look() [2]stamp {
+func (k *keyPair) stat() [2]stamp {
 	var stamps [2]stamp
 	for i, name := range []string{k.certFile, k.keyFile} {
 		if info, err := os.Stat(name); err == nil {

@@ -2,6 +2,6 @@
 
 package serve
 
-// lockDirectory does nothing where directories cannot be locked: two servers that start at
-// the same moment with a socket left over can take it from each other.
+// lockDirectory does nothing where directories cannot be locked: of two servers that start
+// at once and find a left-over socket, one can remove the other's.
 func lockDirectory(string) (unlock func()) { return func() {} }

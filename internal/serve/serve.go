@@ -27,9 +27,9 @@ const (
 type Listener struct {
 	Name           string        // required: in log lines and errors, such as gateway
 	Address        Address       // where it listens
-	Bound          net.Listener  // what is bound already and used instead of Address; nil: none
+	Bound          net.Listener  // an open listener, used instead of Address; nil: Address is bound
 	Handler        http.Handler  // required
-	MaxHeaderBytes int           // of net/http, which answers larger requests in plain text; 0: its default
+	MaxHeaderBytes int           // above it, net/http answers in plain text; 0: its default
 	WriteTimeout   time.Duration // for a whole answer; 0: 30 seconds, negative: none
 }
 
@@ -37,12 +37,12 @@ type Listener struct {
 type Options struct {
 	Log             *slog.Logger  // required
 	Drain           func()        // called when the drain begins; nil: nothing
-	DrainDelay      time.Duration // how long requests are taken after that
-	ShutdownTimeout time.Duration // how long requests that have begun may take after that
+	DrainDelay      time.Duration // how long new requests are accepted after that
+	ShutdownTimeout time.Duration // how long requests in progress may take after DrainDelay
 }
 
 // Run binds all listeners, or none, and serves until ctx ends or a listener fails. Then it
-// drains them and closes them in their order. The error is the cause of ctx, if one was
+// drains them and closes them in order. The error joins the cause of ctx, if one was
 // given, and what failed.
 func Run(ctx context.Context, o Options, listeners ...Listener) error {
 	servers, err := bind(listeners, o.Log)
@@ -115,20 +115,20 @@ func newServer(l Listener, log *slog.Logger) server {
 	}, l.Name, l.Bound, c}
 }
 
-// Time limits of the end.
+// Time limits of a shutdown.
 const (
-	// minDrain is how long a listener stays open at least after its connections are told
-	// to close, so that no request meets a connection that is just being closed.
+	// minDrain is the least time between the first "Connection: close" and the end of a
+	// listener, so that clients do not send a request into a closing connection.
 	minDrain = 100 * time.Millisecond
 	// firstRequest is how long a request may take to arrive on a new connection.
 	firstRequest = 500 * time.Millisecond
-	// grace is how much longer the end may take than what the operator allows.
+	// grace is added to the operator's limits before a shutdown counts as stuck.
 	grace = time.Second
 )
 
-// ErrStuck is returned where the end takes longer than the limits allow, which is when
-// log lines cannot be written.
-var ErrStuck = errors.New("the end took too long; is standard output read?")
+// ErrStuck is returned when a shutdown exceeds its limits, as it does while log lines
+// cannot be written.
+var ErrStuck = errors.New("shutdown took too long; is standard output read?")
 
 func drain(o Options, servers []server) error {
 	if o.Drain != nil {
@@ -161,7 +161,7 @@ func Await(done <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// shutdown lets every request that has begun be answered, one listener after the other.
+// shutdown waits for the requests in progress, one listener after the other.
 func shutdown(servers []server, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()

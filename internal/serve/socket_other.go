@@ -4,5 +4,5 @@ package serve
 
 import "syscall"
 
-// closeToOthers does nothing where a socket without a name has no permissions.
+// closeToOthers does nothing where an unbound socket has no mode.
 func closeToOthers(_, _ string, _ syscall.RawConn) error { return nil }

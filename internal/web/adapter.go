@@ -1,5 +1,5 @@
-// Package web is what every listener needs around its handlers: it turns errors into
-// answers, counts and logs requests, and checks peers, hosts and sizes. It knows no route.
+// Package web contains what every listener needs around its handlers: it turns errors into
+// answers, counts and logs requests, and checks peers, hosts and sizes. It has no routes.
 package web
 
 import (
@@ -21,12 +21,12 @@ type Handler func(http.ResponseWriter, *http.Request) error
 // Options are what one listener brings.
 type Options struct {
 	Listener string                    // required: its name in log lines and metrics
-	Log      *slog.Logger              // required: failures inside
+	Log      *slog.Logger              // required: internal errors
 	Access   slog.Handler              // a line for every request, may buffer; nil: none
 	Metrics  *Metrics                  // required: may be shared by listeners
 	Headers  func(http.Header)         // sets the headers of every answer; nil: none
-	Check    func(*http.Request) error // refuses requests whatever they ask for; nil: none
-	Errors   Errors                    // what the caller reads of an error
+	Check    func(*http.Request) error // refuses requests before they are routed; nil: none
+	Errors   Errors                    // the problem that an error is reported as
 	Render   Renderer                  // how a problem is answered; nil: as JSON
 }
 
@@ -44,7 +44,7 @@ func New(options Options) *Adapter {
 	if options.Access == nil {
 		options.Access = slog.DiscardHandler
 	}
-	return &Adapter{Options: options, metrics: options.Metrics.of(options.Listener)}
+	return &Adapter{Options: options, metrics: options.Metrics.forListener(options.Listener)}
 }
 
 // NoRoute is the pattern under which requests that fit no route are counted.
@@ -111,7 +111,7 @@ func (a *Adapter) finish(rec *responseRecorder, r *http.Request, begin time.Time
 
 var errPanic = errors.New("panic while serving")
 
-// answerPanic logs the type of what was thrown and the stack without arguments: the value
+// answerPanic logs the type of the panic value and the stack without arguments: the value
 // and the arguments may contain parts of a token.
 func (a *Adapter) answerPanic(rec *responseRecorder, r *http.Request, thrown any) {
 	if thrown == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
@@ -126,7 +126,7 @@ func (a *Adapter) answerPanic(rec *responseRecorder, r *http.Request, thrown any
 	a.Fail(rec, r, errPanic)
 }
 
-// stack lists the functions that called each other, innermost first.
+// stack lists the functions on the call stack, innermost first, without arguments.
 func stack() string {
 	callers := make([]uintptr, 64)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
@@ -139,8 +139,8 @@ func stack() string {
 	return lines.String()
 }
 
-// Method returns the name if it is a common method and "other" if not: a method is text
-// from outside and does not belong into logs or metrics.
+// Method returns name if it is a common method, and "other" if not: a method is the
+// caller's text, which must not reach logs and metrics.
 func Method(name string) string {
 	switch name {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
@@ -162,8 +162,8 @@ func (a *Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// Refuse finds what the caller reads of an error, counts the refusal, and logs the cause
-// of a failure inside. A Refusal is returned as it is, so that each is counted once.
+// Refuse finds the problem that an error is reported as, counts it, and logs the cause of
+// an internal error. A Refusal is returned unchanged, so that each is counted once.
 func (a *Adapter) Refuse(w http.ResponseWriter, r *http.Request, err error) *Refusal {
 	if known, found := errors.AsType[*Refusal](err); found {
 		return known

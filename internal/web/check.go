@@ -10,20 +10,21 @@ import (
 	"strings"
 )
 
-// What a listener refuses whatever is asked for.
+// Refusals that do not depend on the route.
 var (
 	ErrPeer = errors.New("peer not allowed")
 	ErrHost = errors.New("host not served")
 )
 
-// HeadersError is a request whose line and headers are larger than the listener takes.
+// HeadersError is returned for a request whose line and headers exceed the limit.
 type HeadersError struct{ Size, Max int } // bytes
 
 func (e *HeadersError) Error() string {
 	return fmt.Sprintf("the request line and headers have %d bytes, want at most %d", e.Size, e.Max)
 }
 
-// CheckPeer refuses a request whose connection comes from none of the networks; nil is all.
+// CheckPeer refuses a request whose connection comes from none of the networks; nil allows
+// all. The error is ErrPeer.
 func CheckPeer(r *http.Request, networks []netip.Prefix) error {
 	if networks == nil {
 		return nil
@@ -39,8 +40,8 @@ func CheckPeer(r *http.Request, networks []netip.Prefix) error {
 	return nil
 }
 
-// CheckHost refuses a request for a host that is none of the names; nil is all. A name
-// with a port wants that port, one without takes any.
+// CheckHost refuses a request for a host that is none of the names; nil allows all. A name
+// with a port matches that port only, one without matches any. The error is ErrHost.
 func CheckHost(r *http.Request, names []string) error {
 	if names != nil && !HostIn(r.Host, names) {
 		return ErrHost
@@ -48,7 +49,8 @@ func CheckHost(r *http.Request, names []string) error {
 	return nil
 }
 
-// CheckSize refuses a request whose line and headers are larger than limit bytes.
+// CheckSize refuses a request whose line and headers are larger than limit bytes. The error
+// is a *HeadersError.
 func CheckSize(r *http.Request, limit int) error {
 	if size := headerBytes(r); size > limit {
 		return &HeadersError{size, limit}
@@ -72,7 +74,7 @@ func HostName(host string) string {
 	return strings.Trim(host, "[]")
 }
 
-// headerBytes is the size of the request line and headers, about as they came.
+// headerBytes estimates the size of the request line and headers as they arrived.
 func headerBytes(r *http.Request) int {
 	size := len(r.Method) + len(r.RequestURI) + len(r.Host) + len("  HTTP/1.1\r\nHost: \r\n")
 	for name, values := range r.Header {

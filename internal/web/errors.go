@@ -13,8 +13,8 @@ import (
 // Errors is a listener's table from errors to problems.
 type Errors struct {
 	Table []Row
-	// Other explains errors that are not in the table, such as those whose detail depends
-	// on the request. nil, or a nil result: the caller reads of a failure inside.
+	// Other finds the problem of an error that is not in the table, such as one whose
+	// detail depends on the request. nil, or a nil result: an internal error.
 	Other func(*http.Request, error) *problem.Problem
 }
 
@@ -24,8 +24,8 @@ type Row struct {
 	Problem problem.Problem
 }
 
-// Find returns what the caller reads of an error. A Problem is returned as it is; what no row
-// explains is a failure inside, whose cause the caller does not read.
+// Find returns the problem that an error is reported as. A Problem is returned unchanged;
+// an error that no row matches is an internal error, whose cause the problem does not name.
 func (e Errors) Find(r *http.Request, err error) *problem.Problem {
 	if p, found := errors.AsType[*problem.Problem](err); found {
 		return p
@@ -47,7 +47,7 @@ func (e Errors) Find(r *http.Request, err error) *problem.Problem {
 	return &problem.Problem{Kind: problem.InternalError, Detail: "the operator's log has the cause"}
 }
 
-// Refusal is an error that was explained.
+// Refusal is an error together with the problem that it is reported as.
 type Refusal struct {
 	Problem *problem.Problem
 	Cause   error
@@ -56,8 +56,8 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Cause.Error() }
 func (r *Refusal) Unwrap() error { return r.Cause }
 
-// Renderer writes the whole answer of a problem, its headers included. The error is for
-// the log: another answer cannot be sent any more.
+// Renderer writes the whole answer for a problem, headers included. Its error is logged
+// only, since no other answer can be sent by then.
 type Renderer func(http.ResponseWriter, *http.Request, *problem.Problem) error
 
 // RenderJSON answers with application/problem+json.

@@ -9,10 +9,10 @@ const (
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-// permissions turns off what our pages do not use; copying the token stays allowed.
+// permissions turns off what the pages do not use; they copy the token.
 const permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=(), clipboard-write=(self)"
 
-// SecurityHeaders sets the headers of every answer of ours. A page needs PageHeaders, too.
+// SecurityHeaders sets the headers that every answer needs. Pages need PageHeaders, too.
 func SecurityHeaders(h http.Header) {
 	// One allocation for all values, because every request needs them.
 	values := &[...]string{noPagePolicy, "nosniff", "no-referrer", "same-origin", "no-store"}

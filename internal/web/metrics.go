@@ -9,8 +9,8 @@ import (
 	"github.com/token2go/token2go/internal/problem"
 )
 
-// Metrics count the requests of all listeners. Every label is one of ours or of the
-// operator's, so that a request can make up neither a label nor one more series.
+// Metrics count the requests of all listeners. Label values come from the code or the
+// operator, never from a request, so a caller cannot create series.
 type Metrics struct {
 	requests  *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
@@ -32,7 +32,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Counter makes a counter of ours; the name is without the prefix token2go_.
+// Counter makes a counter named token2go_NAME.
 func Counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "token2go_" + name, Help: help}, labels)
 }
@@ -44,9 +44,9 @@ type listenerMetrics struct {
 	durations prometheus.ObserverVec
 }
 
-// of starts every kind of refusal at 0: of a counter that begins with its first event,
-// Prometheus sees no increase.
-func (m *Metrics) of(listener string) listenerMetrics {
+// forListener starts every kind of refusal at 0: Prometheus sees no increase in a counter
+// that begins with its first event.
+func (m *Metrics) forListener(listener string) listenerMetrics {
 	labels := prometheus.Labels{"listener": listener}
 	one := listenerMetrics{m.requests.MustCurryWith(labels), m.refusals.MustCurryWith(labels), m.durations.MustCurryWith(labels)}
 	for _, kind := range problem.Kinds() {

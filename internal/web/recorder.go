@@ -30,7 +30,7 @@ func (r *responseRecorder) Write(body []byte) (int, error) {
 	return written, err
 }
 
-// WriteString saves copying a token into a []byte, which Write would need.
+// WriteString avoids copying a token into a []byte for Write.
 func (r *responseRecorder) WriteString(body string) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK

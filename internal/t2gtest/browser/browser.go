@@ -82,12 +82,6 @@ func (c *Chromium) Open(t testing.TB, flags map[string]any) *Tab {
 	return window(c.ctx, t, chromedp.WithNewBrowserContext())
 }
 
-// Another opens a window beside this one: what it is told, both know.
-func (b *Tab) Another() *Tab {
-	b.t.Helper()
-	return window(b.Context, b.t)
-}
-
 func window(parent context.Context, t testing.TB, options ...chromedp.ContextOption) *Tab {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(parent, options...)
