@@ -61,17 +61,9 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	if plan.lifetime < time.Second {
 		return fmt.Errorf("%w: lifetime: got %v, want at least 1s", errUsage, plan.lifetime)
 	}
-	front, err := demo.Listen(plan.host, plan.port)
+	front, back, side, err := plan.listen()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	back, err := demo.Listen(plan.host, plan.server)
-	if err != nil {
-		return fmt.Errorf("%w: server %w", errUsage, err)
-	}
-	side, err := demo.Listen(plan.host, plan.notes)
-	if err != nil {
-		return fmt.Errorf("%w: notes %w", errUsage, err)
 	}
 	addresses := demoAddresses{gateway: origin(front), server: origin(back), notes: origin(side)}
 	ctx, lines := record(ctx, stdout)
@@ -91,12 +83,27 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	)
 }
 
+// listen opens the listeners of the pretend gateway, the server and the API.
+func (p demoPlan) listen() (front, back, side net.Listener, err error) {
+	if front, err = demo.Listen(p.host, p.port); err != nil {
+		return nil, nil, nil, err
+	}
+	if back, err = demo.Listen(p.host, p.server); err != nil {
+		return nil, nil, nil, fmt.Errorf("server %w", err)
+	}
+	if side, err = demo.Listen(p.host, p.notes); err != nil {
+		return nil, nil, nil, fmt.Errorf("notes %w", err)
+	}
+	return front, back, side, nil
+}
+
 // demoAddresses are the origins of the demo's listeners.
 type demoAddresses struct{ gateway, server, notes *url.URL }
 
 func origin(l net.Listener) *url.URL { return &url.URL{Scheme: "http", Host: l.Addr().String()} }
 
-// demoServer is the server as the operator configured it, but for what the demo needs.
+// demoServer makes the server as the environment configures it, except for what the demo
+// needs.
 func demoServer(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) (*gateway.Server, error) {
 	s.Gateway.PublicURL, s.Gateway.BasePath, s.Gateway.CIDRs, s.Gateway.Socket, s.Gateway.AllowedHosts = addresses.gateway, "", nil, "", nil
 	s.UI.SignInURL, s.UI.SignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
@@ -146,8 +153,8 @@ What follows is the audit log, one line for each token handed over.
 `, addresses.gateway, addresses.notes, clientCommand(), plan.lifetime, addresses.server)
 }
 
-// clientCommand is how the reader can call the client: the program beside this one, or
-// from the sources.
+// clientCommand returns a command that runs the client: the program beside this one, or go
+// run.
 func clientCommand() string {
 	if own, err := os.Executable(); err == nil {
 		if beside := filepath.Join(filepath.Dir(own), "token2go"); isFile(beside) {

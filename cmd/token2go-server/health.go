@@ -70,8 +70,8 @@ func healthAddress(s settings) (string, *http.Client) {
 		}
 		return "http://localhost/health", client
 	case s.Gateway.TLSCertFile != "":
-		// The certificate is for the name that the gateway uses; nothing is sent that a
-		// another server at this address could use.
+		// The certificate is for the name that the gateway uses. The request contains
+		// nothing that another server at this address could use.
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
 		return "https://" + reachable(s.Gateway.Host, s.Gateway.Port) + "/health", client
 	default:

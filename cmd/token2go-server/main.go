@@ -38,9 +38,9 @@ func main() {
 	os.Exit(run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// untilSignal ends at the first signal; at the second the process ends, whatever it is
-// at. To leave the second to the system would not do: it ignores an interrupt where a
-// shell has started the process in the background, and the process with the number 1.
+// untilSignal returns a context that ends at the first signal. The second ends the process
+// at once. The system's default for the second would not do: it ignores an interrupt for
+// process 1, and for one that a shell has started in the background.
 func untilSignal() context.Context {
 	ctx, end := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -72,8 +72,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	return exitFailed
 }
 
-// printer keeps the first error of what commands print, since a report that did not fit
-// on the disk is no success.
+// printer keeps the first error of what commands print, so that a report which was not
+// written whole, such as to a full disk, is a failure.
 type printer struct {
 	out io.Writer
 	err error

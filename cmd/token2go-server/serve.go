@@ -22,9 +22,9 @@ import (
 	"github.com/token2go/token2go/internal/web"
 )
 
-// headerLimitFactor is by how much net/http's limit on headers is above ours. Beyond its
-// own it answers in plain text; what gateways send, even tokens in three headers and a
-// cookie, stays below.
+// headerLimitFactor is net/http's limit on headers as a multiple of ours. Above its own,
+// net/http answers in plain text; gateways send less, even tokens in three headers and a
+// cookie.
 const headerLimitFactor = 4
 
 // flushInterval is how long an access line may wait, at most.
@@ -33,14 +33,7 @@ const flushInterval = 200 * time.Millisecond
 // serveAll runs the server until ctx ends, then drains it.
 func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 	ctx, lines := record(ctx, stdout)
-	flushed := make(chan struct{})
-	done := make(chan struct{})
-	go func() { defer close(flushed); lines.FlushEvery(flushInterval, done) }()
-	defer func() {
-		close(done)
-		serve.Await(flushed, time.Second)
-	}()
-
+	defer flush(lines)()
 	collectLess()
 	log := slog.New(logHandler(s.Log.Format, s.Log.Level, stdout, lines.Direct()))
 	for _, warning := range s.Warnings() {
@@ -56,22 +49,38 @@ func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 		Web:     web.Options{Listener: "ops", Log: log, Metrics: options.Metrics},
 		Metrics: registry, Hosts: s.Ops.Hosts(), Pprof: s.Ops.Pprof,
 	})
-	listeners := []serve.Listener{{
+	return serve.Run(ctx, serve.Options{
+		Log: log, Drain: operator.Drain, DrainDelay: s.Limits.DrainDelay, ShutdownTimeout: s.Limits.ShutdownTimeout,
+	}, listeners(s, people, operator)...)
+}
+
+// listeners are those that the configuration opens.
+func listeners(s settings, people, operator http.Handler) []serve.Listener {
+	open := []serve.Listener{{
 		Name:           "gateway",
 		Address:        serve.Address{Socket: s.Gateway.Socket, Host: s.Gateway.Host, Port: s.Gateway.Port, CertFile: s.Gateway.TLSCertFile, KeyFile: s.Gateway.TLSKeyFile},
 		Handler:        people,
 		MaxHeaderBytes: headerLimitFactor * s.Limits.MaxHeaderBytes,
 	}}
 	if s.Ops.Port != 0 {
-		listeners = append(listeners, serve.Listener{
+		open = append(open, serve.Listener{
 			Name: "ops", Address: serve.Address{Host: s.Ops.Host, Port: s.Ops.Port}, Handler: operator,
 			MaxHeaderBytes: http.DefaultMaxHeaderBytes,
 			WriteTimeout:   2 * time.Minute, // a profile takes 30 seconds and more
 		})
 	}
-	return serve.Run(ctx, serve.Options{
-		Log: log, Drain: operator.Drain, DrainDelay: s.Limits.DrainDelay, ShutdownTimeout: s.Limits.ShutdownTimeout,
-	}, listeners...)
+	return open
+}
+
+// flush writes access lines at intervals until stop is called, which writes the last ones,
+// unless standard output blocks.
+func flush(lines *audit.Lines) (stop func()) {
+	done, flushed := make(chan struct{}), make(chan struct{})
+	go func() { defer close(flushed); lines.FlushEvery(flushInterval, done) }()
+	return func() {
+		close(done)
+		serve.Await(flushed, time.Second)
+	}
 }
 
 // collectLess lets 16 MB of garbage gather before it is collected, instead of 4: the server
@@ -83,9 +92,10 @@ func collectLess() {
 	}
 }
 
-// record is where all lines go. The context ends when standard output has no reader.
+// record returns the writer of all log lines, and a context that ends when standard output
+// has no reader.
 func record(ctx context.Context, stdout io.Writer) (context.Context, *audit.Lines) {
-	signal.Ignore(syscall.SIGPIPE) // by default it would end the process amid its answers
+	signal.Ignore(syscall.SIGPIPE) // by default it would end the process while it answers
 	ctx, out := audit.WithReader(ctx, stdout)
 	return ctx, audit.NewLines(out)
 }

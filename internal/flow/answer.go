@@ -16,8 +16,8 @@ type Answer struct {
 	Action   string    // ModeFormPost: the target
 	Source   string    // ModeFormPost: the target as a Content-Security-Policy names it
 	Fields   []Field   // ModeFormPost: what is posted
-	Sealed   string    // ModePage: the text that the person carries over
-	Expires  time.Time // ModePage: until when the client takes it
+	Sealed   string    // ModePage: the text that the person pastes into the client
+	Expires  time.Time // ModePage: until when the client accepts it
 }
 
 // Field is one parameter of an answer.
@@ -71,8 +71,8 @@ func writeFields(into *strings.Builder, fields []Field) {
 	}
 }
 
-// writeEscaped writes what url.QueryEscape returns, without a text in between: a sealed
-// token has kilobytes.
+// writeEscaped writes what url.QueryEscape would return, without allocating it: a sealed
+// token is kilobytes long.
 func writeEscaped(into *strings.Builder, text string) {
 	const hex = "0123456789ABCDEF"
 	done := 0 // everything before it is written
@@ -94,15 +94,15 @@ func writeEscaped(into *strings.Builder, text string) {
 	into.WriteString(text[done:])
 }
 
-// The bytes that need no escaping anywhere (RFC 3986, section 2.3), a bit
-// for each: those below 64 and those from there to 127.
+// The bytes that need no escaping anywhere (RFC 3986, section 2.3), one bit each: those
+// below 64, and those from 64 to 127.
 const (
 	unreservedLow  = 1<<'-' | 1<<'.' | (1<<10-1)<<'0'
 	unreservedHigh = (1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64) | 1<<('~'-64)
 )
 
-// isUnreserved looks at bits, since no branch predictor can guess the letter case of
-// base64.
+// isUnreserved reports whether b is unreserved. A bitmap avoids branch mispredictions,
+// which base64's mix of letters and digits would cause.
 func isUnreserved(b byte) bool {
 	return [4]uint64{unreservedLow, unreservedHigh}[b>>6]>>(b&63)&1 == 1
 }

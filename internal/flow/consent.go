@@ -27,8 +27,8 @@ const (
 	ConsentNever  Consent = "never"  // only where the answer leaves the person's machine
 )
 
-// mustAsk decides whether the person is asked. An answer that leaves the person's own
-// machine, or that the person carries over, is asked for whatever the operator says.
+// mustAsk reports whether the person is asked. For an answer to another machine, and for
+// one to paste, the person is always asked.
 func (c Consent) mustAsk(r Request, h http.Header) bool {
 	switch {
 	case !r.Target.Loopback, c == ConsentAlways:
@@ -41,9 +41,9 @@ func (c Consent) mustAsk(r Request, h http.Header) bool {
 }
 
 // openedByProgram reports whether a request looks as if the person's own program opened
-// it: a browser says that no site led here (Fetch Metadata, W3C), or there is no
-// browser. It is no proof, since a link in a mail looks the same (RFC 8252, section
-// 8.6); what limits that case is the loopback target.
+// it: a browser reports that no site led here (Fetch Metadata, W3C), or there is no
+// browser. It proves nothing, since a link in an e-mail looks the same (RFC 8252, section
+// 8.6); the loopback target limits that case.
 func openedByProgram(h http.Header) bool {
 	for name := range h {
 		if strings.HasPrefix(name, "Sec-Fetch-") {
@@ -90,8 +90,8 @@ func bind(r Request, found token.Found, now time.Time) Binding {
 	return b
 }
 
-// encodeMAC is the one text of a sum. Texts are compared, not what they decode to: a
-// decoder passes over line ends and spare bits, so an edited form could still fit.
+// encodeMAC encodes a sum. Encoded sums are compared, not decoded ones: a decoder ignores
+// line ends and spare bits, so it would accept an edited form.
 func encodeMAC(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum) }
 
 // status is the result of comparing an answer with its question.
@@ -99,13 +99,13 @@ type status int
 
 const (
 	valid   status = iota // it answers this question
-	edited                // what it answers was never asked
-	renewed               // the token is another than the one that was shown
+	edited                // this server never asked that question
+	renewed               // the token is not the one that was shown
 	expired               // the question is too old
 )
 
-// check compares an answer with its question. A renewed token has another key, so the
-// fingerprint in the form, which only ever makes us ask again, is looked at first.
+// check compares an answer with its question. The key of the MAC changes with the token, so
+// the fingerprint is compared first: a wrong one leads at most to another question.
 func (b Binding) check(r Request, found token.Found, now time.Time) status {
 	if b.Fingerprint != found.Fingerprint() {
 		if len(b.Fingerprint) != len(found.Fingerprint()) {
@@ -132,7 +132,7 @@ func (b Binding) check(r Request, found token.Found, now time.Time) status {
 func (b Binding) sum(r Request, found token.Found) []byte {
 	key, err := hkdf.Key(sha256.New, []byte(found.Secret.Reveal()), nil, "token2go consent", sha256.Size)
 	if err != nil {
-		return nil // HKDF refuses short keys in FIPS 140 mode; check takes no sum of no bytes
+		return nil // HKDF refuses short keys in FIPS 140 mode; check refuses an empty sum
 	}
 	mac := hmac.New(sha256.New, key)
 	for _, part := range []string{

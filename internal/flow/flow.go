@@ -17,11 +17,11 @@ import (
 )
 
 var (
-	// ErrPrefetch means that a browser fetches ahead of time and no person has asked.
+	// ErrPrefetch means that a browser prefetches a page that no one has opened.
 	ErrPrefetch = errors.New("fetched ahead of time")
 
-	// ErrNotNavigation means that a frame, a script or an image asks, which no person
-	// sees.
+	// ErrNotNavigation means that a frame, a script or an image asks, not a page that a
+	// person sees.
 	ErrNotNavigation = errors.New("not a page that a person opened")
 
 	// ErrEdited means that an answer does not belong to a question of this server.
@@ -51,7 +51,7 @@ type Flow struct {
 	Now    func() time.Time
 }
 
-// Outcome is the result of a request. Beside an error it holds what was read before it.
+// Outcome is the result of a request. With an error it holds what was read so far.
 type Outcome struct {
 	Request  Request
 	Found    token.Found
@@ -67,8 +67,9 @@ type Question struct {
 	Again   string // why the person is asked once more; empty the first time
 }
 
-// CheckNavigation refuses what no person opened: prefetches, frames, scripts, images
-// (Fetch Metadata, W3C). A client without a browser sends none of these headers.
+// CheckNavigation refuses requests other than for a page that a person opened: prefetches,
+// frames, scripts and images (Fetch Metadata, W3C). A client without a browser sends none
+// of these headers. The error is ErrPrefetch or ErrNotNavigation.
 func CheckNavigation(h http.Header) error {
 	if anyContains(h["Sec-Purpose"], "prefetch") {
 		return ErrPrefetch
@@ -81,8 +82,8 @@ func CheckNavigation(h http.Header) error {
 	return nil
 }
 
-// Begin takes a request with its raw query and headers as far as it goes without the
-// person: to a question or to an answer. An error is a *Refusal unless sealing broke.
+// Begin handles a request by its raw query and headers. The outcome is a question for the
+// person, or an answer. The error is a *Refusal, or that of sealing.
 func (f *Flow) Begin(rawQuery string, h http.Header) (Outcome, error) {
 	outcome, err := f.read(rawQuery, h)
 	if err != nil {
@@ -98,9 +99,9 @@ func (f *Flow) Begin(rawQuery string, h http.Header) (Outcome, error) {
 // Choice is the button that the person pressed.
 type Choice string
 
-// The choices. The page's script turns Review into Allow once it has seen the person
-// press the button of a page that was readable for a while. Without the script it is
-// unknown who led the person to press it, so Review leads to a second step.
+// The choices. The page's script turns Review into Allow when the person presses the button
+// on a page that was readable for a while. Without the script, a website may have led the
+// person to press it, so Review leads to a second step.
 const (
 	Deny   Choice = "deny"
 	Allow  Choice = "allow"
@@ -115,9 +116,9 @@ type Decision struct {
 	Binding Binding
 }
 
-// Decide takes a request on from its question. Each decision counts for the question
-// that it carries and for no other; where the token has been renewed meanwhile or the
-// question is too old, the person is asked again.
+// Decide continues a request whose question the person has answered. A decision counts only
+// for the question that it is bound to; if the token was renewed meanwhile, or the question
+// is too old, the person is asked again.
 func (f *Flow) Decide(rawQuery string, h http.Header, decision Decision) (Outcome, error) {
 	outcome, err := f.read(rawQuery, h)
 	if err != nil {
@@ -133,6 +134,11 @@ func (f *Flow) Decide(rawQuery string, h http.Header, decision Decision) (Outcom
 		f.ask(&outcome, "The question was open for more than ten minutes. Please answer once more.")
 		return outcome, nil
 	}
+	return f.conclude(outcome, decision)
+}
+
+// conclude acts on a decision whose binding is valid.
+func (f *Flow) conclude(outcome Outcome, decision Decision) (Outcome, error) {
 	words := outcome.Request.Key.Words(outcome.Request.State)
 	switch {
 	case decision.Choice == Allow, decision.Choice == Chosen && slices.Contains(words[:], decision.Word):
@@ -150,7 +156,7 @@ func (f *Flow) Decide(rawQuery string, h http.Header, decision Decision) (Outcom
 	}
 }
 
-// read parses the request and finds a token that lives long enough.
+// read parses the request and finds a token that is valid for long enough.
 func (f *Flow) read(rawQuery string, h http.Header) (outcome Outcome, err error) {
 	if outcome.Request, err = f.Rules.parse(rawQuery); err != nil {
 		return outcome, err
@@ -172,8 +178,8 @@ func (f *Flow) missing(err error) string {
 	return "the gateway sent no usable token; " + err.Error()
 }
 
-// expiring returns why the token does not live long enough; empty if it does or if its
-// lifetime cannot be known.
+// expiring returns why the token is not valid for long enough; empty if it is, or if its
+// expiry is unknown.
 func (f *Flow) expiring(r Request, found token.Found) string {
 	expires := found.Claims().Expires
 	if expires.IsZero() {

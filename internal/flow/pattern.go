@@ -1,7 +1,7 @@
 package flow
 
 import (
-	"fmt"
+	"errors"
 	"net/url"
 	"strings"
 	"unicode"
@@ -20,14 +20,14 @@ type Pattern struct {
 func ParsePattern(text string) (Pattern, error) {
 	rest, isTLS := strings.CutPrefix(text, "https://")
 	if !isTLS {
-		return Pattern{}, fmt.Errorf("it must begin with https://")
+		return Pattern{}, errors.New("it must begin with https://")
 	}
 	host, path, found := strings.Cut(rest, "/")
 	if !isHost(host) {
-		return Pattern{}, fmt.Errorf("its host must be written in lower case letters, digits, dots and hyphens, without wildcards, and its port from 1 to 65535 or not at all")
+		return Pattern{}, errors.New("its host must be written in lower case letters, digits, dots and hyphens, without wildcards, and its port from 1 to 65535 or not at all")
 	}
 	if !found {
-		return Pattern{}, fmt.Errorf("it has no path; write /** behind the host to allow every path")
+		return Pattern{}, errors.New("it has no path; write /** behind the host to allow every path")
 	}
 	p := Pattern{host: host, segments: strings.Split(path, "/")}
 	for i, segment := range p.segments {
@@ -41,17 +41,17 @@ func ParsePattern(text string) (Pattern, error) {
 func checkSegment(segment string, last bool) error {
 	switch {
 	case segment == "**" && !last:
-		return fmt.Errorf("** may be only at its end")
+		return errors.New("** may be only at its end")
 	case segment == "" && !last:
-		return fmt.Errorf("it has an empty path segment")
+		return errors.New("it has an empty path segment")
 	case segment == "*" || segment == "**":
 		return nil
 	case strings.Contains(segment, "*"):
-		return fmt.Errorf("* stands for a whole path segment and cannot be part of one")
+		return errors.New("* stands for a whole path segment and cannot be part of one")
 	case !isURI(segment, ""):
-		return fmt.Errorf("its path holds a character that a path cannot (no query or fragment either)")
+		return errors.New("its path holds a character that a path cannot (no query or fragment either)")
 	case isDots(segment) || hidesStructure(segment):
-		return fmt.Errorf("its path holds a dot segment or an encoded slash, backslash or dot")
+		return errors.New("its path holds a dot segment or an encoded slash, backslash or dot")
 	}
 	return nil
 }
@@ -70,8 +70,8 @@ func isHost(text string) bool {
 	return true
 }
 
-// matches reports whether the target lies within the pattern. Dot segments and encoded
-// slashes, backslashes and dots are out before that: servers disagree on what they mean.
+// matches reports whether the pattern allows the target. It never allows dot segments and
+// encoded slashes, backslashes and dots: servers disagree on what they mean.
 func (p Pattern) matches(t Target) bool {
 	if t.host != p.host {
 		return false
@@ -93,16 +93,16 @@ func (p Pattern) matches(t Target) bool {
 	return len(segments) == len(p.segments)
 }
 
-// isDots reports whether a segment is . or .., also with a parameter after a semicolon,
-// which some servers take off before they resolve the path, or nothing but a parameter.
+// isDots reports whether a segment is . or .., or nothing, once a parameter after a
+// semicolon is removed, as some servers do before they resolve the path.
 func isDots(segment string) bool {
 	name, _, found := strings.Cut(segment, ";")
 	return name == "." || name == ".." || name == "" && found
 }
 
-// hidesStructure reports whether a segment holds, encoded, what parts a URL or a path,
-// or bytes that some servers read as such: control characters, and what is not UTF-8,
-// such as the dot in two bytes.
+// hidesStructure reports whether a segment contains an encoded delimiter of URLs or paths,
+// or bytes that some servers read as one: control characters, and what is not UTF-8, such
+// as a dot encoded in two bytes.
 func hidesStructure(segment string) bool {
 	lower := strings.ToLower(segment)
 	for _, encoded := range []string{"%2f", "%5c", "%2e", "%25", "%3b", "%3f", "%23"} {

@@ -32,18 +32,18 @@ func (p param) String() string {
 	}[p]
 }
 
-// query is a request's query after the strict reading that parseQuery gives it.
+// query is a request's query as parseQuery reads it.
 type query struct {
 	given   [paramCount]string
 	times   [paramCount]int
 	unknown []string // the first few names that the flow does not know
 }
 
-// errEncoding means that a query is refused whole. The standard library's parser drops
-// such pieces silently, and a check that never saw a piece protects nothing.
+// errEncoding means that a query is refused as a whole: url.ParseQuery would return the
+// other parameters, and no check would see the broken one.
 var errEncoding = errors.New("query not readable")
 
-// maxUnknown is how many unknown names are kept to find misspellings among.
+// maxUnknown bounds the unknown names that are kept, to suggest one for a missing name.
 const maxUnknown = 16
 
 // parseQuery reads a raw query. It fails on bad percent-encoding, on what is not UTF-8,
@@ -97,8 +97,8 @@ func (q *query) take(name, value string) {
 	}
 }
 
-// isName reports whether a name may be repeated in a refusal: it is short, and of
-// characters that no page, log or protocol on the way minds.
+// isName reports whether a name may be repeated in a refusal: it is short, and has only
+// characters that are safe in pages, logs and URLs.
 func isName(name string) bool {
 	if name == "" || len(name) > 32 {
 		return false
@@ -116,8 +116,8 @@ func (q *query) twice(params ...param) (param, bool) {
 	return 0, false
 }
 
-// missing returns that p is missing, and names what may have been meant for it or for
-// one of the parameters that may replace it.
+// missing returns the message that p is missing, with an unknown name that may have been
+// meant for p or for one of the parameters instead of it.
 func (q *query) missing(p param, instead ...param) string {
 	for _, name := range q.unknown {
 		for _, meant := range append(instead, p) {

@@ -15,8 +15,8 @@ const (
 	TokenExpiring  Code = "token_expiring"
 )
 
-// Refusal is an error that refuses a request. Where the request named a target that
-// is allowed, Location brings it to the client, so that it does not wait in vain.
+// Refusal is an error that refuses a request. If the request named an allowed target,
+// Location reports it to the client, which would otherwise wait.
 type Refusal struct {
 	Code   Code
 	Detail string // names and values that a program would write are in `backticks`
@@ -36,14 +36,14 @@ func (r Request) Refuse(code Code, detail string) *Refusal {
 	return &Refusal{Code: code, Detail: detail, target: r.Target, state: r.State}
 }
 
-// because attaches the sentinel by which callers decide.
+// because attaches the sentinel that callers compare with.
 func (r *Refusal) because(cause error) *Refusal {
 	r.cause = cause
 	return r
 }
 
-// Location is the address that brings the refusal to the client, and whether there is
-// one. An error holds nothing to steal, so it goes to any allowed target.
+// Location returns the address that reports the refusal to the client, if there is one.
+// An error contains no token, so it may go to any allowed target.
 func (r *Refusal) Location() (string, bool) {
 	if r.target.host == "" {
 		return "", false
@@ -55,8 +55,8 @@ func (r *Refusal) Location() (string, bool) {
 	return r.target.with(fields), true
 }
 
-// describe leaves out the marks of code, which are for pages, and replaces what an
-// error_description cannot hold (RFC 6749, section 4.1.2.1).
+// describe removes the backticks, which are for pages, and replaces characters that an
+// error_description cannot contain (RFC 6749, section 4.1.2.1).
 func describe(detail string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -21,14 +21,14 @@ const (
 	FormatJWE    Format = "jwe"    // compact serialization (RFC 7516, section 7.1)
 )
 
-// Mode is the way an answer takes to the client.
+// Mode is how an answer reaches the client.
 type Mode string
 
 // The modes.
 const (
 	ModeQuery    Mode = "query"     // a redirect whose query holds the answer
 	ModeFormPost Mode = "form_post" // a page that posts the answer to the target
-	ModePage     Mode = "page"      // no target: the person carries the sealed text over
+	ModePage     Mode = "page"      // no target: the person pastes the sealed text
 	modeAuto     Mode = "auto"      // query while the address stays short, else form_post
 )
 
@@ -39,7 +39,7 @@ type Request struct {
 	Key    *seal.Key
 	Format Format
 	Mode   Mode          // may be modeAuto until the answer's length is known
-	Client string        // the program's own claim of its name; may be empty
+	Client string        // the name that the program gives itself, not verified; may be empty
 	MinTTL time.Duration // how long the token must still be valid, where that is known
 }
 
@@ -71,8 +71,8 @@ func (ru Rules) parse(raw string) (Request, error) {
 	return request, nil
 }
 
-// target decides where the answer to a query goes, and so where a refusal may go. For
-// ModePage that is nowhere. Everything it refuses is answered here.
+// target decides where the answer to a query goes, and so where a refusal may go; the zero
+// Target is for ModePage. Its own refusals go to no target.
 func (ru Rules) target(q *query) (Target, error) {
 	here := func(detail string) (Target, error) {
 		return Target{}, &Refusal{Code: InvalidRequest, Detail: detail}
@@ -96,17 +96,18 @@ func (ru Rules) target(q *query) (Target, error) {
 	case target == "" && port == "":
 		return here(q.missing(paramTarget, paramPort) + " (or `port`, for `http://127.0.0.1:PORT`)")
 	}
-	var t Target
-	var err error
-	if target != "" {
-		t, err = ParseTarget(target, ru.Targets)
-	} else {
-		t, err = LoopbackTarget(port, path)
-	}
+	t, err := ru.parseTarget(target, port, path)
 	if err != nil {
 		return Target{}, &Refusal{Code: InvalidRequest, Detail: err.Error(), cause: ErrTarget}
 	}
 	return t, nil
+}
+
+func (ru Rules) parseTarget(target, port, path string) (Target, error) {
+	if target != "" {
+		return ParseTarget(target, ru.Targets)
+	}
+	return LoopbackTarget(port, path)
 }
 
 // maxState is the length of the longest state, in bytes.
@@ -207,8 +208,8 @@ func (ru Rules) mode(q *query, format Format) (Mode, error) {
 // maxClient is the length of the longest client name, in characters.
 const maxClient = 64
 
-// client checks the name that a program gives itself. What could change how the text
-// around it reads, such as a character that turns the writing direction, is refused.
+// client checks the name that a program gives itself. It refuses characters that change how
+// the surrounding text is shown, such as those that reverse the writing direction.
 func client(name string) (string, error) {
 	if utf8.RuneCountInString(name) > maxClient {
 		return "", fmt.Errorf("`client` has more than %d characters", maxClient)
@@ -218,7 +219,7 @@ func client(name string) (string, error) {
 	}
 	for _, r := range name {
 		if r != ' ' && !isShown(r) {
-			return "", errors.New("`client` holds a character that is no visible letter, digit, mark, punctuation, symbol or space")
+			return "", errors.New("`client` holds a character that is not a visible letter, digit, mark, punctuation, symbol or space")
 		}
 	}
 	if !marksFit(name) {
@@ -227,14 +228,14 @@ func client(name string) (string, error) {
 	return name, nil
 }
 
-// isShown leaves out the letters, marks and symbols that show nothing, such as the Hangul
-// filler: of them alone a name would look as if none were given.
+// isShown reports whether a character is visible. Some letters, marks and symbols are not,
+// such as the Hangul filler: a name of them alone would look like no name.
 func isShown(r rune) bool {
 	blank := r == '\u2800' || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 	return !blank && unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.P, unicode.S)
 }
 
-// maxMarks is how many marks one character may have, far more than in any word.
+// maxMarks is how many marks one character may have. Words have far fewer.
 const maxMarks = 6
 
 // marksFit reports whether every mark is on a character and none has too many, which would

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ErrTarget means that an answer may not go where the request wants it. The refusal is
-// not redirected: the target may belong to the maker of the link.
+// ErrTarget means that an answer may not go to the request's target. The refusal is not
+// sent there either: the target may belong to an attacker who made the link.
 var ErrTarget = errors.New("target not allowed")
 
 // Target is an address that an answer may go to. Its parts have been checked as text
@@ -111,8 +111,8 @@ func LoopbackTarget(port, path string) (Target, error) {
 	return Target{scheme: "http", host: "127.0.0.1:" + port, path: path, Loopback: true}, nil
 }
 
-// split takes apart what follows the scheme, and refuses all that RFC 3986 does not
-// allow there, as well as a fragment: even an empty one would swallow the answer.
+// split splits what follows the scheme. It refuses what RFC 3986 does not allow there, and
+// a fragment, even an empty one: the answer's query would become a part of it.
 func split(scheme, rest string) (Target, error) {
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 {
@@ -186,8 +186,8 @@ func isHex(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' || 'A' <= b && b <= 'F'
 }
 
-// answerField finds a parameter of the target's query that an answer sets too: two of
-// a name, and a client may read the one that the link's maker chose.
+// answerField finds a parameter of the target's query that an answer sets, too. A client
+// could read that one, which whoever made the link has chosen.
 func answerField(query string) (string, bool) {
 	for _, piece := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(piece, "=")

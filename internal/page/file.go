@@ -42,7 +42,7 @@ func NewFile(name string, read func() []byte) *File {
 	return f
 }
 
-// contentTypes is our own table: the system's differs between machines.
+// contentTypes is used instead of package mime, whose table differs between machines.
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8",
@@ -66,8 +66,7 @@ func compress(plain []byte) []byte {
 
 // Serve answers GET and HEAD. The caller sets Cache-Control before.
 //
-// A Range header is ignored, as RFC 9110 allows: no one loads styles in parts, and a part of
-// what is compressed is of no use.
+// A Range header is ignored, as RFC 9110, section 14.2, allows.
 func (f *File) Serve(w http.ResponseWriter, r *http.Request) {
 	header, sent, etag := w.Header(), f.content().plain, f.content().hash
 	header.Set("Content-Type", f.mediaType)
@@ -104,8 +103,8 @@ func unchanged(values []string, etag string) bool {
 	return false
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3). The wildcard counts as
-// no, and so does anything unclear, which costs only bytes.
+// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3). A wildcard, or a weight that
+// cannot be read, counts as no, which costs only bytes.
 func acceptsGzip(values []string) bool {
 	for coding := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name, weight, _ := strings.Cut(coding, ";")

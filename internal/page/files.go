@@ -122,8 +122,8 @@ func (a *assets) imports(name string) []string {
 // ServeFile answers GET and HEAD for the file whose name follows /static/. The error is
 // ErrNotFound, with nothing written.
 //
-// A plain name or an outdated hash gets the present content, to be revalidated each time:
-// while replicas are replaced, a page of one version asks a server of the other.
+// A plain name or an outdated hash gets the current content, to be revalidated each time:
+// while replicas are replaced, a page of one version may load files from the other.
 func (p *Pages) ServeFile(w http.ResponseWriter, r *http.Request, name string) error {
 	one, caching := p.files.hashed[name], "public, max-age=31536000, immutable"
 	if one == nil {

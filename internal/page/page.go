@@ -24,8 +24,8 @@ type Pages struct {
 	files  *assets
 }
 
-// New parses every embedded template and hashes every embedded file, so that nothing of
-// them can fail later.
+// New parses every embedded template and hashes every embedded file, so that they cannot
+// fail later.
 func New() (*Pages, error) {
 	files, err := newAssets()
 	if err != nil {
@@ -88,9 +88,9 @@ func (p *Pages) Render(w http.ResponseWriter, status int, page string, view any)
 	return nil
 }
 
-// action is a form's address as an attribute. The template engine would rewrite some
-// characters of a URL there, and a target is to be kept byte for byte.
-// Nothing but a path or an http address is put there.
+// action is a form's action attribute, for a path or an http address; for any other it is
+// empty. The template engine would rewrite characters of a URL, and a target must stay the
+// same byte for byte.
 func action(address string) template.HTMLAttr {
 	for _, begin := range []string{"/", "http://", "https://"} {
 		if strings.HasPrefix(address, begin) {
@@ -100,7 +100,7 @@ func action(address string) template.HTMLAttr {
 	return ""
 }
 
-// short is the beginning of a fingerprint, enough for an eye to tell two apart.
+// short returns the beginning of a fingerprint, enough for a person to compare two.
 func short(fingerprint string) string {
 	const length = 12
 	if len(fingerprint) <= length {
@@ -109,7 +109,7 @@ func short(fingerprint string) string {
 	return fingerprint[:length]
 }
 
-// sentence makes one of what problems say in the manner of errors: "a, not b".
+// sentence makes a sentence of an error's text: "a, not b" becomes "A, not b.", with its stop.
 func sentence(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 {
@@ -134,43 +134,40 @@ type span struct {
 	Code bool
 }
 
-// rich reads our own light markup: text in `backticks` is code, and so are lines that
+// rich parses light markup: text in `backticks` is code, and so are lines that
 // begin with four spaces or a tab. Nothing in it becomes HTML.
 func rich(text string) []block {
 	var blocks []block
-	var code, words []string
-	flush := func() {
-		if len(code) > 0 {
-			blocks = append(blocks, block{Code: strings.Join(code, "\n")})
-		}
-		if len(words) > 0 {
-			blocks = append(blocks, block{Spans: spans(strings.Join(words, " "))})
-		}
-		code, words = nil, nil
-	}
+	var lines []string // of the block that has begun
+	inCode := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, " \r\n")
 		indented, isCode := strings.CutPrefix(strings.ReplaceAll(line, "\t", "    "), "    ")
-		switch {
-		case line == "":
-			flush()
-		case isCode:
-			if len(words) > 0 {
-				flush()
-			}
-			code = append(code, indented)
-		default:
-			if len(code) > 0 {
-				flush()
-			}
-			words = append(words, line)
+		if isCode {
+			line = indented
+		}
+		if line == "" && !isCode || isCode != inCode {
+			blocks = appendBlock(blocks, lines, inCode)
+			lines, inCode = nil, isCode
+		}
+		if line != "" || isCode {
+			lines = append(lines, line)
 		}
 	}
-	flush()
-	return blocks
+	return appendBlock(blocks, lines, inCode)
 }
 
-// spans splits at backticks; one without a partner is an ordinary character.
+func appendBlock(blocks []block, lines []string, isCode bool) []block {
+	switch {
+	case len(lines) == 0:
+		return blocks
+	case isCode:
+		return append(blocks, block{Code: strings.Join(lines, "\n")})
+	}
+	return append(blocks, block{Spans: spans(strings.Join(lines, " "))})
+}
+
+// spans splits at pairs of backticks; an unpaired one is an ordinary character.
 func spans(text string) []span {
 	var parts []span
 	for {

@@ -18,18 +18,18 @@ import (
 	"github.com/token2go/token2go/internal/secret"
 )
 
-// Lifetime is how long after it was sealed a client takes a JWE.
+// Lifetime is how long a client accepts a JWE after it was sealed.
 const Lifetime = 5 * time.Minute
 
 const (
 	envelopeType = "token2go+jwe"
 
-	// maxEnvelope bounds a JWE's text in bytes. No proxy lets a token of that size pass.
+	// maxEnvelope bounds a JWE's text in bytes. No proxy forwards a token of that size.
 	maxEnvelope = 1 << 20
 )
 
-// Header is what a JWE says in clear beside its plaintext. It is bound to the
-// ciphertext but proves nothing about who wrote it.
+// Header is the readable part of a JWE. It is authenticated with the ciphertext, but does
+// not prove who wrote it.
 type Header struct {
 	Issuer   string    // iss, for showing; empty: no such member
 	State    string    // of which state_hash is base64url of SHA-256
@@ -131,7 +131,7 @@ func openJWE(key *Key, private crypto.PrivateKey, text, state string) (Opened, e
 }
 
 // split decodes the five parts. It refuses base64url that is not canonical, which the
-// library overlooks: so one envelope has one text.
+// library accepts, so that an envelope has only one text.
 func split(text string) (decoded [5][]byte, err error) {
 	if len(text) > maxEnvelope {
 		return decoded, fmt.Errorf("its text has %d bytes, want at most %d", len(text), maxEnvelope)

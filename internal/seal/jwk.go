@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// object is a JSON object whose member names differ from one another.
+// object is a JSON object without duplicate names.
 type object map[string]json.RawMessage
 
 // readJWK reads a JWK, or base64url of one: firewalls that refuse JSON in a query let it
@@ -48,8 +48,8 @@ func readJWK(text string) (*Key, error) {
 	return nil, fmt.Errorf("its kty is %s, want RSA or EC", shown(kty))
 }
 
-// okp names the curve of RFC 8037 that the key is refused for: the JOSE library in use
-// encrypts to none of them.
+// okp refuses a key on a curve of RFC 8037, by name: the JOSE library encrypts to none of
+// them.
 func (o object) okp() (*Key, error) {
 	curve, err := o.text("crv")
 	if err != nil {
@@ -171,8 +171,8 @@ func (o object) text(name string) (string, error) {
 	return text, nil
 }
 
-// readObject reads a JSON object and refuses a name that is given twice: two programs
-// could each believe another one (RFC 7517, section 4).
+// readObject reads a JSON object and refuses duplicate names: two parsers could each use a
+// different one (RFC 7517, section 4).
 func readObject(text string) (object, error) {
 	if !utf8.ValidString(text) {
 		return nil, errors.New("it is not UTF-8")
@@ -213,15 +213,16 @@ func (o object) readMember(decoder *json.Decoder) error {
 	return nil
 }
 
-// decode reads base64 in its one canonical form. The standard library alone passes
-// over line ends and, unless Strict, over stray bits in the last character.
+// decode reads canonical base64. The standard library ignores line ends and, unless Strict,
+// stray bits in the last character.
 func decode(encoding *base64.Encoding, text string) ([]byte, bool) {
 	content, err := encoding.Strict().DecodeString(text)
 	return content, err == nil && !strings.ContainsAny(text, "\r\n")
 }
 
-// shown is a name as it may appear in an error: short, and of characters that no
-// protocol on the way minds. Anything else might be key material in the wrong member.
+// shown returns a name if it may appear in an error: it is short, and has only characters
+// that are safe in pages, logs and URLs. Anything else may be key material in the wrong
+// member.
 func shown(name string) string {
 	odd := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" +-_.:#", r))

@@ -47,8 +47,7 @@ type Key struct {
 	id         string
 }
 
-// ParseKey reads the public key in text, which must be of just the type that kind
-// names. PEM: one block of an RSA key of 2048 bits. JWK, as JSON or as base64url
+// ParseKey reads the public key in text, which must be of the type kind. PEM: one block of an RSA key of 2048 bits. JWK, as JSON or as base64url
 // of it: RSA of 2048, 3072 or 4096 bits, or EC on P-256. The error wraps ErrKeyType or ErrKey.
 func ParseKey(kind KeyType, text string) (*Key, error) {
 	if len(text) > maxKeyText {
@@ -122,8 +121,8 @@ func newEC(public *ecdsa.PublicKey) (*Key, error) {
 	return named(&Key{ec: public, point: point}), nil
 }
 
-// named takes the hash of the key's shortest JWK. It is on the way of every hand-over,
-// so it does without the reflection of encoding/json.
+// named sets the key's thumbprint and ID. Every hand-over calls it, so it avoids the
+// reflection of encoding/json.
 func named(key *Key) *Key {
 	var space [maxJWK]byte
 	key.thumbprint = sha256.Sum256(key.appendJWK(space[:0]))
@@ -140,7 +139,7 @@ func (k *Key) appendJWK(text []byte) []byte {
 		return append(text, `"}`...)
 	}
 	var space [maxModulus / 8]byte
-	exponent := bytes.TrimLeft(binary.BigEndian.AppendUint32(space[:0], uint32(k.rsa.E)), "\x00") //nolint:gosec // at most 2³¹-1: rsaKey has checked it
+	exponent := bytes.TrimLeft(binary.BigEndian.AppendUint32(space[:0], uint32(k.rsa.E)), "\x00") //nolint:gosec // at most 2³¹-1: newRSA has checked it
 	text = base64.RawURLEncoding.AppendEncode(append(text, `{"e":"`...), exponent)
 	modulus := k.rsa.N.FillBytes(space[:k.rsa.Size()])
 	text = base64.RawURLEncoding.AppendEncode(append(text, `","kty":"RSA","n":"`...), modulus)
@@ -150,8 +149,8 @@ func (k *Key) appendJWK(text []byte) []byte {
 // RSA reports whether the key is an RSA key, whose holder can open a Triple.
 func (k *Key) RSA() bool { return k.rsa != nil }
 
-// ID is the key's SHA-256 thumbprint (RFC 7638) in base64url, 43 characters. A PEM
-// key has that of the JWK which it equals.
+// ID is the key's SHA-256 thumbprint (RFC 7638) in base64url, 43 characters. A PEM key has
+// the same one as the equivalent JWK.
 func (k *Key) ID() string { return k.id }
 
 // JWK is the key as a JWK with the required members only, as ParseKey reads it.

@@ -105,8 +105,8 @@ func algorithm(oid string) string {
 	}[oid]
 }
 
-// readPEM returns the body of the one block in text. encoding/pem passes over
-// whatever does not look like a block, so the text around one is checked here.
+// readPEM returns the body of the only block in text. encoding/pem skips what does not look
+// like a block, so the surrounding text is checked here.
 func readPEM(label, text string) ([]byte, error) {
 	text = strings.Trim(text, whiteSpace)
 	if !strings.HasPrefix(text, pemBegin) {
@@ -131,8 +131,8 @@ func readPEM(label, text string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// hasGap reports whether white space parts a line of the body, as where a form decoder
-// has turned + into a space. encoding/pem would join what is left of the line.
+// hasGap reports whether a line of the body contains white space, as when a form decoder
+// has turned + into a space. encoding/pem would join the rest of the line.
 func hasGap(text string) bool {
 	lines := strings.Split(text, "\n")
 	for _, line := range lines[1 : len(lines)-1] {

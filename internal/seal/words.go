@@ -12,10 +12,10 @@ import (
 //go:embed words/english.txt
 var english string
 
-// Words returns four words for a person to compare: those that the server shows beside
-// the question, and those that the client printed. They name the key and the state
-// together, so a key that shows the same words cannot be searched for before the flow
-// begins. Four words are 44 bits.
+// Words returns four words for a person to compare: the server shows them with the
+// question, and the client prints them. They depend on the key and the state, so an
+// attacker cannot search for a key with the same words before the flow begins. Four words
+// are 44 bits.
 func (k *Key) Words(state string) (words [4]string) {
 	hashed := sha256.Sum256([]byte(state))
 	text := append([]byte("token2go words\x00"), k.thumbprint[:]...)

@@ -8,7 +8,6 @@ package secret
 import (
 	"fmt"
 	"log/slog"
-	"strings"
 )
 
 const mask = "[secret]"
@@ -26,10 +25,6 @@ func New(text string) Value {
 	}
 	return Value{text: &text}
 }
-
-// Copy wraps a copy of text, for a text that is part of a larger one which should
-// not be kept in memory for the Value's sake.
-func Copy(text string) Value { return New(strings.Clone(text)) }
 
 // Reveal returns the credential itself.
 func (v Value) Reveal() string {

@@ -55,18 +55,17 @@ func TestValueIsNeverPrinted(t *testing.T) {
 }
 
 func TestRevealReturnsTheText(t *testing.T) {
-	for _, value := range []secret.Value{secret.New(marked), secret.Copy(marked)} {
-		if got := value.Reveal(); got != marked {
-			t.Errorf("got %q, want %q", got, marked)
-		}
-		if value.Absent() || value.Len() != len(marked) {
-			t.Errorf("got absent=%v len=%d, want a credential of %d bytes", value.Absent(), value.Len(), len(marked))
-		}
+	value := secret.New(marked)
+	if got := value.Reveal(); got != marked {
+		t.Errorf("got %q, want %q", got, marked)
+	}
+	if value.Absent() || value.Len() != len(marked) {
+		t.Errorf("got absent=%v len=%d, want a credential of %d bytes", value.Absent(), value.Len(), len(marked))
 	}
 }
 
 func TestAbsentReportsEmptyText(t *testing.T) {
-	for _, value := range []secret.Value{{}, secret.New(""), secret.Copy("")} {
+	for _, value := range []secret.Value{{}, secret.New("")} {
 		if !value.Absent() || value.Reveal() != "" || value.String() != "" || value.Len() != 0 {
 			t.Errorf("got %q (absent %v), want the absent credential", value.String(), value.Absent())
 		}

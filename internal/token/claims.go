@@ -24,7 +24,7 @@ type Claims struct {
 	IssuedAt  time.Time // iat; zero when absent
 
 	algorithm  string
-	accessHash bool // at_hash is there, which only ID tokens have
+	accessHash bool // it has at_hash, as only ID tokens do
 }
 
 // IDToken reports whether the token looks like an OpenID Connect ID token, which is

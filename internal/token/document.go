@@ -13,7 +13,7 @@ import (
 // expires, header and tokenType.
 func (f Found) Document(now time.Time) secret.Value {
 	var text strings.Builder
-	text.Grow(256 + f.Secret.Len()) // enough, so that a token is copied once
+	text.Grow(256 + f.Secret.Len()) // for one allocation
 	text.WriteString(`{"timestamp":"`)
 	text.WriteString(now.UTC().Format(time.RFC3339))
 	text.WriteString(`","fingerprint":"`)
@@ -36,8 +36,8 @@ func (f Found) Document(now time.Time) secret.Value {
 	return secret.New(text.String())
 }
 
-// writeString writes text as a JSON string. What needs no escaping, as almost every
-// token does not, is copied.
+// writeString writes text as a JSON string. Text that needs no escaping, as in almost
+// every token, is copied.
 func writeString(into *strings.Builder, text string) {
 	if !isVisible(text) || strings.IndexByte(text, '"') >= 0 || strings.IndexByte(text, '\\') >= 0 {
 		quoted, _ := json.Marshal(text) // a string always encodes

@@ -1,6 +1,6 @@
 // Package token finds the access token that a gateway put into a request.
 //
-// It trusts none of the token's claims: they are read for showing and for a lifetime,
+// It does not verify the token. Its claims are for display and to know when it expires,
 // never to decide who someone is.
 package token
 
@@ -23,9 +23,9 @@ var (
 	// ErrNotFound means that no header of the request holds a token.
 	ErrNotFound = errors.New("no token in the request")
 
-	// ErrUnusable means that a header of the token holds something that is not one
-	// whole token. Such a request is refused rather than served from the next
-	// header: a client may have smuggled a value past the gateway.
+	// ErrUnusable means that a configured header holds something that is not one whole
+	// token. The next header is not tried: a client may have smuggled a value past the
+	// gateway.
 	ErrUnusable = errors.New("token unusable")
 )
 
@@ -143,9 +143,9 @@ func (f field) only(values []string) (text string, bearer bool, err error) {
 	return text, bearer, nil
 }
 
-// strip takes the scheme and the space around it off a header value. In Authorization
-// any scheme but Bearer is no token (RFC 9110, section 11.4), and neither is a value
-// without one; in other headers the scheme is optional.
+// strip removes the scheme and the space around it from a header value. Authorization holds
+// a token only after the scheme Bearer (RFC 9110, section 11.4); in other headers the scheme
+// is optional.
 func (f field) strip(value string) (text string, bearer bool) {
 	value = strings.TrimSpace(value)
 	const scheme = "bearer"
@@ -203,8 +203,8 @@ func isPlaceholder(text string) bool {
 	return isVariable && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }
 
-// isVisible reports whether text has nothing in it but visible characters of ASCII. It
-// looks at eight of them at a time: tokens have a thousand and more.
+// isVisible reports whether text consists of visible ASCII characters. It checks eight at a
+// time, because tokens are often longer than a thousand.
 func isVisible(text string) bool {
 	const each = 0x0101010101010101
 	for ; len(text) >= 8; text = text[8:] {
@@ -221,13 +221,13 @@ func isVisible(text string) bool {
 	return true
 }
 
-// fingerprintSalt sets our fingerprints apart from plain hashes of tokens. It is no
-// secret: token2go-server 1.0.3 uses the same text.
+// fingerprintSalt makes fingerprints differ from plain hashes of tokens. It is not secret:
+// token2go-server 1.0.3 uses the same text.
 const fingerprintSalt = "03c49494-c1f3-4b3c-a9e3-28b1c4e42177"
 
 // Fingerprint is hex of SHA-512/256 over the salt followed by the token: 64 characters.
-// It reveals nothing of a token that has 128 random bits or a signature in it; one of
-// a password could be guessed, so give it nothing but access tokens.
+// It reveals nothing about a token with 128 random bits or a signature. A password could be
+// guessed from its fingerprint, so pass access tokens only.
 func Fingerprint(value secret.Value) string {
 	text := value.Reveal()
 	var space [2048]byte // on the stack, since most tokens are shorter

@@ -1,4 +1,4 @@
-// Package browser drives a real Chromium, as a person does who sits in front of it.
+// Package browser drives a real Chromium, with the mouse and keyboard events of a person.
 package browser
 
 import (
@@ -36,7 +36,7 @@ func (c *Chromium) Close() {
 	}
 }
 
-// start runs a browser without a screen, which asks for nothing by itself.
+// start runs a headless browser that makes no requests of its own.
 func (c *Chromium) start(path string, flags map[string]any) error {
 	folder, err := os.MkdirTemp("", "token2go-chromium-")
 	if err != nil {
@@ -61,8 +61,8 @@ func (c *Chromium) start(path string, flags map[string]any) error {
 	return chromedp.Do(c.ctx)
 }
 
-// Tab is a window of a browser that has never been anywhere: nothing that another test
-// left is in it. What fails in it ends the test.
+// Tab is a window with a browser context of its own: no other test's cookies or storage are
+// in it. A step that fails ends the test.
 type Tab struct {
 	Context context.Context // for what no method does
 
@@ -80,6 +80,12 @@ func (c *Chromium) Open(t testing.TB, flags map[string]any) *Tab {
 		t.Fatalf("%s does not start: %v", path, c.err)
 	}
 	return window(c.ctx, t, chromedp.WithNewBrowserContext())
+}
+
+// Another opens a window beside this one, with the same cookies and storage.
+func (b *Tab) Another() *Tab {
+	b.t.Helper()
+	return window(b.Context, b.t)
 }
 
 func window(parent context.Context, t testing.TB, options ...chromedp.ContextOption) *Tab {
@@ -119,7 +125,7 @@ func Eval[T any](b *Tab, script string) T {
 	return value
 }
 
-// Glance is what stands on the page, for an error's text.
+// Glance returns the address and text of the page, for error messages.
 func (b *Tab) Glance() string {
 	ctx, cancel := context.WithTimeout(b.Context, 5*time.Second)
 	defer cancel()
@@ -130,7 +136,7 @@ func (b *Tab) Glance() string {
 	return text
 }
 
-// Visit opens an address as a person does who types it, or a program that opens it.
+// Visit opens an address, as if it had been typed.
 func (b *Tab) Visit(address string) {
 	b.t.Helper()
 	b.Do(chromedp.Navigate(address))
@@ -170,10 +176,10 @@ func (b *Tab) Text(selector string) string {
 	return Eval[string](b, fmt.Sprintf("document.querySelector(%q).innerText.trim()", selector))
 }
 
-// Spot is a place in the window.
+// Spot is a position in the window, in CSS pixels.
 type Spot struct{ X, Y float64 }
 
-// Spot brings an element into the window, and returns its middle.
+// Spot scrolls an element into view and returns its center.
 func (b *Tab) Spot(selector string) Spot {
 	b.t.Helper()
 	return Eval[Spot](b, fmt.Sprintf(`(() => {
@@ -184,7 +190,7 @@ func (b *Tab) Spot(selector string) Spot {
 	})()`, selector))
 }
 
-// Move brings the pointer to a place.
+// Move moves the pointer.
 func (b *Tab) Move(to Spot) {
 	b.t.Helper()
 	b.Do(chromedp.MouseEvent(chromedp.MouseMoved, to.X, to.Y))
