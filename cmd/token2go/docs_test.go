@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -91,13 +90,5 @@ func TestHelpExamplesParse(t *testing.T) {
 				t.Errorf("%s: %v", found[0], err)
 			}
 		}
-	}
-}
-
-// needProgram skips a test where a program is missing, and fails it where it may not be.
-func needProgram(t testing.TB, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		process.Missing(t, err.Error())
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
 // repository serves a small repository to who has a token, as a host behind a gateway
@@ -227,5 +228,13 @@ func (s *shell) mustHaveTabs(t testing.TB, want int) {
 	}
 	if got := strings.Count(string(text), "\n"); got != want {
 		t.Errorf("got %s tabs, want %d", strconv.Itoa(got), want)
+	}
+}
+
+// needProgram skips a test where a program is missing, and fails it where it may not be.
+func needProgram(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		process.Missing(t, err.Error())
 	}
 }
