@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,17 +15,40 @@ type connections struct {
 	draining atomic.Bool
 	mu       sync.Mutex
 	states   map[net.Conn]http.ConnState
+	closed   map[net.Conn]bool // by the shutdown, while no request had arrived on them
+}
+
+func newConnections() *connections {
+	return &connections{states: map[net.Conn]http.ConnState{}, closed: map[net.Conn]bool{}}
+}
+
+// connectionKey is the key of a request's connection in its context.
+type connectionKey struct{}
+
+func withConnection(ctx context.Context, connection net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, connection)
 }
 
 // closing makes every answer close its connection once the listener drains. Clients then
 // connect elsewhere, instead of sending a request into an idle connection that is closing.
+// A request that arrived at the moment in which its connection was closed is not handled:
+// its answer could not be sent, and a handed-over token would be on record for nothing.
 func (c *connections) closing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.draining.Load() {
 			w.Header()["Connection"] = []string{"close"}
+			if connection, found := r.Context().Value(connectionKey{}).(net.Conn); found && c.isClosed(connection) {
+				panic(http.ErrAbortHandler) //nolint:forbidigo // net/http then drops the connection
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (c *connections) isClosed(connection net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed[connection]
 }
 
 func (c *connections) track(connection net.Conn, state http.ConnState) {
@@ -32,6 +56,7 @@ func (c *connections) track(connection net.Conn, state http.ConnState) {
 	defer c.mu.Unlock()
 	if state == http.StateClosed || state == http.StateHijacked {
 		delete(c.states, connection)
+		delete(c.closed, connection)
 		return
 	}
 	c.states[connection] = state
@@ -44,7 +69,19 @@ func (c *connections) closeNew() {
 	defer c.mu.Unlock()
 	for connection, state := range c.states {
 		if state == http.StateNew {
+			c.closed[connection] = true
 			_ = connection.Close()
+		}
+	}
+}
+
+// markIdle notes which connections net/http is about to close.
+func (c *connections) markIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for connection, state := range c.states {
+		if state == http.StateIdle {
+			c.closed[connection] = true
 		}
 	}
 }

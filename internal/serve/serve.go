@@ -96,7 +96,7 @@ func bind(listeners []Listener, log *slog.Logger) ([]server, error) {
 }
 
 func newServer(l Listener, log *slog.Logger) server {
-	c := &connections{states: map[net.Conn]http.ConnState{}}
+	c := newConnections()
 	if l.WriteTimeout == 0 {
 		l.WriteTimeout = writeTimeout
 	}
@@ -108,6 +108,7 @@ func newServer(l Listener, log *slog.Logger) server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    l.MaxHeaderBytes,
 		ConnState:         c.track,
+		ConnContext:       withConnection,
 		ErrorLog:          stdlog.New(netLog{log}, "", 0),
 
 		// net/http would answer OPTIONS * by itself, past the handler's checks.
@@ -175,6 +176,7 @@ func shutdown(servers []server, limit time.Duration) error {
 func (s server) shutdown(ctx context.Context, limit time.Duration) error {
 	silent := time.AfterFunc(firstRequest, s.connections.closeNew)
 	defer silent.Stop()
+	s.connections.markIdle()
 	if s.Shutdown(ctx) == nil {
 		return nil
 	}
