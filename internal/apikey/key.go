@@ -1,6 +1,6 @@
 // Package apikey mints, parses, restricts and compares API keys.
 //
-// It reads and writes no storage and speaks no HTTP: package store keeps what a key is
+// It has no storage and no HTTP: package store keeps what a key is
 // at rest, package check decides whether it is good for one request.
 package apikey
 

@@ -1,7 +1,7 @@
 // Package check decides whether an API key is good for one request.
 //
 // It keeps every live key in memory, so that a check asks no database and no other
-// server. It speaks no HTTP: package api extracts the credential and the facts of the
+// server. It has no HTTP: package api extracts the credential and the facts of the
 // request, package store keeps the set of keys up to date.
 package check
 

@@ -85,8 +85,8 @@ func nearest(name string) row {
 	return best
 }
 
-// distance is what it costs to edit from into to. Adding a letter is cheap, for
-// people rather leave words out than invent any.
+// distance is what it costs to edit from into to. Adding a letter is cheap,
+// because people leave words out more often than they invent any.
 func distance(from, to string) int {
 	const added, removed, changed = 1, 3, 3
 	row := make([]int, len(to)+1)

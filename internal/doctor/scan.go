@@ -262,7 +262,7 @@ func schemes() []string {
 	}
 }
 
-// hideAfterSchemes replaces the word after Bearer or Basic wherever they stand.
+// hideAfterSchemes replaces the word after each Bearer or Basic.
 func hideAfterSchemes(text string) string {
 	var out strings.Builder
 	for hide := false; text != ""; {

@@ -30,7 +30,7 @@ type HeaderOptions struct {
 	Secret       secret.Value
 	SecretHeader string
 
-	Admin string // a group whose members are administrators; empty: nobody is
+	Admin string // a group whose members are administrators; empty: no one is
 }
 
 // Headers believes what the gateway forwards.

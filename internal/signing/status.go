@@ -31,7 +31,7 @@ func (l *StatusList) Revoke(index int) error {
 }
 
 // Revoked reports whether an index is marked. One outside the list is taken for revoked:
-// whoever verifies must not accept what the list does not speak of.
+// a verifier must not accept what the list does not cover.
 func (l *StatusList) Revoked(index int) bool {
 	return index < 0 || index >= l.Size() || l.bits[index/8]&(1<<(index%8)) != 0
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Changes calls person and key for everybody and everything that was changed after a
+// Changes calls person and key for each person and key that was changed after a
 // revision, people first, and returns the revision up to which it has read. From 0, it
 // reads all. Something may come twice, later with a higher revision.
 func (s *Store) Changes(ctx context.Context, since int64, person func(Person) error, key func(Key) error) (int64, error) {

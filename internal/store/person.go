@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Person is somebody who was at the gateway: one issuer's subject.
+// Person is someone who was at the gateway: one issuer's subject.
 type Person struct {
 	ID              int64 // above 0 and below 2^53, so that JavaScript reads it exactly
 	Issuer, Subject string

@@ -149,7 +149,7 @@ type change struct {
 const channel = "token2go"
 
 // write runs one change. Changes run one after another in the whole database, each with
-// the next revision: whoever has read up to a revision has missed none before it.
+// the next revision, so a reader of one revision has missed none before it.
 func (s *Store) write(ctx context.Context, run func(*change) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
