@@ -130,7 +130,8 @@ func printDemo(w io.Writer, plan demoPlan, addresses demoAddresses) {
 	fmt.Fprintf(w, `
 Token2go demo: pretend people, pretend tokens, on this computer only.
 
-1. Open this page and sign in as anyone. Choose "Put the token in" and copy the curl: it returns data.
+1. Open this page and sign in as anyone. Choose "Put the token in" and run the
+   curl command that it shows: it returns data.
 
      %[1]s/
 
@@ -146,9 +147,9 @@ Token2go demo: pretend people, pretend tokens, on this computer only.
 
      %[1]s/echo
 
-The server, behind the gateway, is at %[5]s. It has no token for callers who bypass the gateway.
-Tokens last %[4]s and are renewed while you are signed in. Ctrl-C ends the demo.
-What follows is the audit log, one line for each token handed over.
+The server behind the gateway is at %[5]s; without the gateway it
+has no token. Tokens last %[4]s and are renewed while you are signed in.
+Ctrl-C ends the demo. The audit log follows, one line for each token handed over.
 
 `, addresses.gateway, addresses.notes, clientCommand(), plan.lifetime, addresses.server)
 }

@@ -30,7 +30,7 @@ func openDemo(t *testing.T, arguments []string, environment ...string) *runningD
 	t.Helper()
 	d := &runningDemo{program: launch(t, append([]string{"demo"}, arguments...), environment...)}
 	err := d.Await(soon, func() bool {
-		printed := regexp.MustCompile(`(?s)\n +(http://\S+)/\n.* (http://\S+)/api/notes\n.*server, .* at (http://\S+)\. `).FindStringSubmatch(d.stdout.String())
+		printed := regexp.MustCompile(`(?s)\n +(http://\S+)/\n.* (http://\S+)/api/notes\n.*server .* at (http://\S+);`).FindStringSubmatch(d.stdout.String())
 		if printed == nil {
 			return false
 		}

@@ -59,7 +59,7 @@ type kind struct {
 	begins   []byte
 }
 
-// kinds are the token, the flow and an address that leads nowhere.
+// kinds are the token, the flow and an address without a page.
 func (s *chain) kinds(b *testing.B) []kind {
 	b.Helper()
 	flow := strings.Replace(flowAddress(b), "of-many-calls", numeral(0), 1)

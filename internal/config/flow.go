@@ -21,7 +21,7 @@ func (f Flow) warnings() []string {
 	)
 	for _, target := range f.Targets {
 		if host, whole := wholeHost(target); whole {
-			warnings = append(warnings, "T2G_FLOW_TARGETS: every page of "+host+" may receive tokens, whoever wrote it; name the path of the programs that are meant")
+			warnings = append(warnings, "T2G_FLOW_TARGETS: every page of "+host+" can receive tokens; narrow the pattern to the path of the programs")
 		}
 	}
 	return warnings

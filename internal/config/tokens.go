@@ -60,7 +60,7 @@ func (t Tokens) check(r *reader) {
 
 func (t Tokens) warnings() []string {
 	return taken(
-		risk{slices.Equal(t.HeaderNames, defaultHeaders("T2G_TOKEN_HEADER_NAMES")), defaultsLeft("T2G_TOKEN_HEADER_NAMES", "and so hand in a token of their own")},
+		risk{slices.Equal(t.HeaderNames, defaultHeaders("T2G_TOKEN_HEADER_NAMES")), defaultsLeft("T2G_TOKEN_HEADER_NAMES", "and so submit a token of its own")},
 		risk{!t.Fallback.Absent(), "T2G_FALLBACK_TOKEN: everyone who reaches the gateway listener without a token gets this one"},
 	)
 }
@@ -89,7 +89,7 @@ func (i Identity) check(r *reader, tokens Tokens) {
 func (i Identity) warnings() []string {
 	return taken(risk{
 		slices.Equal(i.HeaderNames, defaultHeaders("T2G_IDENTITY_HEADER_NAMES")),
-		defaultsLeft("T2G_IDENTITY_HEADER_NAMES", "and is then shown and logged under a name of their choice"),
+		defaultsLeft("T2G_IDENTITY_HEADER_NAMES", "and then appears on pages and in the log under a name of its choice"),
 	})
 }
 
@@ -99,6 +99,6 @@ func defaultHeaders(name string) []string {
 }
 
 func defaultsLeft(name, consequence string) string {
-	return fmt.Sprintf("%s: has its default of %d names, and a client can send those that the gateway does not set, %s; name the one that the gateway sets",
+	return fmt.Sprintf("%s: has its default of %d names; a client can send those that the gateway does not set, %s; set it to the one that the gateway sets",
 		name, len(defaultHeaders(name)), consequence)
 }

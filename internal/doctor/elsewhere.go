@@ -262,7 +262,7 @@ func identityNames(e *examination) Verdict {
 	if len(e.options.Identity) < manyNames {
 		return Verdict{}
 	}
-	text := fmt.Sprintf("%d headers may name the person who is signed in. A client can send those that your gateway does not set, and is then shown and logged under a name of their choice. Name only the one that your gateway sets.", len(e.options.Identity))
+	text := fmt.Sprintf("%d headers may name the person who is signed in. A client can send those that your gateway does not set, and then appears on pages and in the log under a name of its choice. Name only the one that your gateway sets.", len(e.options.Identity))
 	fix := Fix{ourselves, "Name the header that your gateway sets in `T2G_IDENTITY_HEADER_NAMES`.", ""}
 	if name := e.trustedIdentity(); name != "" {
 		fix.Code = "T2G_IDENTITY_HEADER_NAMES=" + name

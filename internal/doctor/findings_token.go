@@ -82,7 +82,7 @@ func expiringSoon(e *examination) Verdict {
 	if e.err != nil || !expires.After(e.now) || expires.Sub(e.now) >= time.Minute {
 		return Verdict{}
 	}
-	text := fmt.Sprintf("It ends %s, too soon to be of use to whoever receives it. Let the gateway renew it earlier.", relative(expires, e.now))
+	text := fmt.Sprintf("It ends %s, too soon to be of use. Let the gateway renew it earlier.", relative(expires, e.now))
 	return Verdict{Warn, "The token expires soon", text, renewFixes()}
 }
 

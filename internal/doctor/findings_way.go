@@ -211,5 +211,5 @@ func gatewaysSeen(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Note, "The request came through " + list(e.seen.gateways),
-		"Guessed from " + list(e.seen.signs) + ". A client can send these itself, so nothing is decided by them but the order of advice.", nil}
+		"Guessed from " + list(e.seen.signs) + ". A client can send these headers, too, so they decide only the order of the advice.", nil}
 }

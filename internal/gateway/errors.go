@@ -19,7 +19,7 @@ func (s *Server) errors() web.Errors { return web.Errors{Table: table, Other: s.
 // table lists the problems that sentinel errors are reported as.
 var table = []web.Row{
 	{Err: flow.ErrPrefetch, Problem: problem.Problem{
-		Kind: problem.PrefetchRefused, Detail: "the browser asked ahead of time, before anyone opened the page",
+		Kind: problem.PrefetchRefused, Detail: "the browser fetched the page before anyone opened it",
 		Fix: "Open the address.",
 	}},
 	{Err: flow.ErrNotNavigation, Problem: problem.Problem{
@@ -39,7 +39,7 @@ var table = []web.Row{
 		Fix: "Begin again from the program that wants the token.",
 	}},
 	{Err: page.ErrNotFound, Problem: problem.Problem{
-		Kind: problem.NotFound, Detail: "this address leads nowhere", Fix: "Begin at the front page.",
+		Kind: problem.NotFound, Detail: "no page has this address", Fix: "Open the token page.",
 	}},
 	{Err: web.ErrPeer, Problem: problem.Problem{
 		Kind: problem.PeerNotAllowed, Detail: "the address that this request comes from is not the gateway's",
@@ -89,7 +89,7 @@ func refusedHere(refusal *flow.Refusal) *problem.Problem {
 	switch {
 	case errors.Is(refusal, flow.ErrTarget):
 		p.Kind = problem.TargetNotAllowed
-		p.Fix = "The answer goes to a program on your own computer. Where a target beyond it is wanted, the operator lists it in `T2G_FLOW_TARGETS`."
+		p.Fix = "Answers go to programs on your own computer. The operator can allow other targets in `T2G_FLOW_TARGETS`."
 	case refusal.Code == flow.AccessDenied:
 		p.Kind, p.Detail, p.Fix = problem.AccessDenied, "you said no, so nothing was handed over", "You can close this page."
 	case refusal.Code == flow.TokenExpiring:
