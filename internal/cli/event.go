@@ -39,7 +39,7 @@ type Event struct {
 	ExitCode    int       `json:"exitCode,omitempty"`
 }
 
-// tell writes an event, where events are wanted.
+// emit writes an event, where events are wanted.
 func (e Env) emit(event Event) {
 	if !e.JSON {
 		return

@@ -47,7 +47,7 @@ def other_users(client_ports: Iterable[int], port: int) -> set[int]:
                     others.add(client_port)
         if not unknown:
             return others
-    if os.environ.get("WSL_DISTRO_NAME"):  # where the browser of Windows has no socket in Linux
+    if _inside_windows():  # where the browser's socket may not be in Linux's table
         return others
     return others | unknown
 
@@ -58,6 +58,14 @@ def _read(table: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def _inside_windows() -> bool:
+    try:
+        with open("/proc/sys/kernel/osrelease", encoding="utf-8") as file:
+            return "microsoft" in file.read().lower()
+    except OSError:
+        return False
 
 
 def _is_ours(uid: str) -> bool:
