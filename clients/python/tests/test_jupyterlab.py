@@ -172,7 +172,10 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 
 
 def decide(page: Any, answer: str) -> None:
-    """Presses Allow or Deny, once they take clicks."""
+    """Reads the question to its end, and presses Allow or Deny once they take clicks."""
+    rest = "document.querySelector('[data-read]')"
+    while page.evaluate(f"{rest}?.scrollIntoView(), Boolean({rest})"):
+        page.wait_for_timeout(100)
     page.locator(f"[data-id={answer}]").click()
 
 

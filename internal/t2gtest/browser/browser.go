@@ -43,7 +43,7 @@ func (c *Chromium) start(path string, flags map[string]any) error {
 		return err
 	}
 	c.ends = append(c.ends, func() { _ = os.RemoveAll(folder) })
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(folder)}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(folder), chromedp.WindowSize(1280, 1024)}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
 		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "disable-extensions", "mute-audio",
@@ -157,10 +157,12 @@ func (b *Tab) Until(script string) {
 }
 
 // Ready waits until the page takes clicks and keys: static/assets/hold.js holds back
-// those that come before a person can have read the page.
+// those that come before a person can have read the page. It scrolls to what a small
+// window does not show, as a person would.
 func (b *Tab) Ready() {
 	b.t.Helper()
-	b.Until(`document.readyState === "complete" && !document.querySelector("html[data-held]")`)
+	b.Until(`(document.querySelector("[data-read]")?.scrollIntoView(),
+		document.readyState === "complete" && !document.querySelector("html[data-held]"))`)
 }
 
 // Click clicks an element once it is there.
