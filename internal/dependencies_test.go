@@ -36,7 +36,7 @@ var imports = map[string]string{
 	"store":     "secret apikey",
 	"signing":   "secret",
 	"directory": "secret",
-	"pass":      "rule signing secret",
+	"pass":      "rule signing secret apikey",
 	"proxy":     "rule pass check problem secret",
 	"config":    "secret loopback",
 	"demo":      "token secret",

@@ -97,11 +97,13 @@ var (
 // Ring is the keys of one purpose. It is safe for concurrent use.
 type Ring struct {
 	purpose Purpose
+	setters atomic.Uint64
 	current atomic.Pointer[ring]
 }
 
 // ring is the keys at one moment.
 type ring struct {
+	version   uint64
 	signer    jose.Signer // nil: no active key
 	verifiers map[string]ed25519.PublicKey
 	ordered   []Key // those that verify, the newest first
@@ -117,7 +119,7 @@ func NewRing(purpose Purpose) *Ring {
 
 // Set replaces the keys. Those of other purposes and revoked ones are left out.
 func (r *Ring) Set(keys []Key) error {
-	next := &ring{verifiers: map[string]ed25519.PublicKey{}}
+	next := &ring{verifiers: map[string]ed25519.PublicKey{}, version: r.setters.Add(1)}
 	for _, key := range keys {
 		if key.Purpose == r.purpose && key.State != Revoked {
 			next.ordered = append(next.ordered, key)
@@ -151,6 +153,9 @@ func (c *ring) prepare(purpose Purpose) (err error) {
 // JWKS is the document of the public keys (RFC 7517, section 5): those that sign, will
 // sign or have signed.
 func (r *Ring) JWKS() []byte { return r.current.Load().jwks }
+
+// Version changes with each Set, so that what was verified before need not count after.
+func (r *Ring) Version() uint64 { return r.current.Load().version }
 
 // Sign makes a JWT of the purpose's type. The error may be ErrNoKey.
 func (r *Ring) Sign(claims any) (string, error) {
