@@ -38,7 +38,8 @@ type Person struct {
 // Verifier proves identities. It is safe for concurrent use.
 type Verifier interface {
 	// Identify returns the person of a request. The token is the one that was found in
-	// it. The error is ErrUnproven or ErrUnavailable, wrapped.
+	// it, or the zero value. The error is ErrUnproven or ErrUnavailable, wrapped, or
+	// token.ErrNotFound where a token is needed and there is none.
 	Identify(ctx context.Context, header http.Header, found token.Found) (Person, error)
 }
 

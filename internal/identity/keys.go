@@ -53,7 +53,14 @@ func (k *keySet) VerifySignature(ctx context.Context, compact string) ([]byte, e
 	if payload, verified := verify(signed, keys); verified {
 		return payload, nil
 	}
-	k.refetch(ctx)
+	// The caller may leave; the keys are for all.
+	refetched := make(chan struct{})
+	go func() { defer close(refetched); k.refetch(context.WithoutCancel(ctx)) }()
+	select {
+	case <-refetched:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
 	keys, _ = k.current()
 	if payload, verified := verify(signed, keys); verified {
 		return payload, nil
@@ -112,8 +119,7 @@ func (k *keySet) try() bool {
 }
 
 func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
-	// The caller may leave; the keys are for all.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/token2go/token2go/internal/token"
 )
@@ -32,43 +34,82 @@ type TokenOptions struct {
 type Token struct {
 	*issuer
 	TokenOptions
+	verified *lru.Cache[[sha256.Size]byte, verifiedPerson]
 }
+
+// verifiedPerson is the person of a token that was verified a moment ago.
+type verifiedPerson struct {
+	person Person
+	until  time.Time
+}
+
+// verifiedFor is how long a verified token is not verified again: a page sends several
+// requests with the same token, and a key that the issuer withdraws counts that much longer.
+const verifiedFor = 30 * time.Second
 
 // NewToken makes a verifier. Its Run must run for it to find the issuer.
 func NewToken(o TokenOptions) (*Token, error) {
 	if o.Issuer == "" || len(o.Audiences) == 0 || o.Claims.Subject == "" || o.Log == nil {
 		return nil, errors.New("identity: Issuer, Audiences, Claims and Log are required")
 	}
-	t := &Token{issuer: newIssuer(o.Issuer, o.Client, o.Log, o.Now), TokenOptions: o}
+	verified, err := lru.New[[sha256.Size]byte, verifiedPerson](maxAnswers)
+	if err != nil {
+		return nil, err
+	}
+	t := &Token{issuer: newIssuer(o.Issuer, o.Client, o.Log, o.Now), TokenOptions: o, verified: verified}
 	t.Now = t.now
 	return t, nil
 }
 
 // Identify verifies signature, issuer, times, audience and kind of the token.
 func (t *Token) Identify(ctx context.Context, _ http.Header, found token.Found) (Person, error) {
-	keys, _, err := t.known()
+	if found.Secret.Absent() {
+		return Person{}, token.ErrNotFound
+	}
+	compact := found.Secret.Reveal()
+	hash, now := sha256.Sum256([]byte(compact)), t.now()
+	if kept, found := t.verified.Get(hash); found && now.Before(kept.until) {
+		return kept.person, nil
+	}
+	p, expires, err := t.verify(ctx, compact)
 	if err != nil {
 		return Person{}, err
 	}
-	compact := found.Secret.Reveal()
+	until := now.Add(verifiedFor)
+	if expires.Before(until) {
+		until = expires
+	}
+	t.verified.Add(hash, verifiedPerson{p, until})
+	return p, nil
+}
+
+func (t *Token) verify(ctx context.Context, compact string) (p Person, expires time.Time, err error) {
+	keys, _, err := t.known()
+	if err != nil {
+		return Person{}, time.Time{}, err
+	}
 	if err := checkType(compact); err != nil {
-		return Person{}, err
+		return Person{}, time.Time{}, err
 	}
 	verified, err := oidc.NewVerifier(t.Issuer, keys, &oidc.Config{
 		SkipClientIDCheck:    true, // audiences are several here, and checked below
 		SupportedSigningAlgs: names(algorithms()), Now: t.Now,
 	}).Verify(ctx, compact)
-	if err != nil {
-		return Person{}, fmt.Errorf("%w: %s", ErrUnproven, reason(err))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Person{}, time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	case err != nil:
+		return Person{}, time.Time{}, fmt.Errorf("%w: %s", ErrUnproven, reason(err))
 	}
 	var claims map[string]any
 	if err := verified.Claims(&claims); err != nil {
-		return Person{}, fmt.Errorf("%w: the token's claims are no object", ErrUnproven)
+		return Person{}, time.Time{}, fmt.Errorf("%w: the token's claims are no object", ErrUnproven)
 	}
 	if err := t.check(verified.Audience, claims); err != nil {
-		return Person{}, err
+		return Person{}, time.Time{}, err
 	}
-	return t.Claims.person(t.Issuer, claims)
+	p, err = t.Claims.person(t.Issuer, claims)
+	return p, verified.Expiry, err
 }
 
 // reason says why go-oidc refuses a token, without what the token says.

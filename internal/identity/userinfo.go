@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -33,10 +32,10 @@ type Userinfo struct {
 	answers *lru.Cache[[sha256.Size]byte, *answer]
 }
 
-// answer is what the issuer said of one token. Its lock makes those who ask at once wait
-// for one answer.
+// answer is what the issuer answered about one token. Requests with the same token wait for
+// one answer: the one that holds turn asks.
 type answer struct {
-	mu      sync.Mutex
+	turn    chan struct{} // holds one value while someone asks or reads
 	person  Person
 	until   time.Time
 	refused bool
@@ -60,9 +59,12 @@ func NewUserinfo(o UserinfoOptions) (*Userinfo, error) {
 	return &Userinfo{issuer: newIssuer(o.Issuer, o.Client, o.Log, o.Now), UserinfoOptions: o, answers: answers}, nil
 }
 
-// Identify returns what the issuer says of the token. An answer is kept by the token's
+// Identify returns what the issuer answers about the token. An answer is kept by the token's
 // hash, a refusal likewise.
 func (u *Userinfo) Identify(ctx context.Context, _ http.Header, found token.Found) (Person, error) {
+	if found.Secret.Absent() {
+		return Person{}, token.ErrNotFound
+	}
 	_, endpoint, err := u.known()
 	if err != nil {
 		return Person{}, err
@@ -71,8 +73,12 @@ func (u *Userinfo) Identify(ctx context.Context, _ http.Header, found token.Foun
 		return Person{}, fmt.Errorf("%w: it has no userinfo endpoint", ErrUnavailable)
 	}
 	a := u.answer(sha256.Sum256([]byte(found.Secret.Reveal())))
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return Person{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
 	now := u.now()
 	if now.After(a.until) {
 		if err := u.ask(ctx, endpoint, found, a); err != nil {
@@ -87,7 +93,7 @@ func (u *Userinfo) Identify(ctx context.Context, _ http.Header, found token.Foun
 }
 
 func (u *Userinfo) answer(hash [sha256.Size]byte) *answer {
-	fresh := new(answer)
+	fresh := &answer{turn: make(chan struct{}, 1)}
 	if earlier, found, _ := u.answers.PeekOrAdd(hash, fresh); found {
 		return earlier
 	}
