@@ -24,6 +24,10 @@ type Options struct {
 	// of them stays readable. Empty: only the names that are known to be such.
 	Identity []string
 
+	// Verified says that the name which is shown and logged is not read from those headers
+	// but proven.
+	Verified bool
+
 	// PublicURL is T2G_PUBLIC_URL and BasePath is T2G_BASE_PATH; both may be empty.
 	PublicURL string
 	BasePath  string

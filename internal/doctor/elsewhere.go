@@ -234,7 +234,7 @@ func (e *examination) shownName() string {
 // forgedName is about a name that the gateway which sent the token does not set.
 func forgedName(e *examination) Verdict {
 	shown := e.shownName()
-	if e.err != nil || family(shown) == "" || family(e.found.Header) == "" || family(shown) == family(e.found.Header) {
+	if e.options.Verified || e.err != nil || family(shown) == "" || family(e.found.Header) == "" || family(shown) == family(e.found.Header) {
 		return Verdict{}
 	}
 	text := fmt.Sprintf("%s is shown and logged as the person's name, and the token came in %s. One gateway does not usually set both, so a client may have sent the name: another person's actions would then be logged under it. Name only the header that your gateway sets.", shown, e.found.Header)
@@ -259,7 +259,7 @@ const manyNames = 3
 
 // identityNames warns until the operator has named the headers that the gateway sets.
 func identityNames(e *examination) Verdict {
-	if len(e.options.Identity) < manyNames {
+	if e.options.Verified || len(e.options.Identity) < manyNames {
 		return Verdict{}
 	}
 	text := fmt.Sprintf("%d headers may name the person who is signed in. A client can send those that your gateway does not set, and then appears on pages and in the log under a name of its choice. Name only the one that your gateway sets.", len(e.options.Identity))

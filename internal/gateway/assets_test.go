@@ -187,7 +187,7 @@ func TestFilesIgnoreRange(t *testing.T) {
 func TestAnswersWithTokensAreNotCompressed(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k := modern(t)
+	k := jweClient(t)
 	lines := with(ofAda, append(byProgram(), browserLoads()...)...)
 	for _, path := range []string{"/", "/index.html", "/token", "/echo", "/nothing", k.path(), k.path("responseMode=form_post"), k.path("target=", "responseMode=page"), flowPath} {
 		for _, accept := range []string{"text/html", "application/json"} {

@@ -70,7 +70,7 @@ func (s *Server) record(r *http.Request, h *handOver) error {
 		Listener: listener, Action: audit.HandOver, Outcome: h.outcome, Reason: h.reason,
 		Actor: s.person(r.Header), Attributes: h.attributes(),
 	}
-	err := s.Audit.Write(r.Context(), s.Now(), event)
+	err := s.options.Audit.Write(r.Context(), s.options.Now(), event)
 	if err == nil || h.outcome == audit.Refused {
 		s.metrics.count(h)
 	}

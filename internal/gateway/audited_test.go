@@ -130,7 +130,7 @@ func series(t *testing.T, server *t2gtest.Server) map[string]string {
 func TestMetricsCountHandOvers(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k, client := modern(t), server.Client()
+	k, client := jweClient(t), server.Client()
 	get(t, client, server.Direct+"/token", with(ofAda)...)
 	get(t, client, server.Direct+"/token", "Authorization", "Bearer "+ofAda)
 	get(t, client, server.Direct+"/token")
@@ -195,7 +195,7 @@ func TestMetricsBeginAtZero(t *testing.T) {
 	}
 }
 
-// TestMetricsTakeNoLabelFromTheCaller sends marks in whatever a caller can choose, and compares
+// TestMetricsTakeNoLabelFromTheCaller sends texts of its own in whatever a caller can choose, and compares
 // every label with the list that it must be from. More of the same makes no more series.
 func TestMetricsTakeNoLabelFromTheCaller(t *testing.T) {
 	t.Parallel()
@@ -216,7 +216,7 @@ func TestMetricsTakeNoLabelFromTheCaller(t *testing.T) {
 		known["reason"] = append(known["reason"], string(kind))
 	}
 	count := func() int {
-		m := newMarks()
+		m := newTestSecrets()
 		for _, one := range m.requests(t) {
 			send(t, server.Client(), one.method, server.Direct+one.address, one.body, one.lines...)
 		}
@@ -259,7 +259,7 @@ func lines(t *testing.T, server *t2gtest.Server, message string) []map[string]an
 // it must hold and nothing else.
 func TestAuditRecordsEachOutcome(t *testing.T) {
 	t.Parallel()
-	k := modern(t)
+	k := jweClient(t)
 	key := k.public(t).ID()
 	fingerprint := token.Fingerprint(secret.New(ofAda))
 	person := []string{"X-Forwarded-Email", "ada@example.org", "X-Forwarded-Preferred-Username", "ada"}
@@ -356,7 +356,7 @@ func TestAccessLineNamesRouteNotAddress(t *testing.T) {
 	server := open(t)
 	for _, one := range []struct{ method, path, route string }{
 		{"GET", "/token?a=b", "/token"}, {"HEAD", "/static/app.css", "/static/{file}"}, {"GET", "/nothing/at/all", "(none)"},
-		{"DELETE", "/token", "(none)"}, {"BREW", "/token", "(none)"}, {"GET", modern(t).path(), "/flow/redirect/token"},
+		{"DELETE", "/token", "(none)"}, {"BREW", "/token", "(none)"}, {"GET", jweClient(t).path(), "/flow/redirect/token"},
 	} {
 		send(t, server.Client(), one.method, server.Direct+one.path, "", with(ofAda)...)
 		all := lines(t, server, "access")

@@ -11,17 +11,17 @@ import (
 
 // checkRequest refuses requests before they are routed: by peer, size and host.
 func (s *Server) checkRequest(r *http.Request) error {
-	if err := web.CheckPeer(r, s.Peers); err != nil {
+	if err := web.CheckPeer(r, s.options.Peers); err != nil {
 		return err
 	}
 	// The page that reports the size loads its styles with the same headers.
-	if err := web.CheckSize(r, s.MaxHeaderBytes); err != nil && !strings.HasPrefix(s.strip(r).URL.Path, "/static/") {
+	if err := web.CheckSize(r, s.options.MaxHeaderBytes); err != nil && !strings.HasPrefix(s.strip(r).URL.Path, "/static/") {
 		return err
 	}
 	if r.URL.Path == "/health" {
 		return nil
 	}
-	return web.CheckHost(r, s.Hosts)
+	return web.CheckHost(r, s.options.Hosts)
 }
 
 var (

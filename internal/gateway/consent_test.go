@@ -59,7 +59,7 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 			t.Run(string(consent)+", "+test.name, func(t *testing.T) {
 				t.Parallel()
 				want := consent == flow.ConsentAlways || consent == flow.ConsentAuto && test.asked
-				for _, k := range []keyHolder{classic(t), modern(t)} {
+				for _, k := range []flowClient{tripleClient(t), jweClient(t)} {
 					answer, body := get(t, server.Client(), server.Direct+k.path(), with(ofAda, test.lines...)...)
 					if !want {
 						k.opens(t, redirected(t, answer, body, loopback))
@@ -67,7 +67,7 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 						t.Errorf("got %d to %q, want a question", answer.status, answer.header.Get("Location"))
 					}
 				}
-				answer, body := get(t, server.Client(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, test.lines...)...)
+				answer, body := get(t, server.Client(), server.Direct+jweClient(t).path("target=", "responseMode=page"), with(ofAda, test.lines...)...)
 				if answer.status != http.StatusOK || pageIn(t, body).text("next-page") == "" {
 					t.Errorf("got %d for a page to paste, want a question", answer.status)
 				}
@@ -77,7 +77,7 @@ func TestConsentDecidesWhoIsAsked(t *testing.T) {
 }
 
 // public is the half of the key that the program shows.
-func (k keyHolder) public(t *testing.T) *seal.Key {
+func (k flowClient) public(t *testing.T) *seal.Key {
 	t.Helper()
 	key, err := seal.ParseKey(seal.KeyType(k.kind), k.key)
 	if err != nil {
@@ -89,7 +89,7 @@ func (k keyHolder) public(t *testing.T) *seal.Key {
 func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways, clock(at(noon)))
-	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
+	k, text := jweClient(t), jwtUntil(noon.Add(time.Hour))
 	const target = "http://127.0.0.1:41234/user/ada/token2go/cb?a=%31&b"
 	answer, body := get(t, server.Client(), server.Direct+k.path("target="+target, "client=my tool"),
 		with(text, append(byProgram(), "X-Forwarded-Preferred-Username", "ada.analyst")...)...)
@@ -126,7 +126,7 @@ func TestQuestionShowsClientTargetAndToken(t *testing.T) {
 func TestQuestionShowsUnknownValues(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	_, body := get(t, server.Client(), server.Direct+classic(t).path(), with(ofAda)...)
+	_, body := get(t, server.Client(), server.Direct+tripleClient(t).path(), with(ofAda)...)
 	shown := pageIn(t, body)
 	for id, want := range map[string]string{"client": "No name given", "lifetime": "unknown", "who": "–"} {
 		if got := shown.text(id); got != want {
@@ -140,7 +140,7 @@ func TestQuestionShowsUnknownValues(t *testing.T) {
 func TestQuestionEscapesNames(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	k := modern(t)
+	k := jweClient(t)
 	ask := func(state, client, target, person string) (page, string) {
 		answer, body := get(t, server.Client(), server.Direct+k.path("state="+state, "client="+client, "target="+target),
 			with(ofAda, "Accept", "text/html", "X-Forwarded-Preferred-Username", person)...)
@@ -178,7 +178,7 @@ func inQuery(r rune) rune {
 func TestDecideHandsOverOrReportsDenial(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	for _, k := range keyHolders(t) {
+	for _, k := range flowClients(t) {
 		for _, mode := range []string{"query", "form_post"} {
 			_, question := get(t, server.Client(), server.Direct+k.path("responseMode="+mode), with(ofAda, byProgram()...)...)
 			answer, body := decide(t, server.Client(), server.Direct, question, "deny", with(ofAda, fromOurPage()...)...)
@@ -202,7 +202,7 @@ func TestDecideHandsOverOrReportsDenial(t *testing.T) {
 func TestDecideRefusesDeniedPastePage(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	_, question := get(t, server.Client(), server.Direct+modern(t).path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+jweClient(t).path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
 	answer, body := decide(t, server.Client(), server.Direct, question, "deny", with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 	refused(t, answer, body, http.StatusForbidden, "access_denied")
 }
@@ -212,7 +212,7 @@ func TestDecideRefusesDeniedPastePage(t *testing.T) {
 func TestDecideWorksThroughGateway(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	k, client := modern(t), server.SignedIn(t, "")
+	k, client := jweClient(t), server.SignedIn(t, "")
 	_, question := get(t, client, server.Gateway+k.path(), byProgram()...)
 	answer, body := decide(t, client, server.Gateway, question, "allow", fromOurPage()...)
 	if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret == "" {
@@ -238,7 +238,7 @@ func asIs(url.Values) {}
 func TestDecideRefusesEditedForm(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	_, question := get(t, server.Client(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+tripleClient(t).path(), with(ofAda, byProgram()...)...)
 	other := token.Fingerprint(secret.New("another"))
 	for _, test := range []struct {
 		name string
@@ -269,7 +269,7 @@ func TestDecideRefusesEditedForm(t *testing.T) {
 func TestDecideRejectsUnknownDecision(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	_, question := get(t, server.Client(), server.Direct+classic(t).path(), with(ofAda, byProgram()...)...)
+	_, question := get(t, server.Client(), server.Direct+tripleClient(t).path(), with(ofAda, byProgram()...)...)
 	for _, decision := range []string{"", "yes", "Allow", "allow "} {
 		answer, body := altered(t, server, question, "", func(v url.Values) { v.Set("decision", decision) }, with(ofAda, "Sec-Fetch-Site", "same-origin")...)
 		refused(t, answer, body, http.StatusBadRequest, "invalid_request")
@@ -281,9 +281,9 @@ func TestDecideRejectsUnknownDecision(t *testing.T) {
 func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	k := classic(t)
+	k := tripleClient(t)
 	_, question := get(t, server.Client(), server.Direct+k.path("client=tool"), with(ofAda, byProgram()...)...)
-	m := modern(t)
+	m := jweClient(t)
 	for name, action := range map[string]string{
 		"another target": k.path("client=tool", "target=http://127.0.0.1:41235/cb"),
 		"another path":   k.path("client=tool", "target=http://127.0.0.1:41234/cb/"),
@@ -313,7 +313,7 @@ func TestDecideRefusesAnswerToAnotherQuestion(t *testing.T) {
 func TestDecideKeepsQuestionsApart(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	first, second := classic(t), modern(t)
+	first, second := tripleClient(t), jweClient(t)
 	const elsewhere = "http://127.0.0.1:41235/other"
 	_, one := get(t, server.Client(), server.Direct+first.path(), with(ofAda, byProgram()...)...)
 	_, two := get(t, server.Client(), server.Direct+second.path("target="+elsewhere), with(ofAda, byProgram()...)...)
@@ -329,7 +329,7 @@ func TestDecideAsksAgainWhenExpiredOrRenewed(t *testing.T) {
 	t.Parallel()
 	passed := atomic.Int64{}
 	server := open(t, askAlways, clock(func() time.Time { return noon.Add(time.Duration(passed.Load())) }))
-	k := modern(t)
+	k := jweClient(t)
 	_, question := get(t, server.Client(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
 		name   string
@@ -372,7 +372,7 @@ func TestDecideRejectsOtherOrigins(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := open(t, askAlways, func(o *gateway.Options) { o.PublicURL = public })
-	k := classic(t)
+	k := tripleClient(t)
 	_, question := get(t, server.Client(), server.Direct+k.path(), with(ofAda, byProgram()...)...)
 	for _, test := range []struct {
 		name  string
@@ -414,7 +414,7 @@ func TestDecideRejectsOtherOrigins(t *testing.T) {
 func TestDecideRejectsOtherBodies(t *testing.T) {
 	t.Parallel()
 	server := open(t, askAlways)
-	address := server.Direct + classic(t).path()
+	address := server.Direct + tripleClient(t).path()
 	_, question := get(t, server.Client(), address, with(ofAda, byProgram()...)...)
 	_, fields := pageIn(t, question).form(t)
 	fields.Set("decision", "allow")
@@ -458,7 +458,7 @@ func (p page) choices() []string {
 func TestReviewRequiresOneOfTheWords(t *testing.T) {
 	t.Parallel()
 	instance := open(t, askAlways)
-	k := modern(t)
+	k := jweClient(t)
 	words := k.public(t).Words(someState)
 	lines := with(ofAda, fromOurPage()...)
 	_, question := get(t, instance.Client(), instance.Direct+k.path(), with(ofAda, byProgram()...)...)
@@ -496,7 +496,7 @@ func TestReviewRequiresOneOfTheWords(t *testing.T) {
 func TestQuestionHasNoAnchor(t *testing.T) {
 	t.Parallel()
 	instance := open(t, askAlways)
-	k := modern(t)
+	k := jweClient(t)
 	lines := with(ofAda, fromOurPage()...)
 	answer, question := get(t, instance.Client(), instance.Direct+k.path("target=", "responseMode=page"), with(ofAda, byProgram()...)...)
 	if got := answer.header.Get("Document-Policy"); got != "force-load-at-top" {

@@ -72,7 +72,7 @@ func TestHeadEqualsGetExceptInFlow(t *testing.T) {
 			}
 		}
 	}
-	answer, _ := send(t, server.Client(), http.MethodHead, server.Direct+classic(t).path(), "", with("t0ken")...)
+	answer, _ := send(t, server.Client(), http.MethodHead, server.Direct+tripleClient(t).path(), "", with("t0ken")...)
 	if answer.status != http.StatusMethodNotAllowed || answer.header.Get("Location") != "" || answer.header.Get("Allow") != "GET, POST" {
 		t.Errorf("HEAD of the flow got %d to %q, allowed %q; want 405, GET and POST", answer.status, answer.header.Get("Location"), answer.header.Get("Allow"))
 	}

@@ -30,7 +30,7 @@ func (s *Server) toSwagger(w http.ResponseWriter, _ *http.Request) error {
 
 // newDocs makes the handler of Swagger UI. It caches compressed files, so there is one.
 func (s *Server) newDocs() http.Handler {
-	notice := s.Demo
+	notice := s.options.Demo
 	if notice != "" {
 		notice = "Demo: " + notice
 	}

@@ -14,11 +14,11 @@ import (
 // examine has the doctor look at a request.
 func (s *Server) examine(r *http.Request) doctor.Report {
 	options := doctor.Options{
-		Tokens: s.Tokens, Identity: s.Identity, BasePath: s.BasePath,
-		MaxHeaderBytes: s.MaxHeaderBytes, MaxURL: s.Rules.MaxURL, Now: s.Now,
+		Tokens: s.options.Tokens, Identity: s.options.Identity, Verified: s.options.People != nil, BasePath: s.options.BasePath,
+		MaxHeaderBytes: s.options.MaxHeaderBytes, MaxURL: s.options.Rules.MaxURL, Now: s.options.Now,
 	}
-	if s.PublicURL != nil {
-		options.PublicURL = s.PublicURL.String()
+	if s.options.PublicURL != nil {
+		options.PublicURL = s.options.PublicURL.String()
 	}
 	return doctor.Examine(r, options)
 }
@@ -57,7 +57,7 @@ func (s *Server) echoView(r *http.Request, report doctor.Report) echoView {
 			Name:     name,
 			Values:   report.Headers[name],
 			Chosen:   report.Token.Header != "" && strings.EqualFold(name, report.Token.Header),
-			Identity: slices.ContainsFunc(s.Identity, func(one string) bool { return strings.EqualFold(one, name) }),
+			Identity: slices.ContainsFunc(s.options.Identity, func(one string) bool { return strings.EqualFold(one, name) }),
 		})
 	}
 	for _, name := range sortedNames(report.Parameters) {

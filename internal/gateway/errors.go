@@ -54,7 +54,7 @@ var table = []web.Row{
 // explain finds the problem in errors whose detail depends on the request.
 func (s *Server) explain(r *http.Request, err error) *problem.Problem {
 	if errors.Is(err, token.ErrNotFound) {
-		detail, fix, wanted, arrived := doctor.Missing(r.Header, s.Tokens)
+		detail, fix, wanted, arrived := doctor.Missing(r.Header, s.options.Tokens)
 		return &problem.Problem{Kind: problem.TokenNotFound, Detail: detail, Fix: fix, Wanted: wanted, Arrived: arrived}
 	}
 	if errors.Is(err, token.ErrUnusable) {

@@ -164,7 +164,7 @@ func (s *Server) questionView(r *http.Request, outcome flow.Outcome) questionVie
 		Paste:       request.Mode == flow.ModePage,
 		Fingerprint: outcome.Found.Fingerprint(),
 		Expires:     expires,
-		Lifetime:    lifetime(expires, s.Now()),
+		Lifetime:    lifetime(expires, s.options.Now()),
 		Words:       question.Words,
 		Choices:     question.Choices,
 		Action:      s.prefix(r) + flowPath + "?" + r.URL.RawQuery,

@@ -30,7 +30,7 @@ const ofAda = "t0ken-of-ada"
 func TestFlowHandsOverThroughGateway(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k := classic(t)
+	k := tripleClient(t)
 	answer, body := get(t, server.SignedIn(t, ""), server.Gateway+k.path(), byProgram()...)
 	got := k.opens(t, redirected(t, answer, body, loopback))
 	_, body = get(t, server.SignedIn(t, ""), server.Gateway+"/token")
@@ -45,7 +45,7 @@ func TestFlowHandsOverThroughGateway(t *testing.T) {
 func TestFlowSealsForEveryKindOfKey(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	for _, k := range keyHolders(t) {
+	for _, k := range flowClients(t) {
 		for _, format := range []string{"", "triple", "jwe"} {
 			t.Run(k.name+", format "+format, func(t *testing.T) {
 				t.Parallel()
@@ -98,7 +98,7 @@ func TestFlowModeFollowsFormat(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			k := classic(t)
+			k := tripleClient(t)
 			answer, body := get(t, server.Client(), server.Direct+k.path("format="+test.format, "responseMode="+test.mode), with(test.secret)...)
 			var fields url.Values
 			if test.posted {
@@ -133,7 +133,7 @@ func posted(t testing.TB, answer reply, body, target, source string) url.Values 
 func TestFlowPageShowsSealedTextAndWords(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k := modern(t)
+	k := jweClient(t)
 	address := server.Direct + k.path("target=", "responseMode=page", "client=my tool")
 	answer, body := get(t, server.Client(), address, with(ofAda)...)
 	asked := pageIn(t, body)
@@ -185,7 +185,7 @@ func TestFlowReportsErrorsToClient(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, body := get(t, server.Client(), server.Direct+classic(t).path(test.change), with(ofAda)...)
+			answer, body := get(t, server.Client(), server.Direct+tripleClient(t).path(test.change), with(ofAda)...)
 			if why := refusedAtTarget(t, answer, body, loopback, "invalid_request"); !strings.Contains(why, test.detail) {
 				t.Errorf("got %q, want it to say %q", why, test.detail)
 			}
@@ -196,7 +196,7 @@ func TestFlowReportsErrorsToClient(t *testing.T) {
 func TestFlowRejectsDisabledModes(t *testing.T) {
 	t.Parallel()
 	server := open(t, func(o *gateway.Options) { o.Rules.Modes = flow.Modes{flow.ModeQuery} })
-	k := classic(t)
+	k := tripleClient(t)
 	answer, body := get(t, server.Client(), server.Direct+k.path("responseMode=form_post"), with(ofAda)...)
 	refusedAtTarget(t, answer, body, loopback, "invalid_request")
 	answer, body = get(t, server.Client(), server.Direct+k.path("target=", "responseMode=page"), with(ofAda)...)
@@ -237,7 +237,7 @@ func TestFlowAcceptsLargestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := keyHolder{private: private, kind: "jwk", key: public.JWK()}
+	k := flowClient{private: private, kind: "jwk", key: public.JWK()}
 	for _, format := range []string{"triple", "jwe"} {
 		answer, body := get(t, server.Client(), server.Direct+k.path("format="+format), with(ofAda)...)
 		if got := k.opens(t, redirected(t, answer, body, loopback)); got.Secret != ofAda {
@@ -249,7 +249,7 @@ func TestFlowAcceptsLargestKeys(t *testing.T) {
 func TestEnvelopeHasIssuerAndExpiry(t *testing.T) {
 	t.Parallel()
 	server := open(t, clock(at(noon)), func(o *gateway.Options) { o.Rules.Issuer = "https://t2g.example.org" })
-	k, text := modern(t), jwtUntil(noon.Add(time.Hour))
+	k, text := jweClient(t), jwtUntil(noon.Add(time.Hour))
 	answer, body := get(t, server.Client(), server.Direct+k.path(), "Authorization", "Bearer "+text)
 	opened, err := seal.OpenJWE(k.private, redirected(t, answer, body, loopback).Get("response"), someState)
 	if err != nil {
@@ -278,12 +278,12 @@ func TestFlowKeepsTargetAddress(t *testing.T) {
 		{"localhost", "target=http://localhost:41234/cb", "http://localhost:41234/cb"},
 		{"IPv6", "target=http://[::1]:41234/cb", "http://[::1]:41234/cb"},
 		{"a query of its own", "target=http://127.0.0.1:41234/cb?b=2&a=%31&c", "http://127.0.0.1:41234/cb?b=2&a=%31&c"},
-		{"a query with every mark", "target=http://127.0.0.1:41234/-._~!$&'()*+,=:@/?x=-._~!$'()*+,=:@/?", "http://127.0.0.1:41234/-._~!$&'()*+,=:@/?x=-._~!$'()*+,=:@/?"},
+		{"a query with every punctuation character", "target=http://127.0.0.1:41234/-._~!$&'()*+,=:@/?x=-._~!$'()*+,=:@/?", "http://127.0.0.1:41234/-._~!$&'()*+,=:@/?x=-._~!$'()*+,=:@/?"},
 		{"percent signs stay as they are", "target=http://127.0.0.1:41234/%7Ea%2fb", "http://127.0.0.1:41234/%7Ea%2fb"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			k := classic(t)
+			k := tripleClient(t)
 			answer, body := get(t, server.Client(), server.Direct+k.path(test.change), with(ofAda)...)
 			if got := k.opens(t, redirected(t, answer, body, test.target)); got.Secret != ofAda {
 				t.Errorf("got %q, want the token", got.Secret)
@@ -297,7 +297,7 @@ func TestFlowKeepsTargetAddress(t *testing.T) {
 func TestFlowAcceptsPortAndPath(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k := modern(t)
+	k := jweClient(t)
 	for _, test := range []struct{ port, path, target string }{
 		{"41234", "", "http://127.0.0.1:41234/"},
 		{"41234", "cb", "http://127.0.0.1:41234/cb"},
@@ -324,7 +324,7 @@ func TestFormPostsOnlyToTarget(t *testing.T) {
 		"http://[::1]:41234/cb":             "http://*:41234",
 		"http://[::1]/cb":                   "http://*:80",
 	} {
-		for _, k := range []keyHolder{classic(t), modern(t)} {
+		for _, k := range []flowClient{tripleClient(t), jweClient(t)} {
 			answer, body := get(t, server.Client(), server.Direct+k.path("target="+target, "responseMode=form_post", "client=my <b>tool</b>"), with(ofAda)...)
 			if got := k.opens(t, posted(t, answer, body, target, source)); got.Secret != ofAda {
 				t.Errorf("%s: got %q, want the token", target, got.Secret)
@@ -340,7 +340,7 @@ func TestFormPostsOnlyToTarget(t *testing.T) {
 // form. A JWE of one token for one key has the same length each time.
 func TestAutoModeSwitchesAtMaxURL(t *testing.T) {
 	t.Parallel()
-	k := modern(t)
+	k := jweClient(t)
 	limited := func(limit int) (reply, string) {
 		server := open(t, func(o *gateway.Options) { o.Rules.MaxURL = limit })
 		return get(t, server.Client(), server.Direct+k.path(), with(ofAda)...)
@@ -371,7 +371,7 @@ func TestFlowEnforcesMinTTL(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			k := modern(t)
+			k := jweClient(t)
 			answer, body := get(t, server.Client(), server.Direct+k.path("minTTL="+test.minTTL), with(test.secret)...)
 			if !test.fits {
 				refusedAtTarget(t, answer, body, loopback, "token_expiring")
@@ -387,7 +387,7 @@ func TestFlowEnforcesMinTTL(t *testing.T) {
 func TestFlowReturnsStateUnchanged(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k := classic(t)
+	k := tripleClient(t)
 	for _, state := range []string{"s", strings.Repeat("s", 1024), strings.Repeat("ä", 512), " &=#%+;\"\\<>", "\u2028😀"} {
 		answer, body := get(t, server.Client(), server.Direct+k.path("state="+state), with(ofAda)...)
 		if got := redirected(t, answer, body, loopback).Get("state"); got != state {
@@ -413,26 +413,26 @@ func TestFlowAnswersBadTargetsWithoutRedirect(t *testing.T) {
 		status       int
 		kind, detail string
 	}{
-		{"no target", classic(t).query("target="), 400, "invalid_request", "target is missing"},
-		{"another's name for it", classic(t).query("target=", "redirect_uri="+loopback), 400, "invalid_request", "redirect_uri"},
-		{"two targets", classic(t).query() + "&target=" + loopback, 400, "invalid_request", "target is given more than once"},
-		{"a target and an empty one", classic(t).query() + "&target=", 400, "invalid_request", "target is given more than once"},
-		{"a target and a port", classic(t).query("port=41234"), 400, "invalid_request", "give one of them"},
-		{"a path without a port", classic(t).query("target=", "path=cb"), 400, "invalid_request", "port is missing"},
-		{"two ports", classic(t).query("target=", "port=1") + "&port=2", 400, "invalid_request", "port is given more than once"},
-		{"a target elsewhere", classic(t).query("target=http://evil.example/"), 403, "target_not_allowed", "target not allowed"},
-		{"a target with a fragment", classic(t).query("target=" + loopback + "#"), 403, "target_not_allowed", "fragment"},
-		{"a target with a user", classic(t).query("target=http://127.0.0.1@evil.example/"), 403, "target_not_allowed", "user name"},
+		{"no target", tripleClient(t).query("target="), 400, "invalid_request", "target is missing"},
+		{"another's name for it", tripleClient(t).query("target=", "redirect_uri="+loopback), 400, "invalid_request", "redirect_uri"},
+		{"two targets", tripleClient(t).query() + "&target=" + loopback, 400, "invalid_request", "target is given more than once"},
+		{"a target and an empty one", tripleClient(t).query() + "&target=", 400, "invalid_request", "target is given more than once"},
+		{"a target and a port", tripleClient(t).query("port=41234"), 400, "invalid_request", "give one of them"},
+		{"a path without a port", tripleClient(t).query("target=", "path=cb"), 400, "invalid_request", "port is missing"},
+		{"two ports", tripleClient(t).query("target=", "port=1") + "&port=2", 400, "invalid_request", "port is given more than once"},
+		{"a target elsewhere", tripleClient(t).query("target=http://evil.example/"), 403, "target_not_allowed", "target not allowed"},
+		{"a target with a fragment", tripleClient(t).query("target=" + loopback + "#"), 403, "target_not_allowed", "fragment"},
+		{"a target with a user", tripleClient(t).query("target=http://127.0.0.1@evil.example/"), 403, "target_not_allowed", "user name"},
 		{"a target elsewhere, and all else wrong", "target=https://evil.example/", 403, "target_not_allowed", "T2G_FLOW_TARGETS"},
-		{"no port at all", classic(t).query("target=", "port=0"), 403, "target_not_allowed", "port must be"},
-		{"a path that leaves the path", classic(t).query("target=", "port=80", "path=a?b"), 403, "target_not_allowed", "path holds"},
-		{"a page with a target", classic(t).query("responseMode=page"), 400, "invalid_request", "takes no target"},
-		{"a page without a key", classic(t).query("responseMode=page", "target=", "publicKey="), 400, "invalid_request", "publicKey is missing"},
-		{"a page in three parts", classic(t).query("responseMode=page", "target=", "format=triple"), 400, "invalid_request", "must be jwe"},
-		{"a broken percent sign", classic(t).query() + "&x=%", 400, "invalid_request", "two hexadecimal digits"},
-		{"a raw semicolon", classic(t).query() + ";x=1", 400, "invalid_request", "semicolon"},
-		{"a NUL", classic(t).query() + "&x=%00", 400, "invalid_request", "NUL"},
-		{"what is not UTF-8", classic(t).query() + "&x=%ff", 400, "invalid_request", "UTF-8"},
+		{"no port at all", tripleClient(t).query("target=", "port=0"), 403, "target_not_allowed", "port must be"},
+		{"a path that leaves the path", tripleClient(t).query("target=", "port=80", "path=a?b"), 403, "target_not_allowed", "path holds"},
+		{"a page with a target", tripleClient(t).query("responseMode=page"), 400, "invalid_request", "takes no target"},
+		{"a page without a key", tripleClient(t).query("responseMode=page", "target=", "publicKey="), 400, "invalid_request", "publicKey is missing"},
+		{"a page in three parts", tripleClient(t).query("responseMode=page", "target=", "format=triple"), 400, "invalid_request", "must be jwe"},
+		{"a broken percent sign", tripleClient(t).query() + "&x=%", 400, "invalid_request", "two hexadecimal digits"},
+		{"a raw semicolon", tripleClient(t).query() + ";x=1", 400, "invalid_request", "semicolon"},
+		{"a NUL", tripleClient(t).query() + "&x=%00", 400, "invalid_request", "NUL"},
+		{"what is not UTF-8", tripleClient(t).query() + "&x=%ff", 400, "invalid_request", "UTF-8"},
 		{"nothing", "", 400, "invalid_request", "target is missing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -453,7 +453,7 @@ func TestFlowAnswersBadTargetsWithoutRedirect(t *testing.T) {
 func TestFlowNamesDoubledAndUnknownParameters(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k := classic(t)
+	k := tripleClient(t)
 	for _, test := range []struct{ query, detail string }{
 		{k.query() + "&state=x", "state is given more than once"},
 		{k.query() + "&publicKey=x", "publicKey is given more than once"},
@@ -477,7 +477,7 @@ func TestFlowNamesDoubledAndUnknownParameters(t *testing.T) {
 func TestFlowReportsMissingTokenToClient(t *testing.T) {
 	t.Parallel()
 	server := open(t)
-	k := modern(t)
+	k := jweClient(t)
 	for _, test := range []struct {
 		name, detail, kind string
 		lines              []string
@@ -516,15 +516,15 @@ func TestFlowAuditsEachRefusal(t *testing.T) {
 		lines                    []string
 		reason                   string
 	}{
-		{"a prefetch of the flow", http.MethodGet, modern(t).path(), "", prefetch, "prefetch_refused"},
-		{"a frame with the flow", http.MethodGet, modern(t).path(), "", frame, "cross_site"},
-		{"a frame's answer", http.MethodPost, modern(t).path(), "decision=allow", append(frame, form...), "cross_site"},
-		{"another site's answer", http.MethodPost, modern(t).path(), "decision=allow", append(fetched("cross-site", "navigate", "document"), form...), "cross_site"},
-		{"an answer without a decision", http.MethodPost, modern(t).path(), "x=y", append(fromOurPage(), form...), "invalid_request"},
-		{"an answer beyond measure", http.MethodPost, modern(t).path(), strings.Repeat("x", 17<<10), append(fromOurPage(), form...), "body_too_large"},
-		{"an answer to no question", http.MethodPost, modern(t).path(), "decision=allow", append(fromOurPage(), form...), "answer_refused"},
-		{"a target elsewhere", http.MethodGet, modern(t).path("target=http://evil.example/"), "", nil, "target_not_allowed"},
-		{"two tokens", http.MethodGet, modern(t).path(), "", with("another"), "token_unusable"},
+		{"a prefetch of the flow", http.MethodGet, jweClient(t).path(), "", prefetch, "prefetch_refused"},
+		{"a frame with the flow", http.MethodGet, jweClient(t).path(), "", frame, "cross_site"},
+		{"a frame's answer", http.MethodPost, jweClient(t).path(), "decision=allow", append(frame, form...), "cross_site"},
+		{"another site's answer", http.MethodPost, jweClient(t).path(), "decision=allow", append(fetched("cross-site", "navigate", "document"), form...), "cross_site"},
+		{"an answer without a decision", http.MethodPost, jweClient(t).path(), "x=y", append(fromOurPage(), form...), "invalid_request"},
+		{"an answer beyond measure", http.MethodPost, jweClient(t).path(), strings.Repeat("x", 17<<10), append(fromOurPage(), form...), "body_too_large"},
+		{"an answer to no question", http.MethodPost, jweClient(t).path(), "decision=allow", append(fromOurPage(), form...), "answer_refused"},
+		{"a target elsewhere", http.MethodGet, jweClient(t).path("target=http://evil.example/"), "", nil, "target_not_allowed"},
+		{"two tokens", http.MethodGet, jweClient(t).path(), "", with("another"), "token_unusable"},
 		{"a prefetch of the token", http.MethodGet, "/token", "", prefetch, "prefetch_refused"},
 		{"a frame with the token", http.MethodGet, "/token", "", frame, "cross_site"},
 	} {
@@ -562,7 +562,7 @@ func TestFlowRejectsRequestsThatAreNoNavigation(t *testing.T) {
 			lines := with(ofAda, append(test.lines, "Content-Type", "application/x-www-form-urlencoded")...)
 			lines[slices.Index(lines, "Accept")+1] = "*/*"
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
-				answer, body := send(t, server.Client(), method, server.Direct+modern(t).path(), "decision=allow", lines...)
+				answer, body := send(t, server.Client(), method, server.Direct+jweClient(t).path(), "decision=allow", lines...)
 				refused(t, answer, body, test.status, test.kind)
 				if answer.status == 503 && answer.header.Get("Retry-After") == "" {
 					t.Error("the answer has no Retry-After")
@@ -583,7 +583,7 @@ func (broken) Handle(context.Context, slog.Record) error {
 func TestFlowHandsNothingOverWithoutRecord(t *testing.T) {
 	t.Parallel()
 	server := open(t, func(o *gateway.Options) { o.Audit = audit.New(broken{o.Access}) })
-	k := modern(t)
+	k := jweClient(t)
 	for _, address := range []string{"/token", k.path(), k.path("format=jwe", "responseMode=form_post"), k.path("target=", "responseMode=page")} {
 		answer, body := get(t, server.Client(), server.Direct+address, with(ofAda)...)
 		refused(t, answer, body, http.StatusInternalServerError, "internal_error")
@@ -606,7 +606,7 @@ func TestFlowAcceptsConfiguredTargetsOnly(t *testing.T) {
 		o.Rules.Targets, o.Rules.Consent = []flow.Pattern{hub}, flow.ConsentNever
 	})
 	const target = "https://hub.example.org/user/ada/token2go/cb?a=1"
-	for _, k := range []keyHolder{classic(t), modern(t)} {
+	for _, k := range []flowClient{tripleClient(t), jweClient(t)} {
 		answer, body := get(t, server.Client(), server.Direct+k.path("target="+target), with(ofAda)...)
 		if got := pageIn(t, body).text("target"); answer.status != http.StatusOK || got != target {
 			t.Fatalf("got %d and a question for %q, want to be asked for %s", answer.status, got, target)
@@ -621,7 +621,7 @@ func TestFlowAcceptsConfiguredTargetsOnly(t *testing.T) {
 		"https://hub.example.org.evil.example/user/ada/token2go/cb", "http://hub.example.org/user/ada/token2go/cb",
 		"https://hub.example.org:8443/user/ada/token2go/cb", "https://hub.example.org/user/a%2Fb/token2go/cb",
 	} {
-		answer, body := get(t, server.Client(), server.Direct+classic(t).path("target="+elsewhere), with(ofAda)...)
+		answer, body := get(t, server.Client(), server.Direct+tripleClient(t).path("target="+elsewhere), with(ofAda)...)
 		refused(t, answer, body, http.StatusForbidden, "target_not_allowed")
 	}
 }

@@ -31,7 +31,7 @@ func FuzzGateway(f *testing.F) {
 		f.Add(method, example(path), browser, "")
 		f.Add("HEAD", example(path)+"?a=b", "Accept-Encoding: gzip", "")
 	}
-	for _, k := range keyHolders(f) {
+	for _, k := range flowClients(f) {
 		f.Add("GET", k.path("client=my tool"), "", "")
 		f.Add("GET", k.path("target=", "responseMode=page"), browser, "")
 		f.Add("POST", k.path("responseMode=form_post"), form, "decision=allow&fingerprint="+strings.Repeat("0", 64)+"&expiry=1&mac=x")

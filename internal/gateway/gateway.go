@@ -19,6 +19,7 @@ import (
 
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/page"
 	"github.com/token2go/token2go/internal/token"
 	"github.com/token2go/token2go/internal/web"
@@ -34,10 +35,12 @@ type Options struct {
 	Registry prometheus.Registerer // required: takes the metrics of hand-overs
 	Access   slog.Handler          // a line for every request, may buffer; nil: none
 
-	Identity []string // headers with the name of who is signed in, for display; none: no name is shown
-	Texts    Texts    // the operator's words on the page
-	Version  string   // shown at the bottom of every page
-	Demo     string   // a banner on every page; none when empty
+	People   identity.Verifier // proves who is signed in; nil: nothing is stored in anyone's name
+	Visits   Visitors          // required with People: stores who was here, and when
+	Identity []string          // headers with the name of who is signed in, for display; none: no name is shown
+	Texts    Texts             // the operator's words on the page
+	Version  string            // shown at the bottom of every page
+	Demo     string            // a banner on every page; none when empty
 
 	PublicURL *url.URL       // nil: not known
 	BasePath  string         // a prefix that the gateway leaves on; "" or such as "/t2g"
@@ -59,12 +62,13 @@ type Texts struct {
 // Server is the listener's handler. It is safe for concurrent use.
 type Server struct {
 	http.Handler
-	Options
+	options Options
 	adapter *web.Adapter
 	flow    *flow.Flow
 	pages   *page.Pages
 	origins *http.CrossOriginProtection
 	metrics *metrics
+	visits  *visits
 	docs    http.Handler
 	router  chi.Router
 }
@@ -78,14 +82,15 @@ func New(options Options) (*Server, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	s := &Server{Options: options, origins: http.NewCrossOriginProtection()}
+	s := &Server{options: options, origins: http.NewCrossOriginProtection()}
 	s.flow = &flow.Flow{Rules: options.Rules, Tokens: options.Tokens, Now: options.Now}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
+	s.visits = newVisits(options.Visits, func(err error) { options.Log.Error("visit not stored", "listener", listener, "cause", err) })
 	s.metrics = newMetrics(options.Registry, options.Tokens.Names())
 	s.adapter = web.New(web.Options{
-		Listener: listener, Log: s.Log, Access: s.Access, Metrics: s.Metrics,
+		Listener: listener, Log: s.options.Log, Access: s.options.Access, Metrics: s.options.Metrics,
 		Headers: web.SecurityHeaders, Check: s.checkRequest, Errors: s.errors(), Render: s.renderProblem,
 	})
 	s.docs = s.newDocs()
@@ -105,13 +110,15 @@ func (o Options) check() error {
 		return errors.New("one of Tokens, Log, Audit, Metrics and Registry is missing")
 	case o.MaxHeaderBytes <= 0 || o.Rules.MaxURL <= 0 || o.Rules.Consent == "":
 		return errors.New("one of MaxHeaderBytes and Rules is missing")
+	case o.People != nil && o.Visits == nil:
+		return errors.New("options lack Visits")
 	}
 	return nil
 }
 
 func (s *Server) load() (err error) {
-	if s.PublicURL != nil {
-		if err := s.origins.AddTrustedOrigin(s.PublicURL.Scheme + "://" + s.PublicURL.Host); err != nil {
+	if s.options.PublicURL != nil {
+		if err := s.origins.AddTrustedOrigin(s.options.PublicURL.Scheme + "://" + s.options.PublicURL.Host); err != nil {
 			return err
 		}
 	}

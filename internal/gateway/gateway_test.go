@@ -139,17 +139,17 @@ type document struct {
 	Expires, Header, TokenType     string
 }
 
-// keyHolder is a program that wants a token: the half of a key that it shows, and the
+// flowClient is a program that wants a token: the half of a key that it shows, and the
 // half that it keeps.
-type keyHolder struct {
+type flowClient struct {
 	private         crypto.PrivateKey
 	kind, key, name string
 }
 
-// keyHolders are one for every kind of key, with the test keys of the envelopes' vectors.
-func keyHolders(t testing.TB) []keyHolder {
+// flowClients are one for every kind of key, with the test keys of the envelopes' vectors.
+func flowClients(t testing.TB) []flowClient {
 	t.Helper()
-	var all []keyHolder
+	var all []flowClient
 	seen := map[string]bool{}
 	for _, file := range []string{"triple", "jwe"} {
 		text, err := os.ReadFile("../../openapi/vectors/" + file + ".json")
@@ -165,7 +165,7 @@ func keyHolders(t testing.TB) []keyHolder {
 			name := fmt.Sprintf("%s of %d bytes", one.PublicKeyType, len(one.PublicKey))
 			if !seen[name] {
 				seen[name] = true
-				all = append(all, keyHolder{one.TestPrivateKeyJwk.Key, one.PublicKeyType, one.PublicKey, name})
+				all = append(all, flowClient{one.TestPrivateKeyJwk.Key, one.PublicKeyType, one.PublicKey, name})
 			}
 		}
 	}
@@ -175,24 +175,24 @@ func keyHolders(t testing.TB) []keyHolder {
 	return all
 }
 
-// classic is a program of the first version: PEM key and triple.
-func classic(t testing.TB) keyHolder {
+// tripleClient is a program of the first version: PEM key and triple.
+func tripleClient(t testing.TB) flowClient {
 	t.Helper()
 	return kindOf(t, "rsa2048-rfc5280-x509-pem of 451 bytes")
 }
 
-// modern is a program with an EC key, whose answers are short.
-func modern(t testing.TB) keyHolder { t.Helper(); return kindOf(t, "jwk of 126 bytes") }
+// jweClient is a program with an EC key, whose answers are short.
+func jweClient(t testing.TB) flowClient { t.Helper(); return kindOf(t, "jwk of 126 bytes") }
 
-func kindOf(t testing.TB, name string) keyHolder {
+func kindOf(t testing.TB, name string) flowClient {
 	t.Helper()
-	for _, k := range keyHolders(t) {
+	for _, k := range flowClients(t) {
 		if k.name == name {
 			return k
 		}
 	}
 	t.Fatalf("no key of the kind %s", name)
-	return keyHolder{}
+	return flowClient{}
 }
 
 const (
@@ -203,7 +203,7 @@ const (
 
 // query is that of a good request after changes: name=value sets a parameter, and
 // name= takes it away.
-func (k keyHolder) query(changes ...string) string {
+func (k flowClient) query(changes ...string) string {
 	values := url.Values{"target": {loopback}, "state": {someState}, "publicKeyType": {k.kind}, "publicKey": {k.key}}
 	for _, change := range changes {
 		name, value, _ := strings.Cut(change, "=")
@@ -216,10 +216,10 @@ func (k keyHolder) query(changes ...string) string {
 }
 
 // path is where a browser is sent by the program.
-func (k keyHolder) path(changes ...string) string { return flowPath + "?" + k.query(changes...) }
+func (k flowClient) path(changes ...string) string { return flowPath + "?" + k.query(changes...) }
 
 // opens opens an answer's fields as the program would.
-func (k keyHolder) opens(t testing.TB, fields url.Values) document {
+func (k flowClient) opens(t testing.TB, fields url.Values) document {
 	t.Helper()
 	if got := fields.Get("state"); got != someState {
 		t.Errorf("got state %q, want %q", got, someState)
@@ -238,7 +238,7 @@ func (k keyHolder) opens(t testing.TB, fields url.Values) document {
 	return read[document](t, plain.Reveal())
 }
 
-func (k keyHolder) unseals(t testing.TB, text string) document {
+func (k flowClient) unseals(t testing.TB, text string) document {
 	t.Helper()
 	opened, err := seal.OpenJWE(k.private, text, someState)
 	if err != nil {

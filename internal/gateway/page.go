@@ -11,22 +11,22 @@ import (
 
 // chrome is what every page shows around its content.
 func (s *Server) chrome(r *http.Request) chrome {
-	title := s.Texts.Title
+	title := s.options.Texts.Title
 	if title == "" {
 		title = "Token2go"
-		if s.Texts.Target != "" {
-			title = "Token2go | " + s.Texts.Target
+		if s.options.Texts.Target != "" {
+			title = "Token2go | " + s.options.Texts.Target
 		}
 	}
 	return chrome{
 		Base:       s.prefix(r),
 		Title:      title,
-		Product:    s.Texts.Target,
-		Demo:       s.Demo,
-		Version:    s.Version,
+		Product:    s.options.Texts.Target,
+		Demo:       s.options.Demo,
+		Version:    s.options.Version,
 		Person:     s.person(r.Header),
-		SignInURL:  s.Texts.SignInURL,
-		SignOutURL: s.Texts.SignOutURL,
+		SignInURL:  s.options.Texts.SignInURL,
+		SignOutURL: s.options.Texts.SignOutURL,
 	}
 }
 
@@ -38,16 +38,16 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) indexView(r *http.Request) indexView {
 	view := indexView{
 		chrome: s.chrome(r),
-		Desc1:  template.HTML(s.Texts.Desc1), //nolint:gosec // the operator's own HTML
-		Desc2:  template.HTML(s.Texts.Desc2), //nolint:gosec // the operator's own HTML
-		Misc:   template.HTML(s.Texts.Misc),  //nolint:gosec // the operator's own HTML
+		Desc1:  template.HTML(s.options.Texts.Desc1), //nolint:gosec // the operator's own HTML
+		Desc2:  template.HTML(s.options.Texts.Desc2), //nolint:gosec // the operator's own HTML
+		Misc:   template.HTML(s.options.Texts.Misc),  //nolint:gosec // the operator's own HTML
 
-		Example: s.Texts.Example,
+		Example: s.options.Texts.Example,
 	}
-	if s.PublicURL != nil {
-		view.Server = s.PublicURL.String()
+	if s.options.PublicURL != nil {
+		view.Server = s.options.PublicURL.String()
 	}
-	_, err := s.Tokens.Extract(r.Header)
+	_, err := s.options.Tokens.Extract(r.Header)
 	view.Found = err == nil
 	if err != nil {
 		view.Problem = newProblemPart(s.adapter.Errors.Find(r, err))

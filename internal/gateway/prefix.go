@@ -20,10 +20,10 @@ func (s *Server) prefix(r *http.Request) string {
 }
 
 func (s *Server) fixedPrefix() string {
-	if s.PublicURL != nil && strings.Trim(s.PublicURL.Path, "/") != "" {
-		return strings.TrimSuffix(s.PublicURL.Path, "/")
+	if s.options.PublicURL != nil && strings.Trim(s.options.PublicURL.Path, "/") != "" {
+		return strings.TrimSuffix(s.options.PublicURL.Path, "/")
 	}
-	return s.BasePath
+	return s.options.BasePath
 }
 
 func isPrefix(text string) bool {
@@ -43,7 +43,7 @@ const prefixLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 // strip removes the operator's prefix from a path, for gateways that leave it on: the base
 // path, which is what arrives here, or else the public URL's, which people open.
 func (s *Server) strip(r *http.Request) *http.Request {
-	rest, found := cutPrefix(r.URL, s.BasePath)
+	rest, found := cutPrefix(r.URL, s.options.BasePath)
 	if !found {
 		rest, found = cutPrefix(r.URL, s.fixedPrefix())
 	}

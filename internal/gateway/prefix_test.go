@@ -79,7 +79,7 @@ func TestPrefixPrecedesEveryAddress(t *testing.T) {
 			t.Parallel()
 			s := test.site
 			s.server = open(t, append([]func(*gateway.Options){askAlways}, test.changes...)...)
-			k := modern(t)
+			k := jweClient(t)
 			for path, status := range map[string]int{
 				"/": 200, "/index.html": 200, "/echo": 200, "/nothing": 404, "/a/deep/down/nothing": 404, "/static/a/b/nothing/": 404,
 				k.path(): 200, k.path("target=", "responseMode=page"): 200, flowPath: 400, k.path("target=http://evil.example/"): 403,
@@ -123,7 +123,7 @@ func checkAddresses(t *testing.T, s site, path string, shown page) {
 // checkForm walks through a question to the page that posts the answer.
 func checkForm(t *testing.T, s site) {
 	t.Helper()
-	k := modern(t)
+	k := jweClient(t)
 	_, question := s.get(t, s.prefix+k.path("responseMode=form_post"), with(ofAda, byProgram()...)...)
 	action, fields := pageIn(t, question).form(t)
 	if !strings.HasPrefix(action, s.prefix+flowPath+"?") {
@@ -241,7 +241,7 @@ func TestPrefixIgnoresMalformedHeader(t *testing.T) {
 		{"X-Forwarded-Prefix", "/evil%2f"}, {"X-Forwarded-Prefix", "/evil b"}, {"X-Forwarded-Prefix", "/evil,/evil"}, {"X-Forwarded-Prefix", "/evilä"}, {"X-Forwarded-Prefix", "javascript:alert(1)"},
 		{"X-Forwarded-Prefix", "/" + strings.Repeat("evil", 64)}, {"X-Forwarded-Prefix", "/evil", "X-Forwarded-Prefix", "/evil"},
 	} {
-		for _, path := range []string{"/", "/nothing", modern(t).path("target=", "responseMode=page"), "/docs", "/swagger-ui/"} {
+		for _, path := range []string{"/", "/nothing", jweClient(t).path("target=", "responseMode=page"), "/docs", "/swagger-ui/"} {
 			answer, body := get(t, server.Client(), server.Direct+path, with(ofAda, append(lines, "Accept", "text/html")...)...)
 			if location := answer.header.Get("Location"); strangePrefix.MatchString(location) {
 				t.Errorf("%q: %s redirects to %s", lines, path, location)

@@ -19,7 +19,7 @@ import (
 // again and again, and while a request that holds it waits for the rest of its body.
 func TestProfilesContainNoToken(t *testing.T) {
 	t.Parallel()
-	token := newMarks()["token"]
+	token := newTestSecrets()["token"]
 	server := openOps(t, func(o *ops.Options) { o.Pprof = true })
 	waiting, err := net.Dial("tcp", strings.TrimPrefix(server.Direct, "http://"))
 	if err != nil {
@@ -28,7 +28,7 @@ func TestProfilesContainNoToken(t *testing.T) {
 	defer waiting.Close()
 	_, err = fmt.Fprintf(waiting, "POST %s HTTP/1.1\r\nHost: %s\r\nX-Forwarded-Access-Token: %s\r\n"+
 		"Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 100\r\n\r\ndecision=",
-		modern(t).path(), waiting.RemoteAddr(), token)
+		jweClient(t).path(), waiting.RemoteAddr(), token)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 func TestRefusalByRedirectIsCounted(t *testing.T) {
 	server := open(t)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, body := get(t, client, server.Direct+modern(t).path())
+	answer, body := get(t, client, server.Direct+jweClient(t).path())
 	if answer.status != http.StatusSeeOther {
 		t.Fatalf("got %d, want a redirect to the client: %s", answer.status, body)
 	}

@@ -22,11 +22,11 @@ import (
 	"github.com/token2go/token2go/internal/token"
 )
 
-// marks are secrets by the location where they are sent: texts that occur nowhere else.
-type marks map[string]string
+// testSecrets are secrets by the location where they are sent: texts that occur nowhere else.
+type testSecrets map[string]string
 
-func newMarks() marks {
-	m := marks{}
+func newTestSecrets() testSecrets {
+	m := testSecrets{}
 	for _, location := range []string{
 		"token", "second token", "claim", "password", "cookie", "query", "parameter", "target",
 		"path", "body", "header", "referrer", "method", "host", "fallback", "panic",
@@ -36,59 +36,59 @@ func newMarks() marks {
 	return m
 }
 
-// pieces are what a text is searched for: ten characters of a mark, as it is, in small
-// letters, in hexadecimal and in base64, each with the location of the mark.
-type pieces map[string]string
+// fragments are what a text is searched for: ten characters of a secret, as it is, in small
+// letters, in hexadecimal and in base64, each with the location of the secret.
+type fragments map[string]string
 
-const piece = 10
+const fragmentLength = 10
 
-func (m marks) pieces() pieces {
-	all := pieces{}
-	for location, mark := range m {
-		for i := range len(mark) - piece + 1 {
-			part := mark[i : i+piece]
+func (m testSecrets) fragments() fragments {
+	all := fragments{}
+	for location, value := range m {
+		for i := range len(value) - fragmentLength + 1 {
+			part := value[i : i+fragmentLength]
 			for _, text := range []string{
 				part, strings.ToLower(part), fmt.Sprintf("%x", part), base64.RawStdEncoding.EncodeToString([]byte(part)),
 			} {
-				all[text[:piece]] = location
+				all[text[:fragmentLength]] = location
 			}
 		}
 	}
 	return all
 }
 
-// in names the places whose marks stand in the text, whole or in part.
-func (p pieces) in(text string) []string {
+// in names the locations whose secrets are in the text, whole or in part.
+func (p fragments) in(text string) []string {
 	found := map[string]bool{}
-	for i := range len(text) - piece + 1 {
-		if location, known := p[text[i:i+piece]]; known {
+	for i := range len(text) - fragmentLength + 1 {
+		if location, known := p[text[i:i+fragmentLength]]; known {
 			found[location] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
 }
 
-// jwt is a token with a mark among its claims and another for its signature.
-func (m marks) jwt(expires time.Time) string {
+// jwt is a token with a secret among its claims and another for its signature.
+func (m testSecrets) jwt(expires time.Time) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	claims := fmt.Sprintf(`{"jti":"%s","exp":%d}`, m["claim"], expires.Unix())
 	return encode([]byte(`{"alg":"RS256"}`)) + "." + encode([]byte(claims)) + "." + m["token"]
 }
 
-// marked is a request that carries marks, and the places whose marks its answer may hold.
-type marked struct {
+// secretRequest is a request with test secrets, and the locations whose secrets its answer may hold.
+type secretRequest struct {
 	name, method, address, body string
 	lines                       []string
 	allowed                     []string
 }
 
-// withMarks puts marks into a request wherever a caller can put anything.
-func (m marks) withMarks(method, path, name string, lines ...string) marked {
+// withSecrets puts secrets into a request wherever a caller can put anything.
+func (m testSecrets) withSecrets(method, path, name string, lines ...string) secretRequest {
 	separator := "?"
 	if strings.Contains(path, "?") {
 		separator = "&"
 	}
-	return marked{
+	return secretRequest{
 		name: path[:strings.IndexByte(path+"?", '?')] + " with " + name, method: method, allowed: mayHold(method, path),
 		address: path + separator + "x=" + m["query"] + "&" + m["parameter"] + "=1",
 		body:    "decision=allow&mac=" + m["body"] + "&fingerprint=" + m["body"] + "&" + m["body"] + "=1",
@@ -102,7 +102,7 @@ func (m marks) withMarks(method, path, name string, lines ...string) marked {
 }
 
 // tokens are the ways in which a token comes, or something in its location.
-func (m marks) tokens() map[string][]string {
+func (m testSecrets) tokens() map[string][]string {
 	return map[string][]string{
 		"a token":                {"X-Forwarded-Access-Token", m["token"]},
 		"a token and another":    {"X-Forwarded-Access-Token", m["token"], "Authorization", "Bearer " + m["second token"]},
@@ -131,12 +131,12 @@ func origins() [][]string {
 
 // requests walk every route by every way, and every refusal that a request can cause.
 // Where a token matters, each way in which one comes is tried.
-func (m marks) requests(t *testing.T) []marked {
+func (m testSecrets) requests(t *testing.T) []secretRequest {
 	t.Helper()
-	k := modern(t)
+	k := jweClient(t)
 	toTarget := k.path("target=" + loopback + "/" + m["target"] + "?a=" + m["target"])
 	answering := []string{
-		"/", "/token", "/echo", "/echo?pretty&token=" + m["query"], toTarget, classic(t).path(),
+		"/", "/token", "/echo", "/echo?pretty&token=" + m["query"], toTarget, tripleClient(t).path(),
 		k.path("target=", "port=80", "path="+m["target"]), k.path("target=", "responseMode=page"), k.path("responseMode=form_post"),
 	}
 	refusing := []string{
@@ -151,30 +151,30 @@ func (m marks) requests(t *testing.T) []marked {
 		_, path, _ := strings.Cut(operation, " ")
 		refusing = append(refusing, example(path))
 	}
-	var all []marked
+	var all []secretRequest
 	for _, way := range origins() {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			for name, lines := range m.tokens() {
 				for _, path := range answering {
-					all = append(all, m.withMarks(method, path, name, append(slices.Clone(lines), way...)...))
+					all = append(all, m.withSecrets(method, path, name, append(slices.Clone(lines), way...)...))
 				}
 			}
 			for _, path := range refusing {
-				all = append(all, m.withMarks(method, path, "a token", with(m["token"], way...)...))
+				all = append(all, m.withSecrets(method, path, "a token", with(m["token"], way...)...))
 			}
 		}
 	}
 	for _, path := range []string{"/token", "/echo", flowPath, "/" + m["path"]} {
 		all = append(all,
-			m.withMarks(m["method"], path, "another method", with(m["token"])...),
-			m.withMarks(http.MethodGet, path, "another host", with(m["token"], "Host", m["host"][:40]+".example")...))
+			m.withSecrets(m["method"], path, "another method", with(m["token"])...),
+			m.withSecrets(http.MethodGet, path, "another host", with(m["token"], "Host", m["host"][:40]+".example")...))
 	}
-	large := m.withMarks(http.MethodPost, k.path(), "a large body", with(m["token"], "Sec-Fetch-Site", "same-origin")...)
+	large := m.withSecrets(http.MethodPost, k.path(), "a large body", with(m["token"], "Sec-Fetch-Site", "same-origin")...)
 	large.body += strings.Repeat("&x="+m["body"], 400)
 	return append(all, large)
 }
 
-// mayHold are the places whose marks an answer may hold: a program's answer goes to the
+// mayHold are the locations whose secrets an answer may hold: a program's answer goes to the
 // target that it named, a question's form leads back to its own query, and /token is
 // for the token.
 func mayHold(method, path string) []string {
@@ -187,13 +187,13 @@ func mayHold(method, path string) []string {
 	return nil
 }
 
-// TestNoSecretLeaks sends marked secrets in every location of a request to
+// TestNoSecretLeaks sends test secrets in every location of a request to
 // every route and every refusal, and looks for them wherever the server writes: its log,
 // the record of hand-overs, the access lines, the metrics, and the answers but for the
 // one location where each belongs.
 func TestNoSecretLeaks(t *testing.T) {
 	t.Parallel()
-	fallback := newMarks()
+	fallback := newTestSecrets()
 	for name, change := range map[string]func(*gateway.Options){
 		"the defaults": func(*gateway.Options) {},
 		"always asked": askAlways,
@@ -208,9 +208,9 @@ func TestNoSecretLeaks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMarks()
+			m := newTestSecrets()
 			m["fallback"] = fallback["fallback"]
-			server, find := open(t, change), m.pieces()
+			server, find := open(t, change), m.fragments()
 			client := server.Client()
 			statuses := map[int]int{}
 			for _, one := range m.requests(t) {
@@ -237,7 +237,7 @@ func TestNoSecretLeaks(t *testing.T) {
 
 // searchOutput looks through all that the server has written, and all that its ops listener
 // tells.
-func searchOutput(t *testing.T, server *t2gtest.Server, find pieces) {
+func searchOutput(t *testing.T, server *t2gtest.Server, find fragments) {
 	t.Helper()
 	for line := range strings.Lines(server.Output.String()) {
 		if found := find.in(line); len(found) > 0 {
@@ -262,8 +262,8 @@ func (e secretError) String() string { return "with " + e.secret }
 // what it throws, in handlers that hold the token by then.
 func TestPanicLogsNoValue(t *testing.T) {
 	t.Parallel()
-	m := newMarks()
-	find := m.pieces()
+	m := newTestSecrets()
+	find := m.fragments()
 	var throw atomic.Pointer[any]
 	server := open(t, clock(func() time.Time {
 		if thrown := throw.Swap(nil); thrown != nil {
@@ -271,14 +271,14 @@ func TestPanicLogsNoValue(t *testing.T) {
 		}
 		return time.Now()
 	}))
-	addresses := []string{"/token", modern(t).path(), classic(t).path(), modern(t).path("target=", "responseMode=page")}
+	addresses := []string{"/token", jweClient(t).path(), tripleClient(t).path(), jweClient(t).path("target=", "responseMode=page")}
 	for name, value := range map[string]any{
 		"a text": m["panic"], "an error": secretError{m["panic"]}, "a pointer": &secretError{m["panic"]},
 		"a wrapped error": fmt.Errorf("with %w", secretError{m["panic"]}), "a list": []string{m["panic"]}, "a map": map[string]string{m["panic"]: m["panic"]},
 	} {
 		for _, address := range addresses {
 			for _, lines := range [][]string{nil, byProgram()} {
-				one := m.withMarks(http.MethodGet, address, "a broken clock", with(m["token"], lines...)...)
+				one := m.withSecrets(http.MethodGet, address, "a broken clock", with(m["token"], lines...)...)
 				throw.Store(&value)
 				answer, body := send(t, server.Client(), one.method, server.Direct+one.address, "", one.lines...)
 				if answer.status != http.StatusInternalServerError || answer.header.Get("Cache-Control") != "no-store" {
@@ -321,20 +321,20 @@ func TestAbortedHandlerDropsConnection(t *testing.T) {
 	}
 }
 
-// TestMarksAreFound keeps the search honest.
-func TestMarksAreFound(t *testing.T) {
+// TestFragmentsFindSecrets shows that the search finds what it looks for.
+func TestFragmentsFindSecrets(t *testing.T) {
 	t.Parallel()
-	m := newMarks()
-	find, mark := m.pieces(), m["token"]
+	m := newTestSecrets()
+	find, value := m.fragments(), m["token"]
 	for _, text := range []string{
-		mark, "a " + mark[:20] + "…", strings.ToLower(mark), fmt.Sprintf("%x", mark), `{"a":"` + mark[30:] + `"}`,
-		base64.StdEncoding.EncodeToString([]byte(mark)), base64.RawURLEncoding.EncodeToString([]byte(mark)),
+		value, "a " + value[:20] + "…", strings.ToLower(value), fmt.Sprintf("%x", value), `{"a":"` + value[30:] + `"}`,
+		base64.StdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
 	} {
 		if got := find.in(text); !slices.Equal(got, []string{"token"}) {
 			t.Errorf("%s: got %v, want the token found", text, got)
 		}
 	}
 	if got := find.in("nothing of the kind " + strings.Join(slices.Collect(maps.Keys(m)), " ")); len(got) > 0 {
-		t.Errorf("got %v found in a text without marks", got)
+		t.Errorf("got %v found in a text without secrets", got)
 	}
 }

@@ -57,7 +57,7 @@ func TestFlowNavigatesToRequestedTarget(t *testing.T) {
 	server := open(t, func(o *gateway.Options) {
 		o.Rules.Targets, o.Rules.Consent = patterns, flow.ConsentNever
 	})
-	client, k := server.Client(), modern(t)
+	client, k := server.Client(), jweClient(t)
 	ask := func(value string, changes ...string) (reply, string) {
 		address := server.Direct + flowPath + "?target=" + value + "&" + k.query(append([]string{"target="}, changes...)...)
 		answer, body := get(t, client, address, with(ofAda)...)
@@ -138,7 +138,7 @@ func checkNavigations(t *testing.T, navigations []navigation) {
 }
 
 // checkNavigation compares where a browser goes with where it was to go. The target's text
-// is cut here at its marks, by no parser that the server uses.
+// is split here at its delimiters, by no parser that the server uses.
 func checkNavigation(t *testing.T, one navigation, got parsed) {
 	t.Helper()
 	scheme, rest, _ := strings.Cut(one.target, "://")
@@ -174,7 +174,7 @@ func checkNavigation(t *testing.T, one navigation, got parsed) {
 func TestPortRedirectsToLoopback(t *testing.T) {
 	t.Parallel()
 	server := open(t, func(o *gateway.Options) { o.Rules.Consent = flow.ConsentNever })
-	k := modern(t)
+	k := jweClient(t)
 	var navigations []navigation
 	paths := []string{
 		"", "cb", "/cb", "//evil.example/", "///", "@evil.example", ":81@evil.example/", "http://evil.example/", "..", "../..//evil.example",
