@@ -101,7 +101,7 @@ func verdict(b *testing.B, reached bool, format string, values ...any) {
 
 func median(of []float64) float64 { return part(of, 0.5) }
 
-// part is the value below which that part of the values lies.
+// part is the value below which that part of the values is.
 func part(of []float64, share float64) float64 {
 	sorted := slices.Sorted(slices.Values(of))
 	return sorted[int(share*float64(len(sorted)))]

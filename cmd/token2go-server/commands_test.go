@@ -24,8 +24,8 @@ func TestCommandsPrintAndExit(t *testing.T) {
 	}{
 		{"version", []string{"version"}, 0, "token2go-server ", ""},
 		{"--version is the same", []string{"--version"}, 0, "token2go-server ", ""},
-		{"--help", []string{"--help"}, 0, "token2go-server stands behind", ""},
-		{"help", []string{"help"}, 0, "token2go-server stands behind", ""},
+		{"--help", []string{"--help"}, 0, "token2go-server runs behind", ""},
+		{"help", []string{"help"}, 0, "token2go-server runs behind", ""},
 		{"help of a command", []string{"help", "demo"}, 0, "demo starts the server", ""},
 		{"--help of a command", []string{"healthcheck", "--help"}, 0, "healthcheck asks /health", ""},
 		{"help of what is no command", []string{"help", "nonsense"}, 2, "", "usage: nonsense is no command"},

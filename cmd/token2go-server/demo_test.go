@@ -238,7 +238,7 @@ func TestDemoEndsWhenStdoutIsClosed(t *testing.T) {
 	c := exec.Command(os.Args[0], append([]string{"demo"}, anyPorts...)...)
 	c.Stdout = writer
 	p := launchCommand(t, c)
-	// Nobody could read what to open, so the demo ends as other programs do whose reader is gone.
+	// The addresses cannot be printed, so the demo ends as other programs do whose reader is gone.
 	if code := p.Code(t); code != exitFailed || !strings.Contains(p.stderr.String(), audit.ErrNoReader.Error()) {
 		t.Errorf("got exit code %d and %q, want %d and why", code, p.stderr, exitFailed)
 	}

@@ -172,7 +172,7 @@ func (s *shippedServer) hold(b *testing.B, count int) {
 	for held := 0; held < count; held += callers {
 		some, err := s.call(request, http.StatusOK)
 		if errors.Is(err, syscall.EMFILE) {
-			b.Skipf("SKIPPED, for want of descriptors: ulimit -n lets %d connections be open, want %d", held, count)
+			b.Skipf("SKIPPED, too few descriptors: ulimit -n allows %d connections, want %d", held, count)
 		}
 		if err != nil {
 			b.Fatal(err)

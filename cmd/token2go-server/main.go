@@ -90,7 +90,7 @@ func command(stdout io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "token2go-server",
 		Short: "The way out of an auth gateway",
-		Long: "token2go-server stands behind an auth gateway such as oauth2-proxy, reads the access token\n" +
+		Long: "token2go-server runs behind an auth gateway such as oauth2-proxy, reads the access token\n" +
 			"from forwarded headers and hands it to the person who is signed in: on a page, and sealed\n" +
 			"to programs on that person's computer. Without a command it serves.",
 		Args:              noArguments,

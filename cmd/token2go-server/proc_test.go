@@ -18,7 +18,7 @@ func resident(b *testing.B, process int) float64 {
 	b.Helper()
 	size, err := t2gtest.Resident(process)
 	if err != nil {
-		b.Skip("SKIPPED, for want of /proc: ", err)
+		b.Skip("SKIPPED, no /proc: ", err)
 	}
 	return size
 }

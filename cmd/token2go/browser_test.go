@@ -97,7 +97,7 @@ var (
 	sealeds = regexp.MustCompile(`(?s)<textarea[^>]* data-id="sealed"[^>]*>(.*?)</textarea>`)
 )
 
-// visit opens an address and fills in forms until a page has none that it knows. It
+// visit opens an address and fills in forms until a page has no known one. It
 // returns the text which that page shows for pasting.
 func (t *tab) visit(address string) (sealed string, err error) {
 	r, err := http.NewRequest(http.MethodGet, address, nil)

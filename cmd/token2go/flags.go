@@ -39,7 +39,7 @@ func (a *requestFlags) add(c *cobra.Command) {
 func (a *requestFlags) addServer(c *cobra.Command) {
 	addProfile(c, &a.profile)
 	f := c.Flags()
-	f.StringVar(&a.browser, "browser", "", "`COMMAND` that opens the address; %s in it stands for the address")
+	f.StringVar(&a.browser, "browser", "", "`COMMAND` that opens the address; %s in it is replaced by the address")
 	f.BoolVar(&a.noBrowser, "no-browser", false, "open nothing, only print the address")
 	f.BoolVar(&a.noCheck, "no-check", false, "do not check first whether the server can be reached")
 	f.StringVar(&a.caFile, "ca-file", "", "PEM `FILE` of an authority to trust besides the system's")

@@ -47,7 +47,7 @@ users:
 	s.mustHaveTabs(t, 1)
 }
 
-// execVersion is the version of the plugin protocol that this kubectl speaks: v1 since
+// execVersion is the version of the plugin protocol that this kubectl uses: v1 since
 // 1.22.
 func execVersion(t testing.TB) string {
 	t.Helper()

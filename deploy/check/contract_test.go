@@ -24,7 +24,7 @@ const conformanceChecks = "not_a_server_error,status_code_conformance,content_ty
 	"response_headers_conformance,response_schema_conformance,unsupported_method,allow_header_conformance"
 
 // good are parameters with which a request is answered in full; by chance none would be.
-// They stand in for what is made up in some of the requests to these operations.
+// They replace what is made up in some of the requests to these operations.
 const good = `warnings = false
 
 [[operations]]

@@ -65,7 +65,7 @@ func TestAPIVerifiesToken(t *testing.T) {
 	})
 	reasons := map[string]string{
 		"of another audience": "expected audience", "that has ended": "token is expired", "that was changed": "failed to verify signature",
-		"that nobody signed": "unexpected signature algorithm", "that is no JWT": "malformed jwt", "that is an ID token": "expected audience",
+		"that no one signed": "unexpected signature algorithm", "that is no JWT": "malformed jwt", "that is an ID token": "expected audience",
 	}
 	for _, m := range append(badTokens(t, good), badToken{"that is an ID token", grant(t, ofAda("token2go")...).ID}) {
 		t.Run("a token "+m.name+" is refused", func(t *testing.T) {

@@ -29,7 +29,7 @@ func forwardAuths() []forwardAuth {
 	}
 }
 
-// with is that gateway with our recipe, and the authority with the flags that stand in the
+// with is that gateway with our recipe, and the authority with the flags that are in the
 // recipe's comment, in which strings are replaced, in pairs.
 func (a forwardAuth) with(pairs ...string) gateway {
 	return gateway{header: a.header, alone: true, start: func(t testing.TB, s *chain) {

@@ -73,7 +73,7 @@ func TestOAuth2Proxy(t *testing.T) {
 	startChain(t, direct(), recipe).suite(t)
 }
 
-// What a client sends in the header that the recipe names is not believed; other headers
+// What a client sends in the header that the recipe names is not used; other headers
 // pass, and the doctor says so.
 func TestOAuth2ProxyGuardsOneHeader(t *testing.T) {
 	oauth2Proxy(t)

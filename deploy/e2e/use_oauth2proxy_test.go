@@ -161,7 +161,7 @@ func TestOAuth2ProxyAcceptsBearerTokens(t *testing.T) {
 		passes: true, refuses: http.StatusFound, idTokens: true,
 	}.suite(t)
 	t.Run("without a rule for tokens, one is not looked at", notLookedAt)
-	t.Run("an account without an address is refused where its token speaks of one", func(t *testing.T) {
+	t.Run("an account without an address is refused where its token has email_verified", func(t *testing.T) {
 		if got := curl(t, slices.Concat(bearer(ofNightly(t, "email")), asScript(), []string{things})...); got.status != http.StatusUnauthorized {
 			t.Errorf("got %d, want 401", got.status)
 		}

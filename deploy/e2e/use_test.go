@@ -77,7 +77,7 @@ func TestDocsBlocksAreListed(t *testing.T) {
 	}
 }
 
-// shell runs commands of the page as they stand, for a person who has the client and is
+// shell runs commands of the page unchanged, for a person who has the client and is
 // signed in in the browser. It returns what they print.
 func (b *tab) shell(commands string) string {
 	b.t.Helper()
@@ -157,7 +157,7 @@ func badTokens(t testing.TB, good string) []badToken {
 		{"of another audience", grant(t, ofAda("elsewhere")...).Access},
 		{"that has ended", expiredToken(t)},
 		{"that was changed", alteredToken(t, good)},
-		{"that nobody signed", unsignedToken(good)},
+		{"that no one signed", unsignedToken(good)},
 		{"that is no JWT", "opaque"},
 	}
 }
@@ -199,7 +199,7 @@ func ofNightly(t testing.TB, scope string) string {
 	return grant(t, "grant_type", "client_credentials", "client_id", "nightly", "client_secret", "for-tests-only", "scope", scope).Access
 }
 
-// app is one that believes its gateway. It answers with the headers that it was sent.
+// app trusts its gateway. It answers with the headers that it was sent.
 func app(t testing.TB) (address string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -63,7 +63,7 @@ func (s *chain) ignoresClientIdentity(t *testing.T) {
 		}
 	}
 	if _, after, found := strings.Cut(s.lines.String(), "spoof-by-"); found {
-		t.Errorf("the record names somebody by %.40q", after)
+		t.Errorf("the record names someone by %.40q", after)
 	}
 }
 

@@ -25,7 +25,7 @@ const requests = "TOKEN2GO_LOAD_REQUESTS"
 // BenchmarkLoad prints what docs/operations/faults.md says of load and faults behind a gateway:
 // oauth2-proxy, which OAUTH2_PROXY names or PATH has, or nginx. Clients, gateway, identity
 // provider and server share one computer, so its rates are those of the whole chain; beside
-// each stands that of a bare upstream behind a gateway of the same kind, in the same run.
+// each is that of a bare upstream behind a gateway of the same kind, in the same run.
 //
 // It fails where something is lost, does not come back or grows, and for no rate.
 func BenchmarkLoad(b *testing.B) {
@@ -61,7 +61,7 @@ func atFront(b *testing.B) gateway {
 	return oauth2Proxy(path, 24*time.Hour)
 }
 
-// session is the session cookie of somebody who has just signed in.
+// session is the session cookie of a person who has just signed in.
 func (s *chain) session(b *testing.B) string {
 	b.Helper()
 	var pairs []string

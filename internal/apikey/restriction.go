@@ -29,7 +29,7 @@ type Rate struct {
 	Per      time.Duration `json:"per"` // in JSON: nanoseconds
 }
 
-// EveryApp is the entry of Restrictions.Apps that stands for every application.
+// EveryApp is the entry of Restrictions.Apps that allows every application.
 const EveryApp = "*"
 
 // AllowsAddress reports whether the client's address is in one of the networks. An IPv4
@@ -153,7 +153,7 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 	return network, nil
 }
 
-// HostPattern is a host name in lower case, or *. and a name, which stands for every name
+// HostPattern is a host name in lower case, or *. and a name, which matches every name
 // below it at any depth, but not for the name itself.
 type HostPattern string
 

@@ -33,7 +33,7 @@ type Event struct {
 	Action     Action
 	Outcome    Outcome
 	Reason     string      // of a refusal: the kind of the problem
-	Actor      string      // who asked, as far as the listener believes it
+	Actor      string      // who asked, as far as the listener trusts it
 	Attributes []slog.Attr // what this action adds; never a secret
 }
 

@@ -23,7 +23,7 @@ type Request struct {
 	Paste   bool // no listener: the sealed text comes from stdin, whatever that is
 	Fresh   bool // a new token, whatever the cache holds
 	NoCache bool
-	Program bool // a program asks, perhaps with nobody at the screen
+	Program bool // a program asks, perhaps with no one at the screen
 }
 
 // GetOptions say how get hands a token over.

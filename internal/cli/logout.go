@@ -73,8 +73,8 @@ func (e Env) signOut(ctx context.Context, r Request) error {
 	return nil
 }
 
-// checkSignOut reports an address that the gateway does not have. It sends no cookie, so
-// nobody is signed out by it.
+// checkSignOut reports an address that the gateway does not have. It sends no cookie, so it
+// signs no one out.
 func checkSignOut(ctx context.Context, r Request, address string) error {
 	client, err := httpClient(r.CAFile)
 	if err != nil {

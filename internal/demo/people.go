@@ -34,7 +34,7 @@ func People() []Person {
 	}
 }
 
-// Initials are up to two letters that stand for the person in place of a picture.
+// Initials are up to two letters, shown in place of a picture.
 func (p Person) Initials() string {
 	var letters []rune
 	for word := range strings.FieldsSeq(p.Name) {

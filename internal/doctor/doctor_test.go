@@ -286,7 +286,7 @@ func TestExamineWarnsOfNamesThatMayBeForged(t *testing.T) {
 }
 
 func TestExamineWarnsUntilTheNamesAreNarrowed(t *testing.T) {
-	const more, identity = "warn More names are looked at than needed", "warn More identity headers are believed than needed"
+	const more, identity = "warn More names are looked at than needed", "warn More identity headers are trusted than needed"
 	lines := plus(apached, "OIDC_access_token: "+accessToken())
 	wide := options()
 	wide.Identity = []string{"X-Forwarded-Email", "OIDC_CLAIM_email", "OIDC_CLAIM_preferred_username"}
@@ -294,7 +294,7 @@ func TestExamineWarnsUntilTheNamesAreNarrowed(t *testing.T) {
 	if got := titles(report); !slices.Contains(got, more) || !slices.Contains(got, identity) {
 		t.Errorf("got %q, want both warnings", got)
 	}
-	if got := verdict(t, report, "More identity headers are believed than needed").Fixes[0].Code; got != "T2G_IDENTITY_HEADER_NAMES=OIDC_CLAIM_preferred_username" {
+	if got := verdict(t, report, "More identity headers are trusted than needed").Fixes[0].Code; got != "T2G_IDENTITY_HEADER_NAMES=OIDC_CLAIM_preferred_username" {
 		t.Errorf("got %q, want the header that came", got)
 	}
 	narrow := options()

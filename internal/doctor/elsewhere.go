@@ -267,5 +267,5 @@ func identityNames(e *examination) Verdict {
 	if name := e.trustedIdentity(); name != "" {
 		fix.Code = "T2G_IDENTITY_HEADER_NAMES=" + name
 	}
-	return Verdict{Warn, "More identity headers are believed than needed", text, []Fix{fix}}
+	return Verdict{Warn, "More identity headers are trusted than needed", text, []Fix{fix}}
 }

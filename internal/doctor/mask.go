@@ -98,7 +98,7 @@ func secretName(name string) bool {
 }
 
 // readable reports whether a value is shown whole although its header's name or its own
-// look speak against it: the expiry that mod_auth_openidc sends beside the token, and a
+// look rule it out: the expiry that mod_auth_openidc sends beside the token, and a
 // UUID where it names who is signed in or which request this is.
 func (m masker) readable(name, value string) bool {
 	switch {

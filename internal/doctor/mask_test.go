@@ -195,7 +195,7 @@ func survives(text, secret string) string {
 	return ""
 }
 
-// FuzzExamine puts secrets wherever one may stand, with any text around them, and
+// FuzzExamine puts secrets wherever one may occur, with any text around them, and
 // searches the whole report, its verdicts among it, and the explanation of a missing
 // token. Only the fingerprint may be there.
 func FuzzExamine(f *testing.F) {

@@ -339,7 +339,7 @@ func TestDecideAsksAgainForRenewedToken(t *testing.T) {
 	}
 	decision.Binding = outcome.Question.Binding
 	if outcome, err = f.Decide(ask(t), headers("renewed"), decision); err != nil || outcome.Answer == nil {
-		t.Errorf("got %v, want the second answer to stand", err)
+		t.Errorf("got %v, want the second answer to be accepted", err)
 	}
 }
 

@@ -47,7 +47,7 @@ func checkSegment(segment string, last bool) error {
 	case segment == "*" || segment == "**":
 		return nil
 	case strings.Contains(segment, "*"):
-		return errors.New("* stands for a whole path segment and cannot be part of one")
+		return errors.New("* matches a whole path segment and cannot be part of one")
 	case !isURI(segment, ""):
 		return errors.New("its path holds a character that a path cannot (no query or fragment either)")
 	case isDots(segment) || hidesStructure(segment):

@@ -197,7 +197,7 @@ func TestParseWrapsErrTarget(t *testing.T) {
 	}
 }
 
-// TestParseRefusesByRedirect has the refusals that a client hears of, so that it
+// TestParseRefusesByRedirect has the refusals that are sent to the client, so that it
 // does not wait in vain.
 func TestParseRefusesByRedirect(t *testing.T) {
 	const state = "st4te"

@@ -187,7 +187,7 @@ func isHex(b byte) bool {
 }
 
 // answerField finds a parameter of the target's query that an answer sets, too. A client
-// could read that one, which whoever made the link has chosen.
+// could read that one, which the maker of the link has chosen.
 func answerField(query string) (string, bool) {
 	for _, piece := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(piece, "=")

@@ -33,7 +33,7 @@ type HeaderOptions struct {
 	Admin string // a group whose members are administrators; empty: no one is
 }
 
-// Headers believes what the gateway forwards.
+// Headers trusts what the gateway forwards.
 type Headers struct{ HeaderOptions }
 
 // NewHeaders makes a verifier.
@@ -99,7 +99,7 @@ func (h *Headers) prove(header http.Header) error {
 }
 
 // only returns the one value of a header; empty where it is missing or has no name. Two
-// values, or another header that some servers take for the same, were sent by somebody
+// values, or another header that some servers take for the same, were sent by someone
 // besides the gateway.
 func only(header http.Header, name string) (string, error) {
 	if name == "" {

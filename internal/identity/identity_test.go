@@ -396,7 +396,7 @@ func TestHeaders(t *testing.T) {
 	}
 	options.Secret = secret.Value{}
 	if _, err := identity.NewHeaders(options); err == nil {
-		t.Error("headers without proof are believed")
+		t.Error("headers without proof are accepted")
 	}
 	options.Socket, options.Admin = true, ""
 	v, err = identity.NewHeaders(options)

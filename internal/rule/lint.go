@@ -28,12 +28,12 @@ func Lint(r Rule) []string {
 	if err != nil {
 		return findings // compile refused it
 	}
-	add(hasLooseDot(parsed), `. stands for any character; write \. for a dot`)
+	add(hasLooseDot(parsed), `. matches any character; write \. for a dot`)
 	add(crossesSlash(parsed), "an expression before the end of the path spans slashes; [^/]+ is one segment")
 	return findings
 }
 
-// hasLooseDot reports whether a dot stands between letters, where a literal one is meant.
+// hasLooseDot reports whether a dot is between letters, where a literal one is meant.
 func hasLooseDot(expression *syntax.Regexp) bool {
 	for i, part := range expression.Sub {
 		isDot := part.Op == syntax.OpAnyCharNotNL || part.Op == syntax.OpAnyChar

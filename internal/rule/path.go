@@ -114,7 +114,7 @@ func checkRaw(raw string) Reason {
 	return ""
 }
 
-// encodedSlash stands for an encoded slash in a decoded path.
+// encodedSlash represents an encoded slash in a decoded path.
 const encodedSlash = "%2F"
 
 // decode decodes percent-encoding once. It leaves encoded slashes encoded, and counts them.
@@ -250,7 +250,7 @@ func (o Options) checkAgain(decoded string) Reason {
 	return ""
 }
 
-// decodeValid decodes each valid escape but the one that stands for an encoded slash, and
+// decodeValid decodes each valid escape but the encoded slash, and
 // leaves the others, as lenient decoders do.
 func decodeValid(text string) string {
 	if !strings.Contains(text, "%") {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// AnyMethod is the method of a rule that stands for every method.
+// AnyMethod is the method of a rule that matches every method.
 const AnyMethod = "*"
 
 // Rule allows, or denies, some methods on some paths.
@@ -106,7 +106,7 @@ func parseObject(text string, methods []string, path string, query map[string][]
 	return compile(Rule{text: text, methods: methods, pattern: pattern, query: query})
 }
 
-// checkMethod wants a method as it stands in a request: methods are compared exactly.
+// checkMethod requires a method as it is in a request: methods are compared exactly.
 func checkMethod(method string) error {
 	switch {
 	case method == AnyMethod:
@@ -140,7 +140,7 @@ func fromGlob(path string) (string, error) {
 		case segment == "*":
 			segments[i] = "[^/]+"
 		case strings.Contains(segment, "*"):
-			return "", fmt.Errorf("path %q: * stands for one whole segment, ** for any rest at the end", path)
+			return "", fmt.Errorf("path %q: * matches one whole segment, ** for any rest at the end", path)
 		case strings.ContainsAny(segment, "?#"):
 			return "", fmt.Errorf("path %q has a query or a fragment; the query has a member of its own", path)
 		default:

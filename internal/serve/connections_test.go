@@ -8,7 +8,7 @@ import (
 )
 
 // A request whose connection the shutdown has just closed must not reach the handler, which
-// would record a hand-over that nobody receives.
+// would record a hand-over that no one receives.
 func TestClosingDropsRequestOfClosedConnection(t *testing.T) {
 	for _, state := range []http.ConnState{http.StateNew, http.StateIdle} {
 		c := newConnections()

@@ -1,6 +1,6 @@
 // Package store keeps people, keys, usage and events in SQLite or PostgreSQL.
 //
-// It is the only package that knows database/sql. One dialect of SQL and one migration
+// It is the only package that imports database/sql. One dialect of SQL and one migration
 // serve both engines, and package storetest is the one suite that both pass. A change is
 // durable when its method returns.
 package store

@@ -40,7 +40,8 @@ type postgreSQL struct {
 	count int
 }
 
-// startPostgreSQL starts a server. Root gives it to nobody, since it refuses root.
+// startPostgreSQL starts a server, as the user nobody where root runs the test, since it
+// refuses root.
 func startPostgreSQL(t testing.TB) *postgreSQL {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "t2g-pg") //nolint:usetesting // short, for its socket, and open to another user

@@ -141,8 +141,8 @@ func everywhere(r *http.Request, answer *http.Response, body []byte) error {
 	return nil
 }
 
-// unknown stands for an operation that is not documented. It can only be refused, with a
-// problem or its page.
+// unknown checks the answer of an operation that is not documented. It can only be refused,
+// with a problem or its page.
 func (c *Contract) unknown(answer *http.Response) (*openapi3.Operation, error) {
 	switch answer.StatusCode {
 	case http.StatusNotFound, http.StatusMethodNotAllowed,

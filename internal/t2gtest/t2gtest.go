@@ -141,7 +141,7 @@ func (s *Server) Client() *http.Client {
 }
 
 // SignedIn returns a client with the gateway session of one of the pretend people; the empty
-// name stands for the first.
+// name means the first.
 func (s *Server) SignedIn(t testing.TB, username string) *http.Client {
 	t.Helper()
 	client := s.Client()

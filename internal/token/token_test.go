@@ -70,7 +70,7 @@ func TestExtractFindsNoToken(t *testing.T) {
 		{"an unknown scheme is never a token", header("Authorization: DPoP abc")},
 		{"Authorization without a scheme is never a token", header("Authorization: abc")},
 		{"a scheme that begins with Bearer is another scheme", header("Authorization: Bearerish abc")},
-		{"hyphens do not stand for underscores", header("OIDC-access-token: a")},
+		{"hyphens are not underscores", header("OIDC-access-token: a")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := token.NewExtractor(names, secret.Value{}).Extract(test.header)

@@ -112,7 +112,7 @@ for text in ["%c0%ae%c0%ae/admin", "%c0%ae.", "..%c0%af", "%c0%af", "%c1%9c", "%
 for text in ["%80", "%ff", "%fe", "%bf", "%e2%82", "%ed%a0%80", "%f4%90%80%80", "caf%e9", "%f5%80%80%80"]:
     refused(f"/public/{text}", "not_utf8")
 
-# Control characters, and characters that cannot stand in a path.
+# Control characters, and characters that a path cannot contain.
 for code in [*range(0x20), 0x7F]:
     refused(f"/public/a%{code:02x}", "control")
     refused(f"/public/a{chr(code)}b", "raw_character")

@@ -1,4 +1,4 @@
-// The card with ready-made examples: tabs, the address, and whether the token stands in them.
+// The card with ready-made examples: tabs, the address, and whether they contain the token.
 
 import { element } from "./element.js";
 import { tools } from "./snippets.js";

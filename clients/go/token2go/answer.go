@@ -117,7 +117,7 @@ func (c *call) read(plaintext secret.Value) (Token, time.Time, error) {
 	return token, at, nil
 }
 
-// isToken reports whether text can stand in a header as it is.
+// isToken reports whether text can be sent in a header as it is.
 func isToken(text string) bool {
 	return text != "" && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) })
 }

@@ -410,8 +410,8 @@ func (f serverFiles) write(end string, content any) error {
 	return wrap(ErrCache, err)
 }
 
-// sweep removes what a program left that was killed while it wrote. Whoever holds the
-// lock does.
+// sweep removes what a program left that was killed while it wrote. Its caller holds the
+// lock.
 func (f serverFiles) sweep() {
 	const old = time.Minute
 	dir := filepath.Dir(f.path)
@@ -468,7 +468,7 @@ type outcome struct {
 	At         time.Time `json:"at"`
 	Error      string    `json:"error"`
 	Detail     string    `json:"detail"`
-	Unanswered int       `json:"unanswered,omitempty"` // questions in a row of background calls that nobody answered
+	Unanswered int       `json:"unanswered,omitempty"` // questions in a row of background calls that no one answered
 }
 
 // shared are the names of the refusals that others share. An interrupt is none.
@@ -480,7 +480,7 @@ func shared() map[string]error {
 }
 
 // refusal returns why nothing is asked: another ask was refused since this program began
-// to wait, or this one runs in the background and nobody answered the last.
+// to wait, or this one runs in the background and no one answered the last.
 func (f serverFiles) refusal(began time.Time, background bool) error {
 	text, err := readOwn(f.path + ".outcome")
 	if err != nil {

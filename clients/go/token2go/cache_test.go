@@ -270,7 +270,7 @@ func TestBackgroundWaitsAfterAnUnansweredQuestion(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("asked %d times, want once", asked)
 	}
-	if _, err := cache.Get(t.Context(), o); err == nil || !strings.Contains(err.Error(), "nobody answered the last question; the next one is asked after ") {
+	if _, err := cache.Get(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no one answered the last question; the next one is asked after ") {
 		t.Errorf("got %v, want when it asks again", err)
 	}
 	o.Background = false

@@ -50,7 +50,7 @@ func newCall(format Format) (*call, error) {
 	return c, err
 }
 
-// random returns so many random bytes as a text that can stand in an address.
+// random returns so many random bytes as text that needs no escaping in an address.
 func random(size int) string {
 	bits := make([]byte, size)
 	_, _ = rand.Read(bits) // never returns an error

@@ -299,7 +299,7 @@ type answered struct {
 	body   string
 }
 
-// send writes the request byte by byte: a client library would mend what is wrong with it.
+// send writes the request byte by byte: a client library would correct what is wrong with it.
 func (v *waiting) send(t *testing.T, step clientStep) *answered {
 	t.Helper()
 	conn, err := net.Dial("tcp4", "127.0.0.1:"+v.values["port"])

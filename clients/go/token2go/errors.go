@@ -41,7 +41,7 @@ type Error struct {
 	Cause  error  // may be nil
 
 	advice string // in place of the kind's
-	early  bool   // nothing was asked, because nobody answered before
+	early  bool   // nothing was asked, because no one answered before
 }
 
 func (e *Error) Error() string {

@@ -13,7 +13,7 @@ import (
 	"github.com/token2go/token2go/clients/go/token2go"
 )
 
-// openBrowser stands for a person who signs in and says Allow.
+// openBrowser plays a person who signs in and says Allow.
 func openBrowser(address string) error { return reply(address, "") }
 
 // A token for a program on the person's own computer.
@@ -64,7 +64,7 @@ func ExampleCache() {
 	// [secret] <nil> 1
 }
 
-// An HTTP client that signs its requests to one API and to nobody else.
+// An HTTP client that signs its requests to one API and to nothing else.
 func ExampleTransport() {
 	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		fmt.Println(r.Header.Get("Authorization"))

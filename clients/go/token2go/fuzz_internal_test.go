@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// unserved is a listener without a server. In fuzzed texts, STATE stands for its state.
+// unserved is a listener without a server. In fuzzed texts, STATE is replaced by its state.
 func unserved(t testing.TB) *listener {
 	t.Helper()
 	c, err := newCall(JWE)

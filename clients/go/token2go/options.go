@@ -17,8 +17,8 @@ type Format string
 
 // The formats.
 const (
-	JWE    Format = "jwe"    // RFC 7516 for a P-256 key; what Token2go speaks
-	Triple Format = "triple" // three fields for an RSA key; what token2go-server 1.0.3 speaks
+	JWE    Format = "jwe"    // RFC 7516 for a P-256 key; of Token2go
+	Triple Format = "triple" // three fields for an RSA key; of token2go-server 1.0.3
 )
 
 // DefaultTimeout is how long Get waits by default.
@@ -35,7 +35,7 @@ type Options struct {
 	MinTTL     time.Duration // how long the token must still live, up to a day; rounded up to whole seconds
 	Timeout    time.Duration // how long to wait; 0: DefaultTimeout
 	Ports      []int         // to listen on, the first that is free, for a firewall or a tunnel; empty: any
-	Background bool          // no person started this: after a question that nobody answered, a Cache waits before the next, longer each time
+	Background bool          // no person started this: after a question that no one answered, a Cache waits before the next, longer each time
 	PasteOnly  bool          // no listener: the page shows a sealed text, which Paste reads
 
 	// Show shows the person where to go. It is called once, before the other hooks.

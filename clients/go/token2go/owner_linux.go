@@ -102,7 +102,7 @@ func ownerOf(sockets string, local, remote netip.AddrPort) (uid int, found looku
 }
 
 // kernelAddress writes an address as the kernel does, and as the end of what it writes
-// for the IPv6 address that stands for it.
+// for the IPv4-mapped IPv6 address.
 func kernelAddress(a netip.AddrPort) string {
 	four := a.Addr().Unmap().As4()
 	return fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(four[:]), a.Port())

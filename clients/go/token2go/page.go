@@ -27,7 +27,7 @@ func harden(header http.Header) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// refuse answers a stray, which learns nothing.
+// refuse answers an unexpected request without details.
 func refuse(w http.ResponseWriter, status int) {
 	write(w, status, "text/plain; charset=utf-8", http.StatusText(status)+"\n")
 }

@@ -158,7 +158,7 @@ func beginning(line string) int {
 	}
 }
 
-// isOfJWE reports whether a letter can stand in a compact JWE.
+// isOfJWE reports whether a compact JWE can contain the letter.
 func isOfJWE(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '-' || b == '_' || b == '.'
 }

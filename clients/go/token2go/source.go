@@ -12,7 +12,7 @@ import (
 
 // Source keeps a token and asks for another when less than MinTTL (or DefaultMinTTL) of
 // it is left. Any number of goroutines may use it: one of them asks, and all share its
-// token, or its refusal. After a question that nobody answered it waits before the next,
+// token, or its refusal. After a question that no one answered it waits before the next,
 // longer each time, and meanwhile returns ErrTimedOut. It is an oauth2.TokenSource.
 type Source struct {
 	ctx     context.Context // of Token, which has none

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// unanswered counts questions in a row that nobody answered. A program that runs in the
+// unanswered counts questions in a row that no one answered. A program that runs in the
 // background waits after each, longer each time, so that it does not fill the screen of a
 // person who is away.
 type unanswered struct {
@@ -34,7 +34,7 @@ func (u unanswered) refusal(now time.Time) error {
 		times = fmt.Sprintf("the last %d questions", u.count)
 	}
 	return &Error{
-		Kind: ErrTimedOut, early: true, Detail: fmt.Sprintf("nobody answered %s; the next one is asked after %s", times, u.next().Local().Format("15:04:05")),
+		Kind: ErrTimedOut, early: true, Detail: fmt.Sprintf("no one answered %s; the next one is asked after %s", times, u.next().Local().Format("15:04:05")),
 		advice: "sign in by a call that does not run in the background, such as token2go get",
 	}
 }

@@ -47,7 +47,7 @@ _SURROUNDINGS = (
 
 
 def missing(what: str) -> None:
-    """Skips a test loudly for want of a program, and fails it where every program is to be there."""
+    """Skips a test with a message when a program is missing, and fails it where all programs are to be installed."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing")
     pytest.skip(f"{what} is missing")

@@ -141,7 +141,7 @@ def test_notebook_rejects_paste_without_input(demo: Demo, tmp_path: Path) -> Non
 
 
 class Kernel:
-    """A kernel as Jupyter Lab, Notebook and VS Code speak to it, with an input field."""
+    """A kernel as Jupyter Lab, Notebook and VS Code use it, with an input field."""
 
     def __init__(self, **environment: str) -> None:
         from jupyter_client.manager import KernelManager

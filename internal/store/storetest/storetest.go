@@ -420,8 +420,8 @@ func (r *replica) key(id apikey.ID) store.Key {
 	return r.keys[id]
 }
 
-// A transaction that takes its revision first and commits last would be missed by whoever
-// polls in between.
+// A transaction that takes its revision first and commits last would be missed by a
+// follower that polls in between.
 func testFollowerUnderLoad(t *testing.T, fresh func(testing.TB) string) {
 	address := fresh(t)
 	a, b := Open(t, address), Open(t, address)

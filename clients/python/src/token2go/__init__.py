@@ -9,7 +9,7 @@ One call does all of it, in a shell, a program or a notebook:
 Behind it the gateway signs the person in, and Token2go sends the token back, sealed for that key. `aget` is the
 same to await, `Auth` keeps requests and httpx signed in, `environment` does so for tools that read variables.
 
-A `Token` shows itself as a mask; only `str(token)` and `f"{token}"` give it away. It is kept in the cache that
+A `Token` shows itself as a mask; only `str(token)` and `f"{token}"` reveal it. It is kept in the cache that
 the program `token2go` uses as well, so that a shell and a notebook share one sign-in.
 """
 

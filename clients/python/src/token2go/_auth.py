@@ -52,7 +52,7 @@ class Auth(AuthBase, HttpxAuth):
 
     server: the address of Token2go; more options are those of `get`.
     hosts: which hosts may get the token: names such as "api.example.org", with a port unless it is 443. ".example.org"
-        stands for all hosts below.
+        matches all hosts below.
 
     The token goes out over https only, or to this computer, and never across a redirect to another host. An
     Authorization that the caller gave stays. An answer of 401 makes it ask for another token, once for each request
@@ -267,7 +267,7 @@ def _has_its_own(request: httpx.Request) -> bool:
 
 
 def _host(name: str) -> tuple[str, int]:
-    """Reads the name of a host, with or without a port; a leading dot stands for all hosts below."""
+    """Reads the name of a host, with or without a port; a leading dot matches all hosts below."""
     below = "." if name.startswith(".") else ""
     try:
         parts = urlsplit(f"//{name[len(below) :]}")
@@ -294,7 +294,7 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 
 def _position(body: Any) -> int | None:
-    """Where a file that can be read again stands; None for anything else."""
+    """The position in a file that can be read again; None for anything else."""
     try:
         return int(body.tell()) if hasattr(body, "seek") else None
     except OSError:

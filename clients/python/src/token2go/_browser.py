@@ -28,7 +28,7 @@ class Location(NamedTuple):
     here: bool
     """Whether it reaches 127.0.0.1 of this computer."""
     opens: list[str] | Literal["system"] | None
-    """A command in which {url} stands for the address, the platform's usual way, or nothing."""
+    """A command in which {url} is replaced by the address, the platform's usual way, or nothing."""
 
 
 def locate(

@@ -158,7 +158,7 @@ def is_address(text: str) -> bool:
 
 
 def fields(query: str) -> Fields:
-    """Takes a query or a form apart. One that cannot be read is a stray."""
+    """Takes a query or a form apart. One that cannot be read is an unexpected request."""
     # The library passes over both without a word.
     if ";" in query or re.search("%(?![0-9A-Fa-f]{2})", query):
         raise StrayError("its parameters cannot be read")

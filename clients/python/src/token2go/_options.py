@@ -66,7 +66,7 @@ class Settings:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports to try, in this order; 0 stands for any that is free."""
+        """The ports to try, in this order; 0 means any that is free."""
         return (self.port,) if isinstance(self.port, int) else tuple(self.port)
 
 

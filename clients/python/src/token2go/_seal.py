@@ -1,4 +1,4 @@
-"""Opens an envelope that only the holder of one private key can open. It speaks no HTTP and keeps nothing.
+"""Opens an envelope that only the holder of one private key can open. It does no HTTP and keeps nothing.
 
 A sealed text is safe in an address, a log or a chat. What it is not is proof of who sealed it, so it is bound to
 the state of the call. There are two: the JWE (RFC 7516) for a P-256 or RSA key, and the triple of
@@ -156,7 +156,7 @@ def _read_header(content: bytes, jwk_text: str, state: str, is_rsa: bool) -> dic
     }
     for name, want in pinned.items():
         got = header.get(name)
-        # In constant time, since state_hash stands for what a forger would like to guess.
+        # In constant time, since a forger would like to guess state_hash.
         if not isinstance(got, str) or not hmac.compare_digest(_safe(got), want.encode()):
             raise EnvelopeError(_differs(name, want))
     if not isinstance(header.get("iss", ""), str):

@@ -24,7 +24,7 @@ def fingerprint(text: str) -> str:
 
 
 class Token:
-    """An access token. Its `repr` is a mask; `str(token)` and `f"{token}"` give it away.
+    """An access token. Its `repr` is a mask; `str(token)` and `f"{token}"` reveal it.
 
     It cannot be pickled, and so does not end up in files by accident: where another
     process needs it, hand over `str(token)`.
@@ -118,7 +118,7 @@ class Token:
 
 
 def is_token(text: str) -> bool:
-    """Whether a text can stand in a header as it is."""
+    """Whether a text can be sent in a header as it is."""
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair

@@ -96,7 +96,7 @@ class Wait:
         self._stack.close()
 
     def listen(self, ports: tuple[int, ...] = (0,), proxy: str = "") -> None:
-        """Binds 127.0.0.1 at the first of the ports that is free; 0 stands for any.
+        """Binds 127.0.0.1 at the first of the ports that is free; 0 means any.
 
         `proxy` is an https address whose server forwards `proxy`PORT/… to that port.
         """
