@@ -48,14 +48,17 @@ setup: ## Install what lint and test need.
 	@.ci/install
 	@$(MAKE) --no-print-directory -j3 tools
 
-.PHONY: tools python node parts python-client keycloak
-tools: $(GOLANGCI) $(GOTESTSUM) $(OAUTH2_PROXY) node parts python-client keycloak
+.PHONY: tools python node parts python-client originals keycloak
+tools: $(GOLANGCI) $(GOTESTSUM) $(OAUTH2_PROXY) node parts python-client originals keycloak
 
 python:
 	@.ci/python
 
 python-client:
 	@.ci/python-client
+
+originals:
+	@.ci/originals
 
 node: python
 	@.ci/node
