@@ -20,7 +20,7 @@ import pytest
 
 import token2go
 from certificate import certify
-from conftest import VECTORS, until
+from conftest import VECTORS, Demo, until
 from token2go import _ask, _browser, _notebook, _probe
 from token2go._options import checked
 
@@ -38,7 +38,7 @@ def test_ask_shows_first_the_address_that_should_work(case: dict[str, Any], monk
         case["environment"], platform, lambda name: name in case["programs"], case.get("wsl", False)
     )
     assert found.here == case["here"]
-    monkeypatch.setattr(_browser, "locate", lambda: found)
+    monkeypatch.setattr(_browser, "locate", lambda **_: found)
     monkeypatch.setattr("token2go._terminal.usable", lambda: case.get("terminal", True))
     settings = checked(
         "https://t2g.example.org", port=8400 if case.get("port") else 0, format=case.get("format", "jwe")
@@ -124,6 +124,20 @@ def test_open_browser_runs_browser_silently(
         until("it is opened", lambda want=want: opened.exists() and opened.read_text() == f"{want}\n")  # type: ignore[misc]
     assert warnings == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_get_runs_the_command_that_is_named(demo: Demo, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$@" > "{opened}"\n')
+    program.chmod(0o700)
+    with pytest.raises(token2go.TimedOutError):
+        token2go.get(
+            demo.front, browser=f"'{program}' --new %s", timeout=1, check=False, cache=False, show=lambda _: None
+        )
+    assert opened.read_text().startswith("--new http://127.0.0.1:")
+    with pytest.raises(token2go.OptionError, match="want a command whose program is found"):
+        token2go.get(demo.front, browser="no-such-browser")
 
 
 def test_open_browser_warns_of_a_browser_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:

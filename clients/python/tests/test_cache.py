@@ -22,7 +22,7 @@ import pytest
 
 import token2go
 from conftest import SOON, VECTORS, Asking, Demo, Person, until
-from token2go import _cache
+from token2go import _cache, _console
 from token2go._cache import Cache
 from token2go._errors import SHARED
 from token2go._server import parse
@@ -155,10 +155,6 @@ def test_outcome_ignores_the_future(surroundings: Path) -> None:
 
 def test_cache_rejects_what_others_could_have_written(surroundings: Path, tmp_path: Path) -> None:
     token = token2go.Token("a", expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
-    surroundings.mkdir(mode=0o755)
-    with pytest.raises(token2go.CacheError, match="is open to others; set TOKEN2GO_CACHE_DIR"):
-        Cache(SERVER)
-    surroundings.chmod(0o700)
     cache = Cache(SERVER)
     cache.store(token)
     path = surroundings / f"{_cache.name(SERVER)}.json"
@@ -174,8 +170,8 @@ def test_cache_rejects_what_others_could_have_written(surroundings: Path, tmp_pa
     with pytest.raises(token2go.CacheError):
         cache.token(0, 300)
     (surroundings / f"{_cache.name(SERVER)}.lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(token2go.CacheError, match="is a link"), cache.lock(1, lambda: None):
-        pass
+    with cache.lock(1, lambda: None) as fault:
+        assert "is a link" in fault
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -193,8 +189,9 @@ def _unusable_directory(what: str, path: Path, monkeypatch: pytest.MonkeyPatch) 
         path.touch()
     else:
         path.mkdir(mode=0o700)
-    if what == "modes":  # as `chmod -R g+rwX ~` leaves it, and Kubernetes with an fsGroup
+    if what == "modes":  # of a file system that does not change them
         path.chmod(0o770)
+        monkeypatch.setattr("token2go._cache.os.fchmod", lambda *_: None)
     if what in ("read-only", "full"):
         code = errno.EROFS if what == "read-only" else errno.ENOSPC
         genuine = os.open
@@ -221,14 +218,44 @@ def test_get_asks_and_warns_once_where_nothing_can_be_kept(
     assert "TOKEN2GO_CACHE_DIR" in printed
 
 
+@pytest.mark.parametrize("what", ["directory", "file", "lock"])
+def test_get_closes_what_chmod_opened(
+    what: str, demo: Demo, person: Person, surroundings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `chmod -R g+rwX ~` does, and Kubernetes with an fsGroup. A file that was open to others is not used."""
+    token2go.get(demo.front, browser=person.open, show=lambda _: None)
+    capsys.readouterr()
+    name = _cache.name(parse(demo.front))
+    path, mode = {
+        "directory": (surroundings, 0o770),
+        "file": (surroundings / f"{name}.json", 0o660),
+        "lock": (surroundings / f"{name}.lock", 0o660),
+    }[what]
+    path.chmod(mode)
+    asked: list[token2go.Prompt] = []
+    for _ in range(2):
+        assert token2go.get(demo.front, fresh=what == "lock", browser=person.open, show=asked.append)
+    assert len(asked) == {"directory": 0, "file": 1, "lock": 2}[what]
+    assert path.stat().st_mode & 0o777 == mode & 0o700
+    assert capsys.readouterr().err.count("the token in the cache is not used") == (what == "file")
+
+
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_cache_works_without_locks(code: int, demo: Demo, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_without_locks_works_and_warns_once(
+    code: int, demo: Demo, person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_console, "_said", set())
+
     def flock(*_: object) -> None:
         raise OSError(code, "no locks")
 
     monkeypatch.setattr(fcntl, "flock", flock)
     token = token2go.get(demo.front, browser=person.open, show=lambda _: None)
     assert token2go.get(demo.front, show=lambda _: pytest.fail("asked again")) == token
+    token2go.get(demo.front, browser=person.open, show=lambda _: None, fresh=True)
+    printed = capsys.readouterr().err
+    assert printed.count("other programs may ask for the same token meanwhile") == 1
+    assert printed.count("set TOKEN2GO_CACHE_DIR to a directory on a local disk") == 1
 
 
 @pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "."}, {"HOME": "~"}])

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from html import unescape
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -108,7 +109,6 @@ def test_main_prints_only_the_token(demo: Demo, person: Person, terminals: list[
 
 def test_main_takes_a_pasted_address(demo: Demo, person: Person, terminals: list[Terminal]) -> None:
     import urllib.error
-    from urllib.parse import urlsplit
 
     terminal = Terminal(demo.front, "--listen")
     terminals.append(terminal)
@@ -132,7 +132,6 @@ def test_main_takes_a_pasted_address(demo: Demo, person: Person, terminals: list
 
 def _location(address: str) -> str:
     import http.client
-    from urllib.parse import urlsplit
 
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.netloc, timeout=SOON)
@@ -159,6 +158,18 @@ def test_main_takes_the_sealed_text_over_ssh(
     assert out.count(".") == 2
     assert text not in terminal.screen
     assert out.strip() not in terminal.screen
+
+
+def test_triple_over_ssh_shows_the_address_for_any_computer_first(terminals: list[Terminal]) -> None:
+    terminal = Terminal(
+        "https://t2g.example.org", "--format", "triple", "--no-cache", "--no-check", SSH_TTY="/dev/pts/1"
+    )
+    terminals.append(terminal)
+    terminal.shows("The page shows these words")
+    addresses = re.findall(r"^  (http\S+)\r$", terminal.screen, re.M)
+    assert [urlsplit(address).hostname for address in addresses] == ["t2g.example.org", "127.0.0.1"]
+    terminal.type("\x03")
+    assert terminal.end()[0] == 130
 
 
 def test_paste_takes_more_than_a_terminal_line(terminals: list[Terminal]) -> None:

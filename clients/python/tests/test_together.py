@@ -12,6 +12,7 @@ import pytest
 
 import token2go
 from conftest import SOON, Asking, Demo, Person
+from token2go.__main__ import main
 
 
 class Program:
@@ -47,6 +48,17 @@ class Program:
 def test_program_takes_the_package_s_token(demo: Demo, person: Person, client_program: Path) -> None:
     token = token2go.get(demo.front, browser=person.open, show=lambda _: None)
     assert Program(client_program, demo).end() == (0, str(token))
+
+
+@pytest.mark.parametrize("form", ["token", "env", "env:API_TOKEN", "header", "curl-config"])
+def test_main_prints_the_forms_of_the_program(
+    form: str, demo: Demo, person: Person, client_program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token2go.get(demo.front, browser=person.open, show=lambda _: None)
+    assert main([demo.front, "--output", form]) == 0
+    command = [str(client_program), "get", "--output", form, demo.front]
+    program = subprocess.run(command, capture_output=True, text=True, timeout=SOON, check=True)
+    assert capsys.readouterr().out == program.stdout
 
 
 def test_get_takes_the_program_s_token(demo: Demo, person: Person, client_program: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from token2go import __version__, _arguments
+from token2go import __version__, _arguments, _output
 from token2go._errors import (
     CacheError,
     CertificateError,
@@ -41,6 +41,7 @@ _CODES: dict[type[Token2goError], int] = {
 
 _EPILOG = """\
 examples:
+  python -m token2go --output header https://t2g.example.org | curl --header @- https://api.example.org/items
   token=$(python -m token2go https://t2g.example.org)
   python -m token2go --paste https://t2g.example.org      (the browser is on another computer)
   python -m token2go --logout https://t2g.example.org     (forget the token)
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             if sys.stdout is None:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-            print(token, flush=True)
+            print(_output.write(token, given.output), flush=True)
         except OSError as error:  # the reader has gone, or the disk is full
             print(f"token2go: the token was not written: {error.strerror}", file=sys.stderr)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again when it ends
@@ -91,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _arguments.add(parser)
+    forms = f"{', '.join(_output.FORMS)} (token)"
+    parser.add_argument("-o", "--output", type=_output.form, metavar="FORM", default="token", help=forms)
     parser.add_argument("--logout", action="store_true", help="remove the token from the cache, and do nothing else")
     parser.add_argument("--version", action="version", version=f"token2go {__version__}")
     return parser

@@ -15,6 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("server", metavar="SERVER", help="address of Token2go, such as https://t2g.example.org")
     option("--min-ttl", type=_seconds, metavar="DUR", help="how long the token must still be valid (60s)")
+    option("--unknown-ttl", type=_seconds, metavar="DUR", help="how long a token without a known expiry is used (5m)")
     option("--timeout", type=_seconds, metavar="DUR", help="how long to wait for you (5m)")
     option("--client", metavar="NAME", help="the name that the sign-in page shows for this program")
     option("--profile", metavar="NAME", help="which of several accounts, each with a token of its own in the cache")
@@ -22,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     option("--listen", action="store_true", help="wait on 127.0.0.1 even where the browser seems to be elsewhere")
     option("--format", choices=["jwe", "triple"], help="triple is for a token2go-server 1.0.3 (jwe)")
     option("--port", type=_ports, metavar="N[,N...]", help="port of the listener, the first that is free (any)")
+    option("--browser", metavar="COMMAND", help="command that opens the address; %%s in it is replaced by the address")
     option("--no-browser", action="store_true", help="open no browser; print the address only")
     option("--fresh", action="store_true", help="ask even where the cache has a token, and replace that one")
     option("--no-cache", action="store_true", help="neither look into the cache nor keep the token")
@@ -45,8 +47,12 @@ def options(given: argparse.Namespace) -> Options:
             chosen[name] = value
     if given.paste or given.listen:
         chosen["method"] = "paste" if given.paste else "loopback"
-    if given.no_browser:
+    if given.unknown_ttl is not None:
+        chosen["lifetime"] = given.unknown_ttl
+    if given.no_browser or given.browser == "none":
         chosen["browser"] = False
+    elif given.browser is not None:
+        chosen["browser"] = given.browser
     return chosen
 
 

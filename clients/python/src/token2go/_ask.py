@@ -47,7 +47,7 @@ def ask(o: Settings, call_off: CallOff | None = None) -> tuple[Token, bool]:
         elif o.show:
             o.show(prompt)
         else:
-            _console.say(_text(prompt, typing))
+            _console.say(_text(prompt, typing, _locate(o).here))
         return _await(o, wait, prompt, notebook=notebook, until=until, warn=warn), wait.keep
 
 
@@ -64,13 +64,17 @@ def choose_way(o: Settings, notebook: Notebook | None) -> Method:
         return "proxy"
     pastes = typing and o.format == "jwe" and not any(o.ports)
     # A notebook's page is a browser of the person's: without a display it may well be on this computer.
-    here = _browser.locate().here or (notebook is not None and not _browser.is_elsewhere())
+    here = _locate(o).here or (notebook is not None and not _browser.is_elsewhere())
     return "paste" if pastes and not here else "loopback"
 
 
 def opens_by_default(notebook: Notebook | None) -> bool:
     """Whether a browser is opened where the caller does not say: a notebook shows a link instead."""
     return notebook is None and (_browser.locate().here or _terminal.usable())
+
+
+def _locate(o: Settings) -> _browser.Location:
+    return _browser.locate(named=o.browser if isinstance(o.browser, str) else "")
 
 
 def _await(o: Settings, wait: Wait, prompt: Prompt, *, notebook: Notebook | None, until: float, warn: Warn) -> Token:
@@ -103,21 +107,23 @@ def _prompt(
     return Prompt(o.server, url or paste_url, short_url, paste_url, pasting, call.words, until)
 
 
-def _text(prompt: Prompt, typing: bool) -> str:
+def _text(prompt: Prompt, typing: bool, here: bool) -> str:
     """What is printed in a terminal or a log: the address that should work first, and the other beside it."""
     lines = [f"to sign in at {prompt.server}, open"]
-    listening = prompt.short_url if _browser.locate().here or typing else prompt.url
+    short = prompt.short_url and (here or prompt.paste_url)
     if prompt.pasting:
         lines += [f"  {prompt.paste_url}", "  and paste here what the page shows."]
         if prompt.short_url:
             lines += ["  Or, with a browser on this computer, open", f"  {prompt.short_url}"]
     else:
-        lines.append(f"  {listening or prompt.url}")
+        lines.append(f"  {prompt.short_url if short else prompt.url}")
         if prompt.paste_url:
             lines += ["  Or, with a browser on another computer, open", f"  {prompt.paste_url}"]
             lines.append("  and paste here what the page shows.")
         elif typing:
             lines.append("  With a browser on another computer, paste here the address that it ends up at.")
+        if prompt.short_url and not short:
+            lines += ["  Or, with a browser on this computer, open", f"  {prompt.short_url}"]
     lines.append(f"  The page shows these words: {' '.join(prompt.words)}")
     return "\n".join(lines)
 
@@ -125,5 +131,7 @@ def _text(prompt: Prompt, typing: bool) -> str:
 def _open(o: Settings, address: str, warn: Warn, *, by_default: bool) -> None:
     if callable(o.browser):
         _browser.open_with(o.browser, address, lambda text: warn("browser", text))
+    elif isinstance(o.browser, str):
+        _browser.open_browser(address, lambda text: warn("browser", text), o.browser)
     elif o.browser or (o.browser is None and by_default and _browser.locate().opens):
         _browser.open_browser(address, lambda text: warn("browser", text))

@@ -36,20 +36,21 @@ def locate(
     platform: str = sys.platform,
     find: Callable[[str], object] = shutil.which,
     wsl: bool | None = None,
+    named: str = "",
 ) -> Location:
-    """Says where the person's browser is."""
+    """Says where the person's browser is. `named` is a command that counts in place of BROWSER."""
     environ = os.environ if environ is None else environ
-    command = _browser_command(environ.get("BROWSER", ""), platform, find)
-    named = command if isinstance(command, list) else None
-    if any(environ.get(name) for name in _ELSEWHERE) or (named and any(part in named[0] for part in _TUNNELS)):
-        return Location(False, named)
-    if named:
-        return Location(True, named)
+    chosen = command(named, platform, find) if named else _browser_command(environ.get("BROWSER", ""), platform, find)
+    words = chosen if isinstance(chosen, list) else None
+    if any(environ.get(name) for name in _ELSEWHERE) or (words and any(part in words[0] for part in _TUNNELS)):
+        return Location(False, words)
+    if words:
+        return Location(True, words)
     if any(environ.get(name) for name in _SSH):
         return Location(False, None)
     wsl = _wsl(environ) if wsl is None else wsl
     if platform in ("darwin", "win32") or wsl or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
-        return Location(True, None if command == "none" else "system")
+        return Location(True, None if chosen == "none" else "system")
     return Location(False, None)
 
 
@@ -65,21 +66,29 @@ def _browser_command(variable: str, platform: str, find: Callable[[str], object]
     for entry in _alternatives(variable, platform):
         if entry.strip() == "none":
             return "none"
-        if entry.strip() and find(entry.strip()):
-            return [entry.strip(), "{url}"]
-        lexer = shlex.shlex(entry, posix=True, punctuation_chars=False)
-        lexer.whitespace_split, lexer.commenters = True, ""
-        lexer.escape = "" if platform == "win32" else "\\"
-        try:
-            words = list(lexer)
-        except ValueError:  # quotes that do not end
-            continue
-        if words[-1:] == ["&"]:
-            words.pop()
-        if words and find(words[0]):
-            placed = any("%s" in word for word in words)
-            return [word.replace("%s", "{url}") for word in words] + ([] if placed else ["{url}"])
+        found = command(entry, platform, find)
+        if found:
+            return found
     return None
+
+
+def command(text: str, platform: str = sys.platform, find: Callable[[str], object] = shutil.which) -> list[str] | None:
+    """The words of a command, {url} among them; None where its program is not found or a quote does not end."""
+    if text.strip() and find(text.strip()):
+        return [text.strip(), "{url}"]
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    lexer.escape = "" if platform == "win32" else "\\"
+    try:
+        words = list(lexer)
+    except ValueError:
+        return None
+    if words[-1:] == ["&"]:
+        words.pop()
+    if not words or not find(words[0]):
+        return None
+    placed = any("%s" in word for word in words)
+    return [word.replace("%s", "{url}") for word in words] + ([] if placed else ["{url}"])
 
 
 def _alternatives(variable: str, platform: str) -> Iterator[str]:
@@ -101,20 +110,24 @@ def _alternatives(variable: str, platform: str) -> Iterator[str]:
     yield entry
 
 
-def open_browser(url: str, warn: Callable[[str], None]) -> None:
-    """Opens an address in the person's browser, without waiting for it. A failure becomes a warning."""
-    opens = locate().opens
+def open_browser(url: str, warn: Callable[[str], None], named: str = "") -> None:
+    """Opens an address in the person's browser, or by the command that is named, without waiting for it.
+
+    A failure becomes a warning.
+    """
+    opens = locate(named=named).opens
+    words: list[str]
     if isinstance(opens, list):
-        command = [word.replace("{url}", url) for word in opens]
+        words = [word.replace("{url}", url) for word in opens]
     elif sys.platform == "win32":
         os.startfile(url)  # noqa: S606 - the address is our own
         return
     else:
-        command = _system_command(url)
-    if not command:
+        words = _system_command(url)
+    if not words:
         warn("no browser found; open the address above")
         return
-    threading.Thread(target=_run, args=(command, warn), daemon=True, name="token2go-browser").start()
+    threading.Thread(target=_run, args=(words, warn), daemon=True, name="token2go-browser").start()
 
 
 def open_with(opener: Callable[[str], object], url: str, warn: Callable[[str], None]) -> None:

@@ -2,7 +2,7 @@
 
 One directory of mode 0700 holds for each server and profile a token (`NAME.json`), a lock (`NAME.lock`, empty and never
 deleted) and why the last question gave no token (`NAME.outcome`). What another user could have written or read is not
-used: CacheError says why, and how to fix it.
+used: CacheError says why, and how to fix it. What `chmod -R` opened to others is closed again.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ class Cache:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self._directory.lstat()
+            if _opened(found) and stat.S_ISDIR(found.st_mode):
+                _close(self._directory, 0o700)
+                found = self._directory.lstat()
         except OSError as error:
             raise self._unusable(self._directory, error) from None
         self._check(found, self._directory, stat.S_ISDIR, "directory")
@@ -123,7 +126,7 @@ class Cache:
 
     def outcome(self, since: datetime, now: datetime | None = None) -> Token2goError | None:
         """Why an ask that ended at `since` or later gave no token."""
-        document = self._read("outcome")
+        document = self._read_outcome()
         if document is None:
             return None
         at, kind = moment(document.get("at")), SHARED.get(str(document.get("error")))
@@ -140,13 +143,13 @@ class Cache:
         at = _nanoseconds(datetime.now(timezone.utc))
         document: dict[str, object] = {"version": 1, "at": at, "error": error.code, "detail": error.detail}
         if isinstance(error, TimedOutError):
-            unanswered = _unanswered(self._read("outcome")) + background
+            unanswered = _unanswered(self._read_outcome()) + background
             document |= {"unanswered": unanswered} if unanswered else {}
         self._write("outcome", document)
 
     def pause(self, now: datetime | None = None) -> float:
         """For how many seconds a program in the background asks no question: the last were not answered."""
-        document = self._read("outcome")
+        document = self._read_outcome()
         unanswered, at = _unanswered(document), moment((document or {}).get("at"))
         now = now or datetime.now(timezone.utc)
         if not unanswered or at is None or at > now + timedelta(minutes=1):
@@ -168,37 +171,45 @@ class Cache:
     @contextlib.contextmanager
     def lock(
         self, timeout: float, waiting: Callable[[], None], called_off: Callable[[], bool] = lambda: False
-    ) -> Iterator[None]:
-        """Holds the lock, which the system releases however the process ends.
+    ) -> Iterator[str]:
+        """Holds the lock, which the system releases however the process ends. Yields why it does not; empty if it does.
 
         `waiting` is called once if another program has it. Raises TimedOutError after `timeout` seconds, CancelledError
-        when called off. Where the file system has no locks, nothing is locked.
+        when called off.
         """
         path = self._directory / f"{self._name}.lock"
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         except OSError as error:
-            raise self._unusable(path, error) from None
+            unusable = self._unusable(path, error)
+            if not path.is_symlink():
+                raise unusable from None
+            yield unusable.detail
+            return
         try:
-            self._check(os.fstat(fd), path, stat.S_ISREG, "file")
-            self._await(fd, path, time.monotonic() + timeout, waiting, called_off)
+            if _opened(os.fstat(fd)):
+                _close(fd, 0o600)
+            fault = self._fault(os.fstat(fd), path, stat.S_ISREG, "file")
+            if not fault and not self._await(fd, path, time.monotonic() + timeout, waiting, called_off):
+                fault = f"{path}: the file system has no locks; set TOKEN2GO_CACHE_DIR to a directory on a local disk"
             self._sweep()
-            yield
+            yield fault
         finally:
             _unlock(fd)  # closing alone does not, where a process was forked meanwhile
             os.close(fd)
 
     def _await(
         self, fd: int, path: Path, until: float, waiting: Callable[[], None], called_off: Callable[[], bool]
-    ) -> None:
+    ) -> bool:
+        """Reports whether there are locks."""
         said = False
         while not called_off():
             try:
                 if _try_lock(fd):
-                    return
+                    return True
             except OSError as error:
                 if error.errno in _NO_LOCKS:
-                    return
+                    return False
                 raise self._unusable(path, error) from None
             if time.monotonic() >= until:
                 raise TimedOutError("another program is still asking")
@@ -213,6 +224,13 @@ class Cache:
             with contextlib.suppress(OSError):
                 if path.lstat().st_mtime < time.time() - _STALE:
                     path.unlink()
+
+    def _read_outcome(self) -> dict[str, object] | None:
+        """What others could have written says nothing."""
+        try:
+            return self._read("outcome")
+        except CacheError:
+            return None
 
     def _read(self, kind: str) -> dict[str, object] | None:
         path = self._directory / f"{self._name}.{kind}"
@@ -257,18 +275,39 @@ class Cache:
         return CacheError(f"{path}: {error.strerror}; {_ELSEWHERE}")
 
     def _check(self, found: os.stat_result, path: Path, right: Callable[[int], bool], what: str) -> None:
-        """Refuses what others may have written or read. On Windows the user profile's own rules prevent that."""
+        fault = self._fault(found, path, right, what)
+        if fault:
+            raise CacheError(fault)
+
+    @staticmethod
+    def _fault(found: os.stat_result, path: Path, right: Callable[[int], bool], what: str) -> str:
+        """Why others may have written or read a file. On Windows the user profile's own rules prevent that."""
         if stat.S_ISLNK(found.st_mode):
-            raise CacheError(f"{path} is a link; {_ELSEWHERE}")
+            return f"{path} is a link; {_ELSEWHERE}"
         if not right(found.st_mode):
-            raise CacheError(f"{path} is not a {what}; {_ELSEWHERE}")
-        if _WINDOWS:
+            return f"{path} is not a {what}; {_ELSEWHERE}"
+        if not _WINDOWS and found.st_uid != os.getuid():
+            return f"{path} belongs to another user; {_ELSEWHERE}"
+        if _opened(found):
+            return f"{path} is open to others; {_ELSEWHERE}"
+        return ""
+
+
+def _opened(found: os.stat_result) -> bool:
+    return not _WINDOWS and bool(found.st_mode & 0o077)
+
+
+def _close(path: Path | int, mode: int) -> None:
+    """Takes from others what a mode gives them, where that is possible."""
+    with contextlib.suppress(OSError):
+        if isinstance(path, int):
+            os.fchmod(path, mode)
             return
-        if found.st_uid != os.getuid():
-            raise CacheError(f"{path} belongs to another user; {_ELSEWHERE}")
-        if found.st_mode & 0o077:
-            again = f"rm -r '{self._directory}' and sign in again, or " if self._directory.name == "token2go" else ""
-            raise CacheError(f"{path} is open to others; {again}{_ELSEWHERE}")
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+        try:
+            os.fchmod(fd, mode)
+        finally:
+            os.close(fd)
 
 
 def _unanswered(document: Mapping[str, object] | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypeVar
@@ -12,8 +13,6 @@ from token2go._options import Options, Settings
 from token2go._token import Token
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
-
     from typing_extensions import Unpack
 
     from token2go._cache import Cache
@@ -33,8 +32,9 @@ def get(server: str, **options: Unpack[Options]) -> Token:
         jupyter-server-proxy, at the address in TOKEN2GO_PROXY_URL. "auto" (default) chooses.
     format: "jwe" (default), or "triple" for a token2go-server 1.0.3.
     port: of the listener, or a list of which the first free one is used; 0 (default): any that is free.
-    browser: True opens the system's browser, False none, a function is called with the address. None (default):
-        opened where there is a display; not in a notebook, which shows a link.
+    browser: True opens the system's browser, False none; a text is a command, in which %s is replaced by the address;
+        a function is called with the address. None (default): opened where there is a display; not in a notebook,
+        which shows a link.
     ca_file: a file of certificates (PEM) to trust besides the system's when the server is probed.
     cache: whether to use the cache that all clients of Token2go share (True).
     check: whether to probe the server from here; False where only the browser reaches it (True).
@@ -97,8 +97,6 @@ def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "", paus
 
     What cannot be kept is returned all the same, with one warning.
     """
-    import contextlib
-
     from token2go._cache import Cache
 
     cache = None
@@ -112,10 +110,7 @@ def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "", paus
         except CacheError as error:
             cache = None
             _console.warn_once(f"no token is kept: {error.detail}")
-        try:
-            left = max(pause, cache.pause() if cache else 0) if pause is not None else 0
-        except CacheError:
-            left = pause or 0
+        left = max(pause, cache.pause() if cache else 0) if pause is not None else 0
         if left:
             raise PausedError(f"the last question was not answered; the next is possible in {left:.0f} s")
         from token2go._ask import ask
@@ -132,14 +127,23 @@ def obtain(o: Settings, call_off: CallOff | None = None, refused: str = "", paus
         return token
 
 
-def _from_cache(cache: Cache, o: Settings, call_off: CallOff | None, refused: str, stack: ExitStack) -> Token | None:
+def _from_cache(
+    cache: Cache, o: Settings, call_off: CallOff | None, refused: str, stack: contextlib.ExitStack
+) -> Token | None:
     """Returns the token that is kept, or None once this program holds the lock and has to ask."""
     began = datetime.now(timezone.utc)
-    found = None if o.fresh else cache.token(o.min_ttl, o.lifetime, refused=refused)
+    try:
+        found = None if o.fresh else cache.token(o.min_ttl, o.lifetime, refused=refused)
+    except CacheError as error:
+        found = None
+        _console.warn_once(f"the token in the cache is not used: {error.detail}")
     if found:
         return found
-    stack.enter_context(cache.lock(o.timeout, _say_waiting, lambda: bool(call_off and call_off.called)))
-    found = cache.token(o.min_ttl, o.lifetime, refused=refused, fresh=o.fresh, since=began)
+    unlocked = stack.enter_context(cache.lock(o.timeout, _say_waiting, lambda: bool(call_off and call_off.called)))
+    if unlocked:
+        _console.warn_once(f"other programs may ask for the same token meanwhile: {unlocked}")
+    with contextlib.suppress(CacheError):
+        found = cache.token(o.min_ttl, o.lifetime, refused=refused, fresh=o.fresh, since=began)
     shared = None if found else cache.outcome(began)
     if shared:
         raise shared

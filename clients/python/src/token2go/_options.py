@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from token2go import _browser
 from token2go._errors import OptionError
 from token2go._prompt import Prompt
 from token2go._server import parse
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 Method = Literal["auto", "loopback", "paste", "proxy"]
 Format = Literal["jwe", "triple"]
-Browser = bool | Callable[[str], object] | None
+Browser = bool | str | Callable[[str], object] | None
 Show = Callable[[Prompt], object] | None
 
 _NAME_CATEGORIES = ("L", "M", "N", "P", "S")
@@ -94,6 +95,8 @@ def _fault(o: Settings) -> str:
         return f"port is {o.port!r}, want 0 to 65535, or a list of such"
     if not _is_display_name(o.client):
         return "client is not a name, want 1 to 64 letters, digits, signs and single spaces"
+    if isinstance(o.browser, str) and not _browser.command(o.browser):
+        return f"browser is {o.browser!r}, want a command whose program is found"
     if "\0" in o.profile:
         return "profile holds a NUL"
     if o.method == "paste" and o.format == "triple":
