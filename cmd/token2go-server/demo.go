@@ -54,6 +54,7 @@ func demoCommand(stdout io.Writer) *cobra.Command {
 	c.Flags().IntVar(&plan.server, "server-port", 8081, "port of the server behind it; another one if it is taken")
 	c.Flags().IntVar(&plan.notes, "notes-port", 8083, "port of the API that takes the tokens; another one if it is taken")
 	c.Flags().DurationVar(&plan.lifetime, "lifetime", 5*time.Minute, "how long a token is valid")
+	c.Flags().Lookup("lifetime").DefValue = "5m"
 	return c
 }
 
@@ -151,7 +152,19 @@ The server behind the gateway is at %[5]s; without the gateway it
 has no token. Tokens last %[4]s and are renewed while you are signed in.
 Ctrl-C ends the demo. The audit log follows, one line for each token handed over.
 
-`, addresses.gateway, addresses.notes, clientCommand(), plan.lifetime, addresses.server)
+`, addresses.gateway, addresses.notes, clientCommand(), inWords(plan.lifetime), addresses.server)
+}
+
+// inWords writes a duration of at least a second in whole minutes or seconds.
+func inWords(d time.Duration) string {
+	count, unit := d.Round(time.Second)/time.Second, "second"
+	if count%60 == 0 {
+		count, unit = count/60, "minute"
+	}
+	if count != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s", count, unit)
 }
 
 // clientCommand returns a command that runs the client: the program beside this one, or go

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/t2gtest/process"
@@ -241,5 +242,15 @@ func TestDemoEndsWhenStdoutIsClosed(t *testing.T) {
 	// The addresses cannot be printed, so the demo ends as other programs do whose reader is gone.
 	if code := p.Code(t); code != exitFailed || !strings.Contains(p.stderr.String(), audit.ErrNoReader.Error()) {
 		t.Errorf("got exit code %d and %q, want %d and why", code, p.stderr, exitFailed)
+	}
+}
+
+func TestInWordsWritesWholeUnits(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Second: "1 second", 90 * time.Second: "90 seconds", time.Minute: "1 minute", 5 * time.Minute: "5 minutes", time.Hour: "60 minutes",
+	} {
+		if got := inWords(d); got != want {
+			t.Errorf("%v: got %q, want %q", d, got, want)
+		}
 	}
 }

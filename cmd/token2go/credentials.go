@@ -78,6 +78,6 @@ func gitCredentialCommand(env *cli.Env) *cobra.Command {
 		},
 	}
 	a.add(c)
-	c.Flags().Lookup("profile").Usage = "`NAME` of the profile whose hosts count (default: the first that names the host)"
+	c.Flags().Lookup("profile").Usage = "use the profile `NAME` (default: the first that names the host)"
 	return c
 }

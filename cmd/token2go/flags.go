@@ -30,8 +30,8 @@ func (a *requestFlags) add(c *cobra.Command) {
 	f.DurationVar(&a.unknownTTL, "unknown-ttl", 0, "how long a token without a known expiry is used, a `DURATION` (default 5m)")
 	f.BoolVar(&a.fresh, "fresh", false, "ask for a new token, and replace the one in the cache")
 	f.BoolVar(&a.noCache, "no-cache", false, "ask for a new token, and keep nothing in the cache")
-	f.StringVar(&a.format, "format", "", "`FORMAT`: jwe, or triple for a token2go-server 1.0.3 (default jwe)")
-	f.StringVar(&a.client, "client", "", "`NAME` that the page shows for this program (default token2go)")
+	f.StringVar(&a.format, "format", "", "the answer's `FORMAT`: jwe, or triple for a token2go-server 1.0.3 (default jwe)")
+	f.StringVar(&a.client, "client", "", "show `NAME` on the page as this program's name (default token2go)")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"jwe", "triple"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
@@ -39,15 +39,15 @@ func (a *requestFlags) add(c *cobra.Command) {
 func (a *requestFlags) addServer(c *cobra.Command) {
 	addProfile(c, &a.profile)
 	f := c.Flags()
-	f.StringVar(&a.browser, "browser", "", "`COMMAND` that opens the address; %s in it is replaced by the address")
+	f.StringVar(&a.browser, "browser", "", "open the address with `COMMAND`, in which %s is replaced by the address")
 	f.BoolVar(&a.noBrowser, "no-browser", false, "open nothing, only print the address")
 	f.BoolVar(&a.noCheck, "no-check", false, "do not check first whether the server can be reached")
-	f.StringVar(&a.caFile, "ca-file", "", "PEM `FILE` of an authority to trust besides the system's")
+	f.StringVar(&a.caFile, "ca-file", "", "trust the authorities in the PEM `FILE` besides the system's")
 	f.BoolVar(&a.allowHTTP, "allow-http", false, "allow plain http to other computers, which others can read")
 }
 
 func addProfile(c *cobra.Command, profile *string) {
-	c.Flags().StringVar(profile, "profile", "", "`NAME` of a profile; with SERVER, the name under which its token is kept")
+	c.Flags().StringVar(profile, "profile", "", "use the profile `NAME`; with SERVER, keep its token under that name")
 	_ = c.RegisterFlagCompletionFunc("profile", func(c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
 		return servers(c, nil, text)
 	}) // the flag is there

@@ -37,7 +37,7 @@ func getCommand(env *cli.Env) *cobra.Command {
 		},
 	}
 	a.add(c)
-	c.Flags().StringVarP(&options.Output, "output", "o", "", "token, json, env, env:NAME, header, curl-config or file:PATH (default token)")
+	c.Flags().StringVarP(&options.Output, "output", "o", "", "print the token in a `FORM`: token, json, env, env:NAME, header, curl-config or file:PATH (default token)")
 	c.Flags().BoolVar(&options.Copy, "copy", false, "put the token into the clipboard; print it only with --output")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(cli.Outputs(), cobra.ShellCompDirectiveNoSpace)) // the flag is there
 	return c

@@ -63,8 +63,8 @@ func runCommand(env *cli.Env) *cobra.Command {
 	}
 	a.add(c)
 	addRenew(c, &options.Renew)
-	c.Flags().StringArrayVar(&options.FileNames, "file-var", nil, "`NAME` of another variable for the file's path; can be repeated")
-	c.Flags().StringArrayVar(&options.TokenNames, "token-var", nil, "`NAME` of a variable for the token at the start; can be repeated")
+	c.Flags().StringArrayVar(&options.FileNames, "file-var", nil, "set the variable `NAME` to the file's path, too; can be repeated")
+	c.Flags().StringArrayVar(&options.TokenNames, "token-var", nil, "set the variable `NAME` to the token at the start; can be repeated")
 	return c
 }
 
@@ -95,13 +95,13 @@ func keepCommand(env *cli.Env) *cobra.Command {
 	}
 	a.add(c)
 	addRenew(c, &options.Renew)
-	c.Flags().StringVar(&options.File, "file", "", "`PATH` of the file (default: where WLCG bearer token discovery looks)")
+	c.Flags().StringVar(&options.File, "file", "", "keep the token in `PATH` (default: where WLCG bearer token discovery looks)")
 	c.Flags().BoolVar(&options.Leave, "leave", false, "do not remove the file when keep ends")
 	return c
 }
 
 func addRenew(c *cobra.Command, to *string) {
-	c.Flags().StringVar(to, "renew", "", "`MODE` before the token expires: ask, open or never (default ask)")
+	c.Flags().StringVar(to, "renew", "", "what to do before the token expires, a `MODE`: ask, open or never (default ask)")
 	_ = c.RegisterFlagCompletionFunc("renew", cobra.FixedCompletions(cli.Renewals(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 

@@ -168,7 +168,7 @@ func TestExamineJudgesMeasuredRequests(t *testing.T) {
 
 func TestExamineNamesTokensUnderOtherNames(t *testing.T) {
 	const (
-		elsewhere = "bad The token comes under a name that is not looked at"
+		elsewhere = "bad A header that is not looked at may hold the token"
 		assertion = "warn An identity assertion comes, and no access token"
 		absent    = "bad No token arrives"
 	)
@@ -180,8 +180,8 @@ func TestExamineNamesTokensUnderOtherNames(t *testing.T) {
 		text  string // of the verdict, in part
 		code  string // of its first fix
 	}{
-		{"AWS Application Load Balancer", []string{"X-Amzn-Oidc-Accesstoken: opaque", "X-Amzn-Oidc-Identity: ada", "X-Amzn-Oidc-Data: " + identity}, elsewhere, "X-Amzn-Oidc-Accesstoken (AWS Application Load Balancer) holds an access token and is not looked at.", "T2G_ADD_TOKEN_HEADER_NAMES=X-Amzn-Oidc-Accesstoken"},
-		{"Azure App Service", []string{"X-MS-TOKEN-AAD-ACCESS-TOKEN: " + accessToken(), "X-MS-TOKEN-AAD-ID-TOKEN: " + idToken(), "X-MS-CLIENT-PRINCIPAL: eyJhIjoxfQ=="}, elsewhere, "X-Ms-Token-Aad-Access-Token (Azure App Service) holds an access token", "T2G_ADD_TOKEN_HEADER_NAMES=X-Ms-Token-Aad-Access-Token"},
+		{"AWS Application Load Balancer", []string{"X-Amzn-Oidc-Accesstoken: opaque", "X-Amzn-Oidc-Identity: ada", "X-Amzn-Oidc-Data: " + identity}, elsewhere, "X-Amzn-Oidc-Accesstoken (AWS Application Load Balancer) may hold an access token and is not looked at.", "T2G_ADD_TOKEN_HEADER_NAMES=X-Amzn-Oidc-Accesstoken"},
+		{"Azure App Service", []string{"X-MS-TOKEN-AAD-ACCESS-TOKEN: " + accessToken(), "X-MS-TOKEN-AAD-ID-TOKEN: " + idToken(), "X-MS-CLIENT-PRINCIPAL: eyJhIjoxfQ=="}, elsewhere, "X-Ms-Token-Aad-Access-Token (Azure App Service) may hold an access token", "T2G_ADD_TOKEN_HEADER_NAMES=X-Ms-Token-Aad-Access-Token"},
 		{"Azure App Service with another provider", []string{"X-MS-TOKEN-GOOGLE-ACCESS-TOKEN: ya29.abc"}, elsewhere, "Azure App Service", "T2G_ADD_TOKEN_HEADER_NAMES=X-Ms-Token-Google-Access-Token"},
 		{"Vouch Proxy", []string{"X-Vouch-User: ada", "X-Vouch-IdP-AccessToken: opaque"}, elsewhere, "(Vouch Proxy)", "T2G_ADD_TOKEN_HEADER_NAMES=X-Vouch-Idp-Accesstoken"},
 		{"gogatekeeper", []string{"X-Auth-Userid: ada", "X-Auth-Token: " + accessToken()}, elsewhere, "(gogatekeeper)", "T2G_ADD_TOKEN_HEADER_NAMES=X-Auth-Token"},
@@ -192,8 +192,8 @@ func TestExamineNamesTokensUnderOtherNames(t *testing.T) {
 		{"Pomerium", []string{"X-Pomerium-Jwt-Assertion: " + identity}, assertion, "(Pomerium)", "set_request_headers:\n  X-Access-Token: \"${pomerium.access_token}\""},
 		{"authentik", []string{"X-authentik-jwt: " + identity}, assertion, "(authentik)", ""},
 		{"Teleport", []string{"Teleport-Jwt-Assertion: " + identity}, assertion, "(Teleport)", ""},
-		{"an ID token under a name of someone's own", []string{"X-My: " + idToken()}, assertion, "X-My is a signed statement about the person, such as an ID token, and no access token", ""},
-		{"an ID token whose scope is a list", []string{"X-My: " + jwtOf(`{"at_hash":"x","scope":["openid"]}`)}, assertion, "X-My is a signed statement", ""},
+		{"an ID token under a name of someone's own", []string{"X-My: " + idToken()}, assertion, "X-My seems to hold an ID token", ""},
+		{"an ID token whose scope is a list", []string{"X-My: " + jwtOf(`{"at_hash":"x","scope":["openid"]}`)}, assertion, "X-My seems to hold an ID token", ""},
 		{"Authelia, which sends none", []string{"Remote-User: ada", "Remote-Groups: a"}, absent, "come through Authelia or tinyauth", ""},
 		{"Tailscale, which sends none", []string{"Tailscale-User-Login: ada@example.org"}, absent, "come through Tailscale", ""},
 	} {
@@ -252,7 +252,7 @@ func TestExamineLeavesOutHeadersThatAreNoTokens(t *testing.T) {
 
 func TestExamineNotesTokensBesideTheOneTaken(t *testing.T) {
 	report := examine(plus(proxied, "X-Forwarded-Access-Token: "+accessToken(), "X-Amzn-Oidc-Accesstoken: opaque", "X-Amzn-Oidc-Data: "+idToken())...)
-	got := verdict(t, report, "Tokens come under other names, too")
+	got := verdict(t, report, "Other headers may hold tokens, too")
 	if got.Level != doctor.Note || len(got.Fixes) != 1 {
 		t.Errorf("got %+v, want a note with one setting", got)
 	}

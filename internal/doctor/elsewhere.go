@@ -86,17 +86,16 @@ type unlisted struct {
 
 func (u unlisted) String() string {
 	name := hideName(u.header)
-	switch {
-	case u.sender != "":
+	if u.sender != "" {
 		name += " (" + u.sender + ")"
-		if u.access {
-			return name + " holds an access token and is not looked at."
-		}
-		fallthrough
-	case !u.access:
-		return name + " is a signed statement about the person, such as an ID token, and no access token: an API refuses it."
 	}
-	return name + " may hold an access token and is not looked at."
+	switch {
+	case u.access:
+		return name + " may hold an access token and is not looked at."
+	case u.sender != "":
+		return name + " is a signed statement about the person and no access token: an API refuses it."
+	}
+	return name + " seems to hold an ID token or another signed statement about the person, which an API refuses."
 }
 
 // fix is the setting that makes the header count.
@@ -200,7 +199,7 @@ func underAnotherName(e *examination) Verdict {
 	for _, one := range accessTokens(list) {
 		fixes = append(fixes, one.fix())
 	}
-	return Verdict{Note, "Tokens come under other names, too", sentences(list), fixes}
+	return Verdict{Note, "Other headers may hold tokens, too", sentences(list), fixes}
 }
 
 // family returns the beginning that a header's name has in common with the others that the

@@ -25,7 +25,7 @@ func noToken(e *examination) Verdict {
 	for _, one := range access {
 		fixes = append(fixes, one.fix())
 	}
-	return Verdict{Bad, "The token comes under a name that is not looked at", sentences(access) + " " + text, fixes}
+	return Verdict{Bad, "A header that is not looked at may hold the token", sentences(access) + " " + text, fixes}
 }
 
 func unusable(e *examination) Verdict {
