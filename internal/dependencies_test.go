@@ -43,7 +43,7 @@ var imports = map[string]string{
 
 	"pass/lockbox": "secret", "pass/magic": "rule secret",
 	"store/storetest": "store secret apikey", "directory/keycloak": "directory secret",
-	"t2gtest":         "serve web page gateway api ops audit secret token flow demo config t2gtest/process",
+	"t2gtest":         "serve web page gateway api ops audit secret token flow demo config apikey check signing t2gtest/process",
 	"t2gtest/process": "", "t2gtest/browser": "t2gtest/process",
 
 	"gateway/browsertest": "gateway token flow secret seal",

@@ -1,7 +1,8 @@
 // Package openapi contains the contract of each listener: its requests and their answers.
 //
-// The YAML text is written by hand and is the source. The JSON text is the same document,
-// written from it by this package's tests, so that the program needs no YAML reader:
+// The YAML texts are written by hand and are the source. The gateway listener's is there as
+// JSON, too, written from it by this package's tests, so that the program needs no YAML
+// reader:
 //
 //	go test ./openapi -run JSON -update
 package openapi
@@ -10,6 +11,9 @@ import _ "embed"
 
 //go:embed gateway.yaml
 var gatewayYAML string
+
+//go:embed api.yaml
+var apiYAML string
 
 //go:embed gateway.json
 var gatewayJSON string
@@ -22,3 +26,6 @@ func GatewayYAML() string { return gatewayYAML }
 
 // GatewayJSON is the same document as JSON, with the members in the order of the YAML text.
 func GatewayJSON() string { return gatewayJSON }
+
+// APIYAML is the API listener's document as it was written, in UTF-8.
+func APIYAML() string { return apiYAML }

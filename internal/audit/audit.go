@@ -14,8 +14,12 @@ import (
 // Action is what was asked for.
 type Action string
 
-// HandOver is the hand-over of the access token in a request.
-const HandOver Action = "hand_over"
+// The actions.
+const (
+	HandOver Action = "hand_over" // of the access token in a request
+	Check    Action = "check"     // of an API key
+	Revoke   Action = "revoke"    // of an API key by whoever holds it
+)
 
 // Outcome is what was decided.
 type Outcome string
@@ -25,6 +29,7 @@ const (
 	HandedOver Outcome = "handed_over"
 	Asked      Outcome = "asked" // the person was asked first
 	Refused    Outcome = "refused"
+	Allowed    Outcome = "allowed"
 )
 
 // Event is one decision. Empty fields and attributes are left out of its line.

@@ -7,6 +7,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -53,6 +54,9 @@ type Verdict struct {
 	Rate   RateState
 }
 
+// ErrUnavailable is returned where the database could not be asked about an unknown key.
+var ErrUnavailable = errors.New("look for an unknown key")
+
 // Options are what a Checker needs.
 type Options struct {
 	Keys    *Set                            // required
@@ -89,8 +93,7 @@ func New(options Options) *Checker {
 }
 
 // Check decides whether the credential is good under these facts, in the order that
-// the cases of Kind are listed. The error is a *Refusal, or that of a database that could
-// not be asked about an unknown key, or the context's.
+// the cases of Kind are listed. The error is a *Refusal or wraps ErrUnavailable.
 func (c *Checker) Check(ctx context.Context, presented Credential, facts Facts) (Verdict, error) {
 	now := c.Now()
 	key, err := c.find(ctx, presented, facts.Address, now)
@@ -111,9 +114,15 @@ func (c *Checker) Check(ctx context.Context, presented Credential, facts Facts) 
 	return Verdict{Key: key, Person: person, Roles: rolesOf(key, person), Rate: state}, nil
 }
 
-// find returns the key if it exists and has not ended. Every failure counts against the
-// address, and beyond the limit becomes TooManyFailures without a look at the database.
-func (c *Checker) find(ctx context.Context, presented Credential, address netip.Addr, now time.Time) (Key, error) {
+// Identify returns the key that was presented, whether it has ended or not. The error is as
+// that of Check.
+func (c *Checker) Identify(ctx context.Context, presented Credential, address netip.Addr) (Key, error) {
+	return c.identify(ctx, presented, address, c.Now())
+}
+
+// identify returns the key if it exists. Every failure counts against the address, and
+// beyond the limit becomes TooManyFailures without a look at the database.
+func (c *Checker) identify(ctx context.Context, presented Credential, address netip.Addr, now time.Time) (Key, error) {
 	key, found, right := c.Keys.find(presented)
 	if !found {
 		if wait := c.failures.wait(address, now); wait > 0 {
@@ -121,16 +130,27 @@ func (c *Checker) find(ctx context.Context, presented Credential, address netip.
 		}
 		// The key may have been made on another replica a moment ago.
 		if err := c.refresh.wait(ctx); err != nil {
-			return Key{}, fmt.Errorf("look for an unknown key: %w", err)
+			return Key{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		key, found, right = c.Keys.find(presented)
 	}
-	var reason Reason
 	switch {
 	case !found:
-		reason = Unknown
+		return Key{}, c.refuse(Unknown, address, now)
 	case !right:
-		reason = WrongSecret
+		return Key{}, c.refuse(WrongSecret, address, now)
+	}
+	return key, nil
+}
+
+// find returns the key if it exists and has not ended.
+func (c *Checker) find(ctx context.Context, presented Credential, address netip.Addr, now time.Time) (Key, error) {
+	key, err := c.identify(ctx, presented, address, now)
+	if err != nil {
+		return Key{}, err
+	}
+	var reason Reason
+	switch {
 	case key.Revoked:
 		reason = Revoked
 	case !key.Expires.IsZero() && !now.Before(key.Expires):
@@ -139,6 +159,12 @@ func (c *Checker) find(ctx context.Context, presented Credential, address netip.
 		return key, nil
 	}
 	return Key{}, c.refuse(reason, address, now)
+}
+
+// Refuse counts a credential that was found invalid before it could be checked. The error
+// is a *Refusal.
+func (c *Checker) Refuse(reason Reason, address netip.Addr) error {
+	return c.refuse(reason, address, c.Now())
 }
 
 // refuse counts the failure.
@@ -170,7 +196,7 @@ func allowed(key Key, facts Facts) error {
 	case !key.AllowsAddress(facts.Address):
 		return &Refusal{Kind: AddressNotAllowed}
 	case !key.AllowsHost(facts.Host):
-		return &Refusal{Kind: HostNotAllowed}
+		return &Refusal{Kind: PageNotAllowed}
 	case facts.InURL && !key.AllowInURL:
 		return &Refusal{Kind: NotInURL}
 	case !key.AllowsApp(facts.App):
@@ -205,7 +231,7 @@ const (
 	InvalidKey            Kind = "invalid_key"
 	TooManyFailures       Kind = "too_many_failures"
 	AddressNotAllowed     Kind = "address_not_allowed"
-	HostNotAllowed        Kind = "host_not_allowed"
+	PageNotAllowed        Kind = "page_not_allowed"
 	NotInURL              Kind = "not_in_url"
 	ApplicationNotAllowed Kind = "application_not_allowed"
 	RateExceeded          Kind = "rate_exceeded"
@@ -217,6 +243,7 @@ type Reason string
 
 // The reasons.
 const (
+	Malformed      Reason = "malformed" // no key can look so: a wrong checksum or signature
 	Unknown        Reason = "unknown"
 	WrongSecret    Reason = "wrong_secret"
 	Revoked        Reason = "revoked"

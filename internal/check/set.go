@@ -20,6 +20,8 @@ type Key struct {
 	Name    string
 	Config  []byte // JSON; nil: none
 	apikey.Restrictions
+	Grants   []string            // such as introspect:APP
+	Services map[string][]string // services that the key opens, with their scopes
 }
 
 // Person is the owner of keys.

@@ -2,7 +2,9 @@ package check
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,6 +114,7 @@ const (
 	allowInURL
 	allowBlank
 	restricted // there are networks, hosts, applications, roles or a rate
+	granted    // there are grants or services
 )
 
 // encode writes what of a key has no fixed size: flags, name, configuration, restrictions.
@@ -127,10 +130,14 @@ func encode(key Key) []byte {
 	set(hasRoles, r.Roles != nil)
 	set(allowInURL, r.AllowInURL)
 	set(allowBlank, r.AllowBlank)
+	set(granted, len(key.Grants)+len(key.Services) > 0)
 	set(restricted, len(r.Networks)+len(r.Hosts)+len(r.Apps)+len(r.Roles) > 0 || r.Rate.Requests > 0)
 
 	text := appendBytes([]byte{flags}, key.Name)
 	text = appendBytes(text, string(key.Config))
+	if flags&granted != 0 {
+		text = appendGrants(text, key)
+	}
 	if flags&restricted == 0 {
 		return text
 	}
@@ -140,6 +147,16 @@ func encode(key Key) []byte {
 	text = appendList(text, r.Roles, func(role string) string { return role })
 	text = binary.AppendUvarint(text, uint64(r.Rate.Requests)) //nolint:gosec // not negative
 	return binary.AppendUvarint(text, uint64(r.Rate.Per))      //nolint:gosec // not negative
+}
+
+func appendGrants(text []byte, key Key) []byte {
+	same := func(entry string) string { return entry }
+	text = appendList(text, key.Grants, same)
+	text = binary.AppendUvarint(text, uint64(len(key.Services)))
+	for _, service := range slices.Sorted(maps.Keys(key.Services)) {
+		text = appendList(appendBytes(text, service), key.Services[service], same)
+	}
+	return text
 }
 
 func networkBytes(n netip.Prefix) string {
@@ -172,6 +189,9 @@ func decode(text []byte, key *Key) {
 	if flags&hasRoles != 0 {
 		key.Roles = []string{}
 	}
+	if flags&granted != 0 {
+		t.grants(key)
+	}
 	if flags&restricted == 0 {
 		return
 	}
@@ -183,17 +203,34 @@ func decode(text []byte, key *Key) {
 	for range t.number() {
 		key.Hosts = append(key.Hosts, apikey.HostPattern(t.bytes()))
 	}
-	for range t.number() {
-		key.Apps = append(key.Apps, string(t.bytes()))
-	}
-	for range t.number() {
-		key.Roles = append(key.Roles, string(t.bytes()))
-	}
+	key.Apps = t.list(key.Apps)
+	key.Roles = t.list(key.Roles)
 	key.Rate.Requests = int(t.number())      //nolint:gosec // encode wrote an int
 	key.Rate.Per = time.Duration(t.number()) //nolint:gosec // encode wrote a duration
 }
 
 type reader []byte
+
+func (t *reader) grants(key *Key) {
+	key.Grants = t.list(nil)
+	services := t.number()
+	if services == 0 {
+		return
+	}
+	key.Services = make(map[string][]string, services)
+	for range services {
+		service := string(t.bytes())
+		key.Services[service] = t.list(nil)
+	}
+}
+
+// list appends the entries of a list.
+func (t *reader) list(to []string) []string {
+	for range t.number() {
+		to = append(to, string(t.bytes()))
+	}
+	return to
+}
 
 func (t *reader) number() uint64 {
 	value, length := binary.Uvarint(*t)

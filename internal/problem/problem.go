@@ -12,10 +12,11 @@ import (
 const MediaType = "application/problem+json"
 
 // Kind names a sort of problem; programs decide by it. The set of kinds is part of
-// the public contract: gateway.yaml lists the same names.
+// the public contract: gateway.yaml and api.yaml list those of their listener.
 type Kind string
 
-// The kinds, each with the HTTP status that goes with it in table.
+// The kinds, each with the HTTP status that goes with it in table. First those of the
+// gateway listener and of both, then those of the API listener alone.
 const (
 	TokenNotFound    Kind = "token_not_found"
 	TokenUnusable    Kind = "token_unusable"
@@ -33,6 +34,17 @@ const (
 	BodyTooLarge     Kind = "body_too_large"
 	HeadersTooLarge  Kind = "headers_too_large"
 	InternalError    Kind = "internal_error"
+
+	NoCredential          Kind = "no_credential"
+	AmbiguousCredential   Kind = "ambiguous_credential"
+	InvalidKey            Kind = "invalid_key"
+	TooManyFailures       Kind = "too_many_failures"
+	AddressNotAllowed     Kind = "address_not_allowed"
+	PageNotAllowed        Kind = "page_not_allowed"
+	NotInURL              Kind = "not_in_url"
+	ApplicationNotAllowed Kind = "application_not_allowed"
+	RateExceeded          Kind = "rate_exceeded"
+	DatabaseUnavailable   Kind = "database_unavailable"
 )
 
 var table = map[Kind]struct {
@@ -55,6 +67,17 @@ var table = map[Kind]struct {
 	BodyTooLarge:     {http.StatusRequestEntityTooLarge, "The request body is too large"},
 	HeadersTooLarge:  {http.StatusRequestHeaderFieldsTooLarge, "The request headers are too large"},
 	InternalError:    {http.StatusInternalServerError, "Something went wrong inside Token2go"},
+
+	NoCredential:          {http.StatusUnauthorized, "No API key in the request"},
+	AmbiguousCredential:   {http.StatusUnauthorized, "Two different API keys in the request"},
+	InvalidKey:            {http.StatusUnauthorized, "The API key is not valid"},
+	TooManyFailures:       {http.StatusTooManyRequests, "Too many invalid API keys from this address"},
+	AddressNotAllowed:     {http.StatusForbidden, "The API key may not be used from this address"},
+	PageNotAllowed:        {http.StatusForbidden, "The API key may not be used by this web page"},
+	NotInURL:              {http.StatusForbidden, "The API key may not be sent in a URL"},
+	ApplicationNotAllowed: {http.StatusForbidden, "The API key is not for this application"},
+	RateExceeded:          {http.StatusTooManyRequests, "The API key is used too often"},
+	DatabaseUnavailable:   {http.StatusServiceUnavailable, "The database cannot be asked"},
 }
 
 // Kinds lists every kind, in no particular order.
@@ -87,6 +110,7 @@ type Problem struct {
 	Kind   Kind
 	Detail string // what was wrong with this request, and what was expected
 	Fix    string // what to do about it; may be empty
+	Status int    // of the answer, where it is not the kind's own; 0: the kind's
 
 	// Wanted and Arrived are header names, never values: those that were looked for
 	// and those that the request held. Set where a token was not found.
@@ -95,6 +119,14 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string { return string(p.Kind) + ": " + p.Detail }
+
+// StatusCode is the HTTP status of the answer.
+func (p *Problem) StatusCode() int {
+	if p.Status != 0 {
+		return p.Status
+	}
+	return p.Kind.Status()
+}
 
 // MarshalJSON encodes the problem as RFC 9457, section 3, with the members fix,
 // wanted and arrived as extensions where they are set.
@@ -109,7 +141,7 @@ func (p *Problem) MarshalJSON() ([]byte, error) {
 		Wanted  []string `json:"wanted,omitempty"`
 		Arrived []string `json:"arrived,omitempty"`
 	}{
-		"urn:token2go:problem:" + string(p.Kind), p.Kind, p.Kind.Title(), p.Kind.Status(),
+		"urn:token2go:problem:" + string(p.Kind), p.Kind, p.Kind.Title(), p.StatusCode(),
 		p.Detail, p.Fix, p.Wanted, p.Arrived,
 	})
 }

@@ -25,8 +25,13 @@ type Contract struct {
 	prefix   string // goes before every path of the document
 }
 
-// NewContract loads the document, for a server without a prefix.
-func NewContract(t testing.TB) *Contract {
+// NewContract loads the gateway listener's document, for a server without a prefix.
+func NewContract(t testing.TB) *Contract { return newContract(t, loadGateway) }
+
+// NewAPIContract loads the API listener's document.
+func NewAPIContract(t testing.TB) *Contract { return newContract(t, loadAPI) }
+
+func newContract(t testing.TB, load func() (*openapi3.T, error)) *Contract {
 	t.Helper()
 	document, err := load()
 	if err != nil {
@@ -35,10 +40,12 @@ func NewContract(t testing.TB) *Contract {
 	return &Contract{document: document}
 }
 
-// load parses the document once for all tests, which only read it.
-var load = sync.OnceValues(func() (*openapi3.T, error) {
-	return openapi3.NewLoader().LoadFromData([]byte(openapi.GatewayJSON()))
-})
+// Each document is parsed once for all tests, which only read it.
+var loadGateway, loadAPI = loader(openapi.GatewayJSON()), loader(openapi.APIYAML())
+
+func loader(text string) func() (*openapi3.T, error) {
+	return sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData([]byte(text)) })
+}
 
 // Operations lists the document's operations as "METHOD /path".
 func (c *Contract) Operations() []string {
@@ -210,19 +217,48 @@ func (c *Contract) operation(r *http.Request) *openapi3.Operation {
 		method = http.MethodGet
 	}
 	path, _ := strings.CutPrefix(r.URL.EscapedPath(), c.prefix)
+	if rest, keyed := strings.CutPrefix(path, "/k/"); keyed { // of the API listener
+		_, path, _ = strings.Cut(rest, "/")
+		path = "/" + path
+	}
 	if path == "" {
 		path = "/"
 	}
 	paths := c.document.Paths.Map()
 	item := paths[path]
-	if item == nil {
-		folder := path[:strings.LastIndexByte(path, '/')+1]
-		item = paths[folder+"{file}"]
+	for pattern, candidate := range paths {
+		if item == nil && matches(pattern, path) {
+			item = candidate
+		}
 	}
 	if item == nil {
 		return nil
 	}
 	return item.GetOperation(method)
+}
+
+// matches reports whether a path fits a pattern: {path} at its end takes any number of
+// segments, another parameter one.
+func matches(pattern, path string) bool {
+	wanted, given := strings.Split(pattern, "/"), strings.Split(path, "/")
+	for i, segment := range wanted {
+		switch {
+		case segment == "{path}":
+			return len(given) > i
+		case i >= len(given), segment != given[i] && !strings.HasPrefix(segment, "{"):
+			return false
+		}
+	}
+	return len(wanted) == len(given)
+}
+
+// Client returns a client that checks every answer of a host against the document. It
+// follows no redirects.
+func (c *Contract) Client(host string) *http.Client {
+	return &http.Client{
+		Transport:     &checked{contract: c, hosts: map[string]bool{host: true}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // checked is a transport that checks every answer of some hosts against the contract. A

@@ -134,10 +134,7 @@ func parse(t testing.TB, address string) *url.URL {
 // that it gets from the server, directly or through the gateway, are checked against the
 // API document.
 func (s *Server) Client() *http.Client {
-	return &http.Client{
-		Transport:     &checked{contract: s.contract, hosts: map[string]bool{host(s.Direct): true}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	return s.contract.Client(host(s.Direct))
 }
 
 // SignedIn returns a client with the gateway session of one of the pretend people; the empty

@@ -66,7 +66,7 @@ func RenderJSON(w http.ResponseWriter, _ *http.Request, p *problem.Problem) erro
 	if err != nil {
 		return err
 	}
-	return Write(w, p.Kind.Status(), problem.MediaType, string(body))
+	return Write(w, p.StatusCode(), problem.MediaType, string(body))
 }
 
 // JSON is the media type of most answers to programs.
