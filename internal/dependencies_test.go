@@ -34,6 +34,7 @@ var imports = map[string]string{
 	"apikey":    "secret",
 	"check":     "apikey secret",
 	"store":     "secret apikey",
+	"keys":      "apikey secret store",
 	"signing":   "secret",
 	"directory": "secret",
 	"pass":      "rule signing secret apikey",
