@@ -250,8 +250,9 @@ def test_main_reads_nothing_without_a_terminal(demo: Demo, person: Person) -> No
         text=True,
     )
     assert program.stderr
-    shown = [program.stderr.readline() for _ in range(3)]
+    shown = [program.stderr.readline() for _ in range(5)]
     assert "paste" not in "".join(shown)
+    assert shown[2] == "  Or, with a browser on this computer, open\n"
     person.open(shown[1].strip())
     out, err = program.communicate(timeout=SOON)
     assert program.returncode == 0
@@ -266,7 +267,7 @@ def test_main_reads_nothing_without_a_terminal(demo: Demo, person: Person) -> No
         (["t2g.example.org"], 2, "no https://"),
         ([], 2, "usage:"),
         (["https://t2g.example.org", "--nonsense"], 2, "usage:"),
-        (["https://t2g.example.org", "--timeout", "0.2s", "--no-cache"], 4, "timed out"),
+        (["https://t2g.example.org", "--timeout", "0.2s", "--no-cache"], 4, "timed out; ask again; with --paste"),
         (["--logout", "https://t2g.example.org"], 0, "there was no token"),
         (["--help"], 0, ""),
         (["--version"], 0, ""),

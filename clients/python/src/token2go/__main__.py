@@ -39,6 +39,14 @@ _CODES: dict[type[Token2goError], int] = {
     ListenError: 14,
 }
 
+# In the words of the command line.
+_ADVICE: dict[type[Token2goError], str] = {
+    TimedOutError: "ask again; with --paste where the browser cannot reach this computer, with --format triple at a "
+    "token2go-server 1.0.3",
+    CertificateError: "trust the authority that issued it (--ca-file), or check that the address is the right one",
+    ExpiringError: "sign out at the gateway and in again, or ask with a smaller --min-ttl",
+}
+
 _EPILOG = """\
 examples:
   python -m token2go --output header https://t2g.example.org | curl --header @- https://api.example.org/items
@@ -75,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again when it ends
             return 1
     except Token2goError as error:
+        error.advice = _ADVICE.get(type(error), error.advice)
         print(f"token2go: {error}", file=sys.stderr)
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)
     except KeyboardInterrupt:

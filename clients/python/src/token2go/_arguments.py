@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     option("--listen", action="store_true", help="wait on 127.0.0.1 even where the browser seems to be elsewhere")
     option("--format", choices=["jwe", "triple"], help="triple is for a token2go-server 1.0.3 (jwe)")
     option("--port", type=_ports, metavar="N[,N...]", help="port of the listener, the first that is free (any)")
-    option("--browser", metavar="COMMAND", help="open the address with COMMAND, in which %%s is replaced by the address")
+    option("--browser", metavar="COMMAND", help="open the address with COMMAND, in which %%s is replaced")
     option("--no-browser", action="store_true", help="open no browser; print the address only")
     option("--fresh", action="store_true", help="ask even where the cache has a token, and replace that one")
     option("--no-cache", action="store_true", help="neither look into the cache nor keep the token")

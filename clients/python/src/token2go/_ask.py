@@ -55,7 +55,7 @@ def choose_way(o: Settings, notebook: Notebook | None) -> Method:
     """Which method "auto" is, here: the one whose address is shown first and opened."""
     typing = notebook.takes_input if notebook else _terminal.usable()
     if o.method == "paste" and not typing:
-        raise OptionError('method="paste" needs a terminal or a notebook that takes input')
+        raise OptionError("pasting needs a terminal or a notebook that takes input")
     if o.method == "proxy" and not _browser.proxy():
         raise OptionError('method="proxy" needs TOKEN2GO_PROXY_URL, such as https://hub.example.org')
     if o.method != "auto":

@@ -112,7 +112,7 @@ class Notebook:
             raise
         except Exception as error:
             if type(error).__name__ == "StdinNotImplementedError":
-                raise OptionError('method="paste" needs a notebook that takes input') from None
+                raise OptionError("pasting needs a notebook that takes input") from None
             raise
 
     def _ask(self) -> None:

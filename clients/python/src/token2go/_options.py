@@ -100,7 +100,7 @@ def _fault(o: Settings) -> str:
     if "\0" in o.profile:
         return "profile holds a NUL"
     if o.method == "paste" and o.format == "triple":
-        return 'method="paste" needs the format jwe: a triple cannot be pasted'
+        return "a triple cannot be pasted: want the format jwe"
     return ""
 
 
