@@ -117,6 +117,24 @@ func NewRing(purpose Purpose) *Ring {
 	return r
 }
 
+// ReadRing makes a ring that verifies with the keys of a published document and signs
+// nothing. Keys that are not Ed25519 or have no ID are left out.
+func ReadRing(purpose Purpose, document []byte) (*Ring, error) {
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(document, &set); err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	verifiers := map[string]ed25519.PublicKey{}
+	for _, key := range set.Keys {
+		if public, isEd25519 := key.Key.(ed25519.PublicKey); isEd25519 && key.KeyID != "" {
+			verifiers[key.KeyID] = public
+		}
+	}
+	r := NewRing(purpose)
+	r.current.Store(&ring{verifiers: verifiers, jwks: document})
+	return r, nil
+}
+
 // Set replaces the keys. Those of other purposes and revoked ones are left out.
 func (r *Ring) Set(keys []Key) error {
 	next := &ring{verifiers: map[string]ed25519.PublicKey{}, version: r.setters.Add(1)}

@@ -160,6 +160,34 @@ func mustSign(t testing.TB, r *signing.Ring, value any) string {
 	return compact
 }
 
+func TestReadRingVerifiesAndSignsNothing(t *testing.T) {
+	signer := newRing(t, signing.APIKeys, newKey(t, signing.APIKeys, signing.Active, 0))
+	compact := sign(t, signer)
+	r, err := signing.ReadRing(signing.APIKeys, signer.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Verify(compact, new(claims)); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Sign(claims{}); !errors.Is(err, signing.ErrNoKey) {
+		t.Errorf("got %v, want %v", err, signing.ErrNoKey)
+	}
+	for name, document := range map[string]string{
+		"of another": string(newRing(t, signing.APIKeys, newKey(t, signing.APIKeys, signing.Active, 0)).JWKS()),
+		"empty":      `{"keys":[]}`,
+		"without ID": strings.ReplaceAll(string(signer.JWKS()), `"kid"`, `"unknown"`),
+	} {
+		r, err := signing.ReadRing(signing.APIKeys, []byte(document))
+		if err != nil || !errors.Is(r.Verify(compact, new(claims)), signing.ErrInvalid) {
+			t.Errorf("key set %s: got %v", name, err)
+		}
+	}
+	if _, err := signing.ReadRing(signing.APIKeys, []byte("<html>")); err == nil {
+		t.Error("a page is a key set")
+	}
+}
+
 func TestSealer(t *testing.T) {
 	first, second := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
 	one, both, other := newSealer(t, first), newSealer(t, second, first), newSealer(t, second)
