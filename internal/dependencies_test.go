@@ -39,7 +39,7 @@ var imports = map[string]string{
 	"directory": "secret",
 	"pass":      "rule signing secret apikey",
 	"proxy":     "rule pass check problem secret",
-	"config":    "secret loopback",
+	"config":    "secret loopback apikey",
 	"demo":      "token secret",
 
 	"pass/lockbox": "secret", "pass/magic": "rule secret",

@@ -23,6 +23,11 @@ type Config struct {
 	Ops      Ops      `title:"Ops listener"`
 	Log      Log      `title:"Log"`
 	Limits   Limits   `title:"Limits"`
+	Database Database `title:"Database"`
+	People   People   `title:"Verified person"`
+	Keys     Keys     `title:"API keys"`
+	API      API      `title:"API listener"`
+	Passes   Passes   `title:"Services and passes"`
 
 	settings []Setting // what Load found
 }
@@ -41,10 +46,13 @@ func Load() (Config, error) {
 	r.fill(reflect.ValueOf(&c).Elem())
 	c.settings = r.settings(reflect.ValueOf(c))
 	r.faults = append(r.faults, unknown()...)
-	c.Gateway.check(r)
+	c.Gateway.check(r, c.Stored())
 	c.Tokens.check(r)
 	c.Identity.check(r, c.Tokens)
 	c.Ops.check(r, c.Gateway)
+	if c.Stored() {
+		c.checkStored(r)
+	}
 	if len(r.faults) > 0 {
 		return c, Faults(nil).Add(r.faults...)
 	}
@@ -54,7 +62,31 @@ func Load() (Config, error) {
 // Warnings are the decisions that are allowed and risky, one line each.
 func (c Config) Warnings() []string {
 	return slices.Concat(c.Gateway.warnings(), c.Tokens.warnings(), c.Identity.warnings(), c.hostWarnings(),
-		c.Flow.warnings(), c.Ops.warnings(), c.fileWarnings())
+		c.Flow.warnings(), c.Ops.warnings(), c.storedWarnings(), c.fileWarnings())
+}
+
+// Stored reports whether anything is stored or signed in a person's name, and so whether
+// there is an API listener. Variables of the API listener, the database, people, keys and
+// passes have an effect only then.
+func (c Config) Stored() bool { return !c.Database.URL.Absent() || c.Passes.ServicesFile != "" }
+
+func (c Config) checkStored(r *reader) {
+	if !c.Tokens.Fallback.Absent() && r.sound("T2G_FALLBACK_TOKEN") {
+		r.add("T2G_FALLBACK_TOKEN", size(c.Tokens.Fallback.Reveal()), "nothing, since with T2G_DATABASE_URL or T2G_SERVICES_FILE everyone would be one person")
+	}
+	c.Database.check(r)
+	if c.Gateway.Port != Off {
+		c.People.check(r, c.Gateway)
+	}
+	c.Keys.check(r)
+	c.API.check(r, c.Gateway, c.Ops)
+}
+
+func (c Config) storedWarnings() []string {
+	if !c.Stored() {
+		return nil
+	}
+	return slices.Concat(c.API.warnings(), c.People.warnings(), c.Keys.warnings())
 }
 
 // risk is a warning and whether it applies.

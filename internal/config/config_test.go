@@ -15,6 +15,8 @@ import (
 	"github.com/token2go/token2go/internal/secret"
 )
 
+const day = 24 * time.Hour
+
 func TestLoadOfEmptyEnvironmentGivesDefaults(t *testing.T) {
 	c := loaded(t)
 	want := config.Config{
@@ -32,6 +34,17 @@ func TestLoadOfEmptyEnvironmentGivesDefaults(t *testing.T) {
 		Ops:    config.Ops{Host: "127.0.0.1", Port: 8082},
 		Log:    config.Log{Level: slog.LevelInfo},
 		Limits: config.Limits{MaxHeaderBytes: 65536, ShutdownTimeout: 15 * time.Second},
+
+		Database: config.Database{MaxAge: 10 * time.Second, Stale: "refuse"},
+		People: config.People{
+			Identity: "token", Keep: time.Minute, SubjectClaim: "sub", LoginClaim: "preferred_username", EmailClaim: "email",
+			RolesClaim: "realm_access.roles", GroupsClaim: "groups", SecretHeader: "X-Token2go-Gateway-Secret",
+		},
+		Keys: config.Keys{
+			Prefix: "t2g", Kinds: []string{"opaque"}, MinTTL: time.Hour, DefaultTTL: 90 * day, MaxTTL: 365 * day, MaxPerPerson: 100, Failures: 60,
+		},
+		API:    config.API{Host: "127.0.0.1", Port: 8081},
+		Passes: config.Passes{MaxTTL: 90 * day},
 	}
 	same(t, c, want)
 	if c.Hosts() != nil {
@@ -163,7 +176,7 @@ func TestLoadRejectsUnknownNameWithTheNearest(t *testing.T) {
 	for _, test := range []struct{ given, nearest string }{
 		{"T2G_SERVER_PROT", "T2G_SERVER_PORT"},
 		{"T2G_GATEWAY_CIDR", "T2G_GATEWAY_CIDRS"},
-		{"T2G_CIDRS", "T2G_GATEWAY_CIDRS"},
+		{"T2G_CIDRS", "T2G_API_CIDRS"},
 		{"T2G_ALLOWED_HOST", "T2G_ALLOWED_HOSTS"},
 		{"T2G_FLOW_CONSENTS", "T2G_FLOW_CONSENT"},
 		{"T2G_HEADER_NAMES", "T2G_TOKEN_HEADER_NAMES"},
@@ -274,6 +287,60 @@ func TestLoadReportsAllFaults(t *testing.T) {
 		"T2G_DRAIN_DELAY":            "5",
 		"T2G_SHUTDOWN_TIMEOUT":       "1h",
 		"T2G_FALLBACK_TOKEN_FILE":    "absent",
+
+		"T2G_DATABASE_URL":          "sqlite:" + marked + " ",
+		"T2G_DATABASE_URL_FILE":     "absent",
+		"T2G_DATABASE_KEY":          "a b",
+		"T2G_DATABASE_KEY_FILE":     "absent",
+		"T2G_DATABASE_MAX_AGE":      "0s",
+		"T2G_DATABASE_STALE":        "maybe",
+		"T2G_IDENTITY":              "name",
+		"T2G_OIDC_ISSUER":           "id.example.org",
+		"T2G_OIDC_AUDIENCES":        ",",
+		"T2G_OIDC_CLIENTS":          ",",
+		"T2G_OIDC_ID_TOKENS":        "perhaps",
+		"T2G_OIDC_USERINFO_MAX_AGE": "1d",
+		"T2G_CLAIM_SUBJECT":         ".sub",
+		"T2G_CLAIM_LOGIN":           "a..b",
+		"T2G_CLAIM_EMAIL":           "email.",
+		"T2G_CLAIM_ROLES":           ".",
+		"T2G_CLAIM_GROUPS":          "a\x01",
+		"T2G_ADMIN_CLAIM":           "groups",
+		"T2G_SUBJECT_HEADER":        "X User",
+		"T2G_LOGIN_HEADER":          "X-User,X-Name",
+		"T2G_EMAIL_HEADER":          "X:Mail",
+		"T2G_GROUPS_HEADER":         "X Groups",
+		"T2G_ADMIN_GROUP":           "\x01.",
+		"T2G_GATEWAY_SECRET":        "two words",
+		"T2G_GATEWAY_SECRET_FILE":   "absent",
+		"T2G_GATEWAY_SECRET_HEADER": "X Secret",
+		"T2G_KEYS_PREFIX":           "T",
+		"T2G_KEYS_KINDS":            "uuid",
+		"T2G_KEYS_APPS":             ",",
+		"T2G_KEYS_MIN_TTL":          "1s",
+		"T2G_KEYS_DEFAULT_TTL":      "90",
+		"T2G_KEYS_MAX_TTL":          "10y",
+		"T2G_KEYS_NEVER_END":        "2",
+		"T2G_KEYS_MAX_PER_PERSON":   "many",
+		"T2G_KEYS_IN_URL":           "2",
+		"T2G_KEYS_MAKERS":           ",",
+		"T2G_KEYS_SIGNED_IN_WITHIN": "31d",
+		"T2G_KEYS_SEEN_WITHIN":      "-1d",
+		"T2G_KEYS_FAILURES":         "-1",
+		"T2G_API_HOST":              "127.0.0.1:8081",
+		"T2G_API_PORT":              "off",
+		"T2G_API_SOCKET":            "api.sock",
+		"T2G_API_TLS_CERT_FILE":     "\x01.",
+		"T2G_API_TLS_KEY_FILE":      "\x01.",
+		"T2G_API_CIDRS":             "10.0.0.0/99",
+		"T2G_API_URL":               "api.example.org",
+		"T2G_API_ALLOWED_HOSTS":     "*.example.org",
+		"T2G_API_CORS_ORIGINS":      "https://maps.example.org/",
+		"T2G_API_TRUSTED_PROXIES":   "proxy",
+		"T2G_COMPATIBILITY":         "other",
+		"T2G_SERVICES_FILE":         "\x01.",
+		"T2G_PASS_KEY_FILE":         "\x01.",
+		"T2G_PASS_MAX_TTL":          "1s",
 	}
 	var assignments, want []string
 	for _, v := range config.Variables() {

@@ -14,7 +14,7 @@ import (
 // Gateway is the listener that the auth gateway forwards people's requests to.
 type Gateway struct {
 	Host         string         `name:"T2G_SERVER_HOST" is:"address" default:"127.0.0.1" meaning:"Address of the gateway listener. Anyone who can reach it can forge any header; the container image sets 0.0.0.0." example:"0.0.0.0"`
-	Port         int            `name:"T2G_SERVER_PORT" min:"0" max:"65535" default:"8080" note:"0 takes any free port" meaning:"Port of the gateway listener." example:"9090"`
+	Port         int            `name:"T2G_SERVER_PORT" min:"0" max:"65535" off:"true" default:"8080" note:"0 takes any free port; off leaves the listener away where the API listener is open" meaning:"Port of the gateway listener." example:"9090"`
 	Socket       string         `name:"T2G_SERVER_SOCKET" is:"socket" note:"not together with T2G_SERVER_PORT, T2G_GATEWAY_CIDRS or TLS" meaning:"Unix socket for the gateway listener, in place of host and port." example:"/run/token2go/gateway.sock"`
 	TLSCertFile  string         `name:"T2G_TLS_CERT_FILE" is:"file" allowed:"path of a readable PEM file; together with T2G_TLS_KEY_FILE, which it must fit" meaning:"Certificate chain for the gateway listener; read again when it changes." example:"/etc/token2go/tls.crt"`
 	TLSKeyFile   string         `name:"T2G_TLS_KEY_FILE" is:"private file" allowed:"path of a readable PEM file; together with T2G_TLS_CERT_FILE" meaning:"Private key of the certificate; read again when it changes." example:"/etc/token2go/tls.key"`
@@ -24,44 +24,48 @@ type Gateway struct {
 	AllowedHosts []string       `name:"T2G_ALLOWED_HOSTS" is:"host" otherwise:"every name; with a fallback token only loopback names and that of T2G_PUBLIC_URL" meaning:"Host names that are answered." example:"token.example.org,localhost:8080"`
 }
 
-func (g Gateway) check(r *reader) {
-	g.checkTLS(r)
-	g.checkSocket(r)
+// Off is the value of a port that opens no listener.
+const Off = -1
+
+func (g Gateway) check(r *reader, stored bool) {
+	checkTLS(r, "T2G_TLS_CERT_FILE", g.TLSCertFile, "T2G_TLS_KEY_FILE", g.TLSKeyFile)
+	checkSocket(r, "T2G_SERVER_SOCKET", g.Socket, "T2G_SERVER_PORT", "T2G_GATEWAY_CIDRS", "T2G_TLS_CERT_FILE", "T2G_TLS_KEY_FILE")
+	if g.Port == Off && !stored && r.sound("T2G_SERVER_PORT", "T2G_DATABASE_URL", "T2G_SERVICES_FILE") {
+		r.add("T2G_SERVER_PORT", "off", "a port, since there is nothing else to serve without T2G_DATABASE_URL or T2G_SERVICES_FILE")
+	}
 }
 
 // checkTLS requires both files or none, each readable, and a key that fits.
-func (g Gateway) checkTLS(r *reader) {
-	const certName, keyName = "T2G_TLS_CERT_FILE", "T2G_TLS_KEY_FILE"
-	if !r.sound(certName, keyName) || g.TLSCertFile == "" && g.TLSKeyFile == "" {
+func checkTLS(r *reader, certName, certPath, keyName, keyPath string) {
+	if !r.sound(certName, keyName) || certPath == "" && keyPath == "" {
 		return
 	}
-	cert, certRead := r.pem(certName, g.TLSCertFile)
-	key, keyRead := r.pem(keyName, g.TLSKeyFile)
+	cert, certRead := r.pem(certName, certPath)
+	key, keyRead := r.pem(keyName, keyPath)
 	if !certRead || !keyRead {
 		return
 	}
 	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		r.refuse(certName, pathShown(g.TLSCertFile, true)+because(err))
+		r.refuse(certName, pathShown(certPath, true)+because(err))
 	}
 }
 
 // checkSocket refuses what only a port can have. The host is accepted, because the
 // container image sets it.
-func (g Gateway) checkSocket(r *reader) {
-	const name = "T2G_SERVER_SOCKET"
-	if g.Socket == "" || !r.sound(name) {
+func checkSocket(r *reader, name, path string, others ...string) {
+	if path == "" || !r.sound(name) {
 		return
 	}
-	for _, other := range []string{"T2G_SERVER_PORT", "T2G_GATEWAY_CIDRS", "T2G_TLS_CERT_FILE", "T2G_TLS_KEY_FILE"} {
+	for _, other := range others {
 		if _, given := r.texts[other]; given && r.sound(other) {
-			r.refuse(name, shown(r.row(name), g.Socket)+" together with "+other)
+			r.refuse(name, shown(r.row(name), path)+" together with "+other)
 			return
 		}
 	}
 }
 
 func (g Gateway) warnings() []string {
-	exposed := g.Socket == "" && !loopback.Host(g.Host)
+	exposed := g.Socket == "" && g.Port != Off && !loopback.Host(g.Host)
 	return taken(
 		risk{exposed && len(g.CIDRs) == 0, fmt.Sprintf("T2G_SERVER_HOST=%s: anyone who can reach the gateway listener can forge any header and so pass for anyone; name the gateway in T2G_GATEWAY_CIDRS or keep others out by other means", g.Host)},
 		risk{exposed && g.TLSCertFile == "", fmt.Sprintf("T2G_SERVER_HOST=%s: tokens cross the network in plain text; set T2G_TLS_CERT_FILE and T2G_TLS_KEY_FILE unless the network itself encrypts", g.Host)},

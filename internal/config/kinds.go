@@ -31,22 +31,28 @@ func kinds() map[string]kind {
 		"address":      {convert: listenHost, allowed: "an IP address or a host name, without a port"},
 		"host":         {convert: hostPattern, allowed: "host names or addresses, each perhaps with a port, separated by commas; * for every name"},
 		"header":       {convert: fieldName, allowed: "header names, separated by commas", fold: true},
+		"one header":   {convert: fieldName, allowed: "one header name"},
 		"base path":    {convert: basePath, allowed: "an absolute path of segments made of letters, digits and . _ ~ -"},
 		"socket":       {convert: socketPath, allowed: "an absolute path of at most 107 bytes in a directory that exists", path: true},
 		"file":         {convert: anyText, allowed: "path of a readable file", path: true},
 		"private file": {convert: anyText, allowed: "path of a readable file", path: true, private: true},
+		"issuer":       {convert: issuer, allowed: "an http or https URL, exactly as the issuer writes itself in tokens"},
+		"origin":       {convert: origin, allowed: "origins such as https://app.example.org, separated by commas"},
+		"claim":        {convert: claimPath, allowed: "the name of a claim, or names with dots between them for a claim within claims"},
+		"claim value":  {convert: claimValue, allowed: "a claim, a colon and the value that is wanted"},
+		"key prefix":   {convert: keyPrefix, allowed: "2 to 12 characters of a-z and 0-9"},
 	}
 }
 
 func (r row) kindOf() kind {
-	least, most := r.tag.Get("min"), r.tag.Get("max")
+	lowest, highest := r.tag.Get("min"), r.tag.Get("max")
 	switch r.field {
 	case reflect.TypeFor[bool]():
 		return kind{allowed: "true or false"}
 	case reflect.TypeFor[int]():
-		return kind{allowed: fmt.Sprintf("a whole number from %s to %s", least, most)}
+		return kind{allowed: fmt.Sprintf("a whole number from %s to %s", lowest, highest)}
 	case reflect.TypeFor[time.Duration]():
-		return kind{allowed: fmt.Sprintf("a duration from %s to %s", least, most)}
+		return kind{allowed: fmt.Sprintf("a duration from %s to %s", lowest, highest)}
 	case reflect.TypeFor[slog.Level]():
 		return kind{allowed: "debug, info, warn or error"}
 	case reflect.TypeFor[*url.URL]():
@@ -69,11 +75,11 @@ func (r row) kindOf() kind {
 
 func wordKind(words []string, isList bool) kind {
 	last := len(words) - 1
-	most := strings.Join(words[:last], ", ")
+	others := strings.Join(words[:last], ", ")
 	if isList {
-		return kind{convert: oneOf(words...), allowed: "at least one of " + most + " and " + words[last] + ", separated by commas", lines: true}
+		return kind{convert: oneOf(words...), allowed: "at least one of " + others + " and " + words[last] + ", separated by commas", lines: true}
 	}
-	return kind{convert: oneOf(words...), allowed: most + " or " + words[last]}
+	return kind{convert: oneOf(words...), allowed: others + " or " + words[last]}
 }
 
 // parse converts a text to the type of the row's field. The error never quotes the
@@ -86,13 +92,16 @@ func (r row) parse(text string) (any, error) {
 	case reflect.TypeFor[bool]():
 		return boolean(text)
 	case reflect.TypeFor[int]():
-		least, _ := strconv.Atoi(r.tag.Get("min"))
-		most, _ := strconv.Atoi(r.tag.Get("max"))
-		return number(least, most)(text)
+		if r.tag.Get("off") != "" && strings.EqualFold(text, "off") {
+			return Off, nil
+		}
+		lowest, _ := strconv.Atoi(r.tag.Get("min"))
+		highest, _ := strconv.Atoi(r.tag.Get("max"))
+		return number(lowest, highest)(text)
 	case reflect.TypeFor[time.Duration]():
-		least, _ := time.ParseDuration(r.tag.Get("min"))
-		most, _ := time.ParseDuration(r.tag.Get("max"))
-		return duration(least, most)(text)
+		lowest, _ := parseDuration(r.tag.Get("min"))
+		highest, _ := parseDuration(r.tag.Get("max"))
+		return duration(lowest, highest)(text)
 	case reflect.TypeFor[slog.Level]():
 		return level(text)
 	case reflect.TypeFor[*url.URL]():
@@ -114,6 +123,15 @@ func (r row) parse(text string) (any, error) {
 // written is a value in the form in which it can be given.
 func written(value any) string {
 	switch value := value.(type) {
+	case int:
+		if value == Off {
+			return "off"
+		}
+	case time.Duration:
+		if value >= day && value%day == 0 {
+			return strconv.Itoa(int(value/day)) + "d"
+		}
+		return wholeUnits(value.String())
 	case []string:
 		return strings.Join(value, ",")
 	case []netip.Prefix:
@@ -131,4 +149,15 @@ func written(value any) string {
 		return strings.ToLower(value.String())
 	}
 	return fmt.Sprint(value)
+}
+
+// wholeUnits takes the zeros at the end of a duration away: 1h0m0s is 1h.
+func wholeUnits(text string) string {
+	if rest, found := strings.CutSuffix(text, "m0s"); found {
+		text = rest + "m"
+	}
+	if rest, found := strings.CutSuffix(text, "h0m"); found {
+		text = rest + "h"
+	}
+	return text
 }

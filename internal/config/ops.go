@@ -22,12 +22,19 @@ func (o Ops) Hosts() []string { return append(slices.Clone(o.AllowedHosts), stri
 
 // check refuses two listeners on one address.
 func (o Ops) check(r *reader, g Gateway) {
-	const name = "T2G_OPS_PORT"
-	if g.Socket != "" || o.Port == 0 || o.Port != g.Port || !overlap(g.Host, o.Host) {
+	if g.Socket == "" {
+		checkPorts(r, "T2G_OPS", o.Host, o.Port, "T2G_SERVER", g.Host, g.Port, "gateway")
+	}
+}
+
+// checkPorts refuses a listener whose address is that of another one. Names are those of
+// the variables, without _HOST and _PORT.
+func checkPorts(r *reader, name, host string, port int, otherName, otherHost string, otherPort int, other string) {
+	if port <= 0 || port != otherPort || !overlap(host, otherHost) {
 		return
 	}
-	if r.sound(name, "T2G_OPS_HOST", "T2G_SERVER_HOST", "T2G_SERVER_PORT", "T2G_SERVER_SOCKET") {
-		r.refuse(name, fmt.Sprintf("%d (the gateway listener's)", o.Port))
+	if r.sound(name+"_PORT", name+"_HOST", otherName+"_HOST", otherName+"_PORT", otherName+"_SOCKET") {
+		r.refuse(name+"_PORT", fmt.Sprintf("%d (the %s listener's)", port, other))
 	}
 }
 

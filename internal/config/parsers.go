@@ -55,30 +55,41 @@ func list[T any](convert func(string) (T, error), key func(T) string) func(strin
 
 var digits = regexp.MustCompile(`^[0-9]{1,9}$`)
 
-func number(least, most int) func(string) (int, error) {
+func number(lowest, highest int) func(string) (int, error) {
 	return func(text string) (int, error) {
 		if !digits.MatchString(text) {
 			return 0, errors.New("not a whole number")
 		}
 		value, err := strconv.Atoi(text)
-		if err != nil || value < least || value > most {
+		if err != nil || value < lowest || value > highest {
 			return 0, errors.New("out of range")
 		}
 		return value, nil
 	}
 }
 
-func duration(least, most time.Duration) func(string) (time.Duration, error) {
+const day = 24 * time.Hour
+
+func duration(lowest, highest time.Duration) func(string) (time.Duration, error) {
 	return func(text string) (time.Duration, error) {
-		value, err := time.ParseDuration(text)
+		value, err := parseDuration(text)
 		if err != nil {
-			return 0, errors.New("not a number with a unit such as ms, s or m")
+			return 0, errors.New("not a number with a unit such as ms, s, m, h or d")
 		}
-		if value < least || value > most {
+		if value < lowest || value > highest {
 			return 0, errors.New("out of range")
 		}
 		return value, nil
 	}
+}
+
+// parseDuration also reads whole days, as 90d.
+func parseDuration(text string) (time.Duration, error) {
+	if whole, found := strings.CutSuffix(text, "d"); found && digits.MatchString(whole) && len(whole) < 6 {
+		count, err := strconv.Atoi(whole)
+		return time.Duration(count) * day, err
+	}
+	return time.ParseDuration(text)
 }
 
 func boolean(text string) (bool, error) {
@@ -318,6 +329,50 @@ func socketPath(text string) (string, error) {
 	}
 	if info, err := os.Stat(text); err == nil && info.Mode().Type() != os.ModeSocket {
 		return "", errors.New("something else than a socket has that name")
+	}
+	return text, nil
+}
+
+// issuer keeps the text: tokens hold it exactly so, with or without a slash at its end.
+func issuer(text string) (string, error) {
+	_, err := publicURL(text)
+	return text, err
+}
+
+// origin takes a scheme, a host and perhaps a port (RFC 6454, section 6.2).
+func origin(text string) (string, error) {
+	parsed, err := publicURL(text)
+	if err != nil {
+		return "", err
+	}
+	if parsed.Path != "" || strings.HasSuffix(text, "/") {
+		return "", errors.New("a path")
+	}
+	return parsed.String(), nil
+}
+
+func claimPath(text string) (string, error) {
+	if slices.Contains(strings.Split(text, "."), "") {
+		return "", errors.New("nothing before or after a dot")
+	}
+	return text, nil
+}
+
+// claimValue cuts at the first colon: the value may hold more of them.
+func claimValue(text string) (string, error) {
+	claim, value, found := strings.Cut(text, ":")
+	if !found || claim == "" || value == "" {
+		return "", errors.New("no colon between a claim and a value")
+	}
+	_, err := claimPath(claim)
+	return text, err
+}
+
+var prefixPattern = regexp.MustCompile(`^[a-z0-9]{2,12}$`)
+
+func keyPrefix(text string) (string, error) {
+	if !prefixPattern.MatchString(text) {
+		return "", errors.New("too short, too long, or another character")
 	}
 	return text, nil
 }

@@ -46,8 +46,30 @@ func withFiles(t *testing.T, v config.Variable) []string {
 		return []string{v.Name + "=" + written(t, "token", marked)}
 	case "T2G_SERVER_SOCKET":
 		return []string{v.Name + "=" + filepath.Join(t.TempDir(), "t2g.sock")}
+	case "T2G_API_SOCKET":
+		return []string{v.Name + "=" + filepath.Join(t.TempDir(), "t2g.sock")}
+	case "T2G_API_TLS_CERT_FILE", "T2G_API_TLS_KEY_FILE":
+		cert, key := certificate(t)
+		return []string{"T2G_API_TLS_CERT_FILE=" + cert, "T2G_API_TLS_KEY_FILE=" + key}
+	case "T2G_DATABASE_URL", "T2G_SERVICES_FILE":
+		return []string{v.Name + "=" + v.Example, "T2G_OIDC_ISSUER=https://id.example.org", "T2G_OIDC_AUDIENCES=account"}
+	case "T2G_DATABASE_URL_FILE":
+		return []string{v.Name + "=" + written(t, "url", "sqlite:/var/lib/t2g.db"), "T2G_OIDC_ISSUER=https://id.example.org", "T2G_OIDC_AUDIENCES=account"}
+	case "T2G_DATABASE_KEY_FILE", "T2G_GATEWAY_SECRET_FILE":
+		return []string{v.Name + "=" + written(t, "secret", marked)}
 	}
 	return []string{v.Name + "=" + v.Example}
+}
+
+// together are variables that are set with the one of the same beginning.
+func together(one, other string) bool {
+	for _, prefix := range []string{"T2G_TLS_", "T2G_API_TLS_", "T2G_FALLBACK_", "T2G_DATABASE_URL", "T2G_DATABASE_KEY", "T2G_GATEWAY_SECRET"} {
+		if strings.HasPrefix(one, prefix) && strings.HasPrefix(other, prefix) {
+			return true
+		}
+	}
+	switches := strings.HasPrefix(one, "T2G_DATABASE_URL") || one == "T2G_SERVICES_FILE"
+	return switches && (other == "T2G_OIDC_ISSUER" || other == "T2G_OIDC_AUDIENCES")
 }
 
 func TestExampleSetsItsOwnVariable(t *testing.T) {
@@ -58,9 +80,7 @@ func TestExampleSetsItsOwnVariable(t *testing.T) {
 			t.Errorf("%s: got %v, want it set to something else than %v", v.Name, got[i], defaults[i])
 		}
 		for j := range got {
-			pair := strings.HasPrefix(v.Name, "T2G_TLS_") && strings.HasPrefix(got[j].Name, "T2G_TLS_")
-			pair = pair || strings.HasPrefix(v.Name, "T2G_FALLBACK_") && strings.HasPrefix(got[j].Name, "T2G_FALLBACK_")
-			if j != i && !pair && got[j] != defaults[j] {
+			if j != i && !together(v.Name, got[j].Name) && got[j] != defaults[j] {
 				t.Errorf("%s: changed %v", v.Name, got[j])
 			}
 		}
@@ -96,14 +116,21 @@ func TestTableBoundsAreInEffect(t *testing.T) {
 			}
 		}
 	}
-	if tried != 6 {
-		t.Errorf("got %d variables with bounds, want 6", tried)
+	if tried != 17 {
+		t.Errorf("got %d variables with bounds, want 17", tried)
 	}
 }
 
 func beyond(t *testing.T, bound string, step int) string {
 	if value, err := strconv.Atoi(bound); err == nil {
 		return strconv.Itoa(value + step)
+	}
+	if days, found := strings.CutSuffix(bound, "d"); found {
+		count, err := strconv.Atoi(days)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return (time.Duration(count)*day + time.Duration(step)).String()
 	}
 	value, err := time.ParseDuration(bound)
 	if err != nil {

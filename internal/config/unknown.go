@@ -76,10 +76,10 @@ func displayName(name string) string {
 func nearest(name string) row {
 	name = strings.TrimPrefix(clipped(strings.ToUpper(name)), prefix)
 	var best row
-	least := -1
+	nearest := -1
 	for _, row := range table() {
-		if d := distance(name, strings.TrimPrefix(row.Name, prefix)); least < 0 || d < least {
-			best, least = row, d
+		if d := distance(name, strings.TrimPrefix(row.Name, prefix)); nearest < 0 || d < nearest {
+			best, nearest = row, d
 		}
 	}
 	return best
