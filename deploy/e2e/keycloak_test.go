@@ -83,8 +83,8 @@ func runKeycloak(home, port string) (string, error) {
 	if err := os.WriteFile(filepath.Join(imports, "realm.json"), []byte(filled), 0o600); err != nil {
 		return "", err
 	}
-	c := exec.Command(filepath.Join(folder, "bin", "kc.sh"), "start-dev", "--import-realm", "--db=dev-mem",
-		"--http-host=127.0.0.1", "--http-port="+port, "--hostname=https://id.example.org", "--proxy-headers=xforwarded")
+	c := exec.Command(filepath.Join(folder, "bin", "kc.sh"), "start", "--import-realm", "--db=dev-mem", "--cache=local",
+		"--http-enabled=true", "--http-host=127.0.0.1", "--http-port="+port, "--hostname=https://id.example.org", "--proxy-headers=xforwarded")
 	// No more than the tests need: other things run on this computer.
 	c.Env = append(os.Environ(), "JAVA_OPTS_KC_HEAP=-Xms128m -Xmx768m")
 	p, err := process.Launch(collected(new(text), c))
