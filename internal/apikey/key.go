@@ -87,12 +87,19 @@ type Key struct {
 // Secret is the whole key.
 func (k Key) Secret() secret.Value { return k.text }
 
+// IDs is the number of IDs that ten digits can have.
+const IDs = 839299365868340224 // 62^10
+
 // Mint makes a new key of 190 random bits.
 func (p Prefix) Mint() Key {
-	id := random(idLength)
-	body := string(p) + "_" + id + "_" + random(secretLength)
-	parsed, _ := ParseID(id)
-	return Key{ID: parsed, text: secret.New(body + checksum(body))}
+	id, _ := ParseID(random(idLength))
+	return p.MintWithID(id)
+}
+
+// MintWithID is Mint for a key whose ID was drawn elsewhere.
+func (p Prefix) MintWithID(id ID) Key {
+	body := string(p) + "_" + id.String() + "_" + random(secretLength)
+	return Key{ID: id, text: secret.New(body + checksum(body))}
 }
 
 // Parse reads a key with this prefix. It takes nothing around it, no space either.

@@ -7,6 +7,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,6 +47,18 @@ func New(options Options) *Manager {
 // Policy is what the operator allows.
 func (m *Manager) Policy() Policy { return m.o.Policy }
 
+// MayMake returns a *Denied for an actor who may make no keys at all.
+func (m *Manager) MayMake(by Actor) error {
+	err := m.allowed(by, m.o.Policy.kinds()[0])
+	if denied, found := errors.AsType[*Denied](err); found {
+		return denied
+	}
+	return nil
+}
+
+// Parse reads a whole opaque key of this server. The error is as that of apikey.Prefix.
+func (m *Manager) Parse(text string) (apikey.Key, error) { return m.o.Prefix.Parse(text) }
+
 // Actor is who asks for a change.
 type Actor struct {
 	Name     string       // for the events: a subject, or such as "command line"
@@ -79,9 +92,13 @@ func (m *Manager) Make(ctx context.Context, by Actor, r Request) (Made, error) {
 	return Made{Key: stored, Secret: text}, err
 }
 
-// mint sets what makes the key the one that the returned text presents.
+// mint sets what makes the key the one that the returned text presents. An ID that is set
+// already stays.
 func (m *Manager) mint(ctx context.Context, key *store.Key) (secret.Value, error) {
 	minted := m.o.Prefix.Mint()
+	if key.ID != 0 {
+		minted = m.o.Prefix.MintWithID(key.ID)
+	}
 	key.ID = minted.ID
 	switch key.Kind {
 	case apikey.JWT:
@@ -208,6 +225,11 @@ const maxOverlap = 90 * 24 * time.Hour
 // Rotate makes a key in the place of another one, with the same properties and as long a
 // life. The old one ends after overlap, or when it would have ended if that is sooner.
 func (m *Manager) Rotate(ctx context.Context, by Actor, id apikey.ID, overlap time.Duration) (Made, error) {
+	return m.RotateTo(ctx, by, id, overlap, 0)
+}
+
+// RotateTo is Rotate with the ID of the new key, as Request.ID is; 0: a random one.
+func (m *Manager) RotateTo(ctx context.Context, by Actor, id apikey.ID, overlap time.Duration, newID apikey.ID) (Made, error) {
 	if overlap < 0 || overlap > maxOverlap {
 		return Made{}, &Invalid{Field: "overlap", Given: overlap.String(), Want: fmt.Sprintf("0s to %s", maxOverlap)}
 	}
@@ -219,6 +241,7 @@ func (m *Manager) Rotate(ctx context.Context, by Actor, id apikey.ID, overlap ti
 	if err != nil {
 		return Made{}, err
 	}
+	next.ID = newID
 	text, err := m.mint(ctx, &next)
 	if err != nil {
 		return Made{}, err

@@ -32,6 +32,7 @@ type Policy struct {
 // Request is a key that is asked for. Its zero value is a key without a name, which is
 // not allowed.
 type Request struct {
+	ID         apikey.ID // drawn by the caller, who repeats it to ask for the same key again: the error is store.ErrExists then; 0: a random one
 	Name, Note string
 	Kind       apikey.Kind
 	TTL        time.Duration // 0: Expires, or the policy's default
@@ -91,7 +92,7 @@ func (m *Manager) checked(ctx context.Context, by Actor, r Request) (store.Key, 
 		return store.Key{}, err
 	}
 	key := store.Key{
-		Kind: r.Kind, Person: by.Person.ID, Name: r.Name, Note: r.Note, Created: m.now(), Expires: expires,
+		ID: r.ID, Kind: r.Kind, Person: by.Person.ID, Name: r.Name, Note: r.Note, Created: m.now(), Expires: expires,
 		Restrictions: r.Restrictions, Config: r.Config, Services: r.Services, Grants: r.Grants,
 	}
 	if r.Owner != "" {
