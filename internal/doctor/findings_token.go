@@ -15,7 +15,7 @@ func noToken(e *examination) Verdict {
 	if !errors.Is(e.err, token.ErrNotFound) {
 		return Verdict{}
 	}
-	text := "None of the headers that are looked at holds a token: " + list(e.options.Tokens.Names()) + "." + e.seen.sentence()
+	text := "None of the headers that are looked at holds a token: " + List(e.options.Tokens.Names()) + "." + e.seen.sentence()
 	fixes := append(e.seen.elsewhereFixes(), passTokenFixes()...)
 	access := accessTokens(e.unlisted)
 	if len(access) == 0 {

@@ -52,7 +52,7 @@ func clientSent(e *examination) Verdict {
 		return Verdict{}
 	}
 	text := fmt.Sprintf("The token was taken from %s. Behind %s a client can send that header itself, so a person can make this server hand out any token they like, as if it were theirs. All is well if you have configured the gateway to set or remove %s on every request.",
-		name, list(e.seen.gateways), name)
+		name, List(e.seen.gateways), name)
 	return Verdict{Warn, "A client could have sent this header itself", text, ownHeaderFixes(name, e.trusted())}
 }
 
@@ -154,7 +154,7 @@ func sharedHost(e *examination) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Warn, "Other applications may share this host name",
-		fmt.Sprintf("This server is reached under a path: %s. To a browser, everything on one host name is one application: the scripts of any other application there can read /token without asking. Give this server a host name of its own.", list(sources)),
+		fmt.Sprintf("This server is reached under a path: %s. To a browser, everything on one host name is one application: the scripts of any other application there can read /token without asking. Give this server a host name of its own.", List(sources)),
 		ownHostFixes()}
 }
 
@@ -210,6 +210,6 @@ func gatewaysSeen(e *examination) Verdict {
 	if e.seen.none() {
 		return Verdict{}
 	}
-	return Verdict{Note, "The request came through " + list(e.seen.gateways),
-		"Guessed from " + list(e.seen.signs) + ". A client can send these headers, too, so they decide only the order of the advice.", nil}
+	return Verdict{Note, "The request came through " + List(e.seen.gateways),
+		"Guessed from " + List(e.seen.signs) + ". A client can send these headers, too, so they decide only the order of the advice.", nil}
 }

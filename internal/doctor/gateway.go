@@ -174,7 +174,7 @@ func (r recognised) sentence() string {
 	if r.none() {
 		return " Nothing in the request shows which gateway is in front, if there is one."
 	}
-	return fmt.Sprintf(" It seems to have come through %s.", list(r.gateways))
+	return fmt.Sprintf(" It seems to have come through %s.", List(r.gateways))
 }
 
 // advice is the text of the fixes for the recognised gateways, or of all of them. Where

@@ -45,7 +45,7 @@ func (e *examination) whyNot() string {
 	if broken, ok := errors.AsType[*token.Unusable](e.err); ok {
 		return fmt.Sprintf("%s comes first and holds something that is not one token: %s. No further header is tried.", broken.Header, broken.Reason)
 	}
-	return fmt.Sprintf("None of the configured names holds a token: %s.", list(e.options.Tokens.Names()))
+	return fmt.Sprintf("None of the configured names holds a token: %s.", List(e.options.Tokens.Names()))
 }
 
 func (e *examination) why() string {
@@ -62,7 +62,7 @@ func (e *examination) why() string {
 		for i, other := range others {
 			names[i] = other.name + " (" + e.describe(other.found) + ")"
 		}
-		fmt.Fprintf(&why, " Also there: %s.", list(names))
+		fmt.Fprintf(&why, " Also there: %s.", List(names))
 	}
 	return why.String()
 }

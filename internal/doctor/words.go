@@ -48,8 +48,8 @@ func count(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// list joins names as a sentence does.
-func list(names []string) string {
+// List joins names as a sentence does.
+func List(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

@@ -84,17 +84,16 @@ func TestRoutesRejectOtherMethods(t *testing.T) {
 	known := operations(t)
 	for _, operation := range known {
 		_, path, _ := strings.Cut(operation, " ")
+		if path == "/keys/try" {
+			continue // to the router, this is a key's path for the other methods
+		}
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"} {
 			if slices.Contains(known, method+" "+path) {
 				continue
 			}
 			answer, body := send(t, server.Client(), method, server.Direct+example(path), "", with("t0ken-of-ada")...)
 			refused(t, answer, body, http.StatusMethodNotAllowed, "method_not_allowed")
-			want := "GET, HEAD"
-			if path == flowPath {
-				want = "GET, POST"
-			}
-			if got := answer.header.Get("Allow"); got != want {
+			if got, want := answer.header.Get("Allow"), methodsOf(known, path); got != want {
 				t.Errorf("%s %s: allowed are %q, want %q", method, path, got, want)
 			}
 			if strings.Contains(body, "t0ken-of-ada") || strings.Contains(body, "BREW") {
@@ -102,6 +101,20 @@ func TestRoutesRejectOtherMethods(t *testing.T) {
 			}
 		}
 	}
+}
+
+// methodsOf lists the methods of a path as the Allow header does.
+func methodsOf(operations []string, path string) string {
+	var methods []string
+	for _, method := range []string{"GET", "POST", "PATCH"} {
+		if slices.Contains(operations, method+" "+path) {
+			methods = append(methods, method)
+			if method == "GET" && path != flowPath {
+				methods = append(methods, "HEAD")
+			}
+		}
+	}
+	return strings.Join(methods, ", ")
 }
 
 func TestUnknownPathIsNotFoundForEveryMethod(t *testing.T) {

@@ -56,7 +56,7 @@ func (s *Server) methods(at *url.URL) string {
 		path = at.Path
 	}
 	list := ""
-	for _, name := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+	for _, name := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch} {
 		if s.router.Match(chi.NewRouteContext(), name, path) {
 			if list != "" {
 				list += ", "

@@ -69,7 +69,7 @@ func (s *Server) echoView(r *http.Request, report doctor.Report) echoView {
 	return view
 }
 
-func sortedNames(values map[string][]string) []string {
+func sortedNames[V any](values map[string]V) []string {
 	names := make([]string, 0, len(values))
 	for name := range values {
 		names = append(names, name)

@@ -8,8 +8,11 @@ import (
 
 	"github.com/token2go/token2go/internal/doctor"
 	"github.com/token2go/token2go/internal/flow"
+	"github.com/token2go/token2go/internal/identity"
+	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/page"
 	"github.com/token2go/token2go/internal/problem"
+	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/token"
 	"github.com/token2go/token2go/internal/web"
 )
@@ -38,6 +41,21 @@ var table = []web.Row{
 		Kind: problem.AnswerRefused, Detail: "the answer does not belong to the question on the page",
 		Fix: "Begin again from the program that wants the token.",
 	}},
+	{Err: errForeignForm, Problem: problem.Problem{
+		Kind: problem.CrossSite, Detail: "the form was not sent by a page of this server",
+		Fix: "Open the page and send the form from there. If this happens each time, the operator sets `T2G_PUBLIC_URL` to the address in the browser.",
+	}},
+	{Err: errInactive, Problem: problem.Problem{
+		Kind: problem.PersonDisabled, Detail: "an administrator has disabled your account on this server, and with it your API keys",
+		Fix: "Ask an administrator.",
+	}},
+	{Err: errRepeated, Problem: problem.Problem{
+		Kind: problem.AlreadyDone, Detail: "this form was sent before, and made a key then; it is not shown again",
+		Fix: "If the key was not copied, replace it by a new one.",
+	}},
+	{Err: store.ErrNotFound, Problem: problem.Problem{
+		Kind: problem.NotFound, Detail: "you have no API key with this ID", Fix: "Open the list of your keys.",
+	}},
 	{Err: page.ErrNotFound, Problem: problem.Problem{
 		Kind: problem.NotFound, Detail: "no page has this address", Fix: "Open the token page.",
 	}},
@@ -60,6 +78,9 @@ func (s *Server) explain(r *http.Request, err error) *problem.Problem {
 	if errors.Is(err, token.ErrUnusable) {
 		return unusable(err)
 	}
+	if p := explainKeys(err); p != nil {
+		return p
+	}
 	if refusal, found := errors.AsType[*flow.Refusal](err); found {
 		return refusedHere(refusal)
 	}
@@ -68,6 +89,33 @@ func (s *Server) explain(r *http.Request, err error) *problem.Problem {
 			Kind: problem.HeadersTooLarge, Detail: tooLarge.Error(),
 			Fix: "Sign out and in again to drop old cookies. If tokens are that large here, raise `T2G_MAX_HEADER_BYTES`.",
 		}
+	}
+	return nil
+}
+
+// explainKeys finds the problem in errors about people and keys.
+func explainKeys(err error) *problem.Problem {
+	if wrong, found := errors.AsType[*fieldError](err); found {
+		return &problem.Problem{Kind: problem.InvalidRequest, Detail: wrong.Error()}
+	}
+	if wrong, found := errors.AsType[*keys.Invalid](err); found {
+		return &problem.Problem{Kind: problem.InvalidRequest, Detail: "`" + wrong.Field + "`: " + invalidText(wrong)}
+	}
+	if denied, found := errors.AsType[*keys.Denied](err); found {
+		p := &problem.Problem{Kind: problem.PolicyRefused, Detail: denied.Reason, Fix: "Ask the operator if you need it."}
+		if denied.SignIn {
+			p.Fix = "Sign out, sign in again, and send the form once more."
+		}
+		return p
+	}
+	switch {
+	case errors.Is(err, identity.ErrUnproven):
+		return &problem.Problem{
+			Kind: problem.IdentityNotProven, Detail: err.Error(),
+			Fix: "Sign out and in again. If that does not help, show this to the operator: `/echo` shows what arrives.",
+		}
+	case errors.Is(err, identity.ErrUnavailable):
+		return &problem.Problem{Kind: problem.ProviderUnavailable, Detail: "the identity provider could not be asked who you are", Fix: "Try again in a moment."}
 	}
 	return nil
 }

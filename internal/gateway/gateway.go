@@ -18,9 +18,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/check"
 	"github.com/token2go/token2go/internal/flow"
 	"github.com/token2go/token2go/internal/identity"
+	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/page"
+	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/token"
 	"github.com/token2go/token2go/internal/web"
 )
@@ -36,7 +39,10 @@ type Options struct {
 	Access   slog.Handler          // a line for every request, may buffer; nil: none
 
 	People   identity.Verifier // proves who is signed in; nil: nothing is stored in anyone's name
-	Visits   Visitors          // required with People: stores who was here, and when
+	Store    *store.Store      // required with People: stores who was here, and when
+	Keys     *keys.Manager     // makes API keys for people, requires People; nil: no /keys
+	Checker  *check.Checker    // says why a key is refused; nil: it is not said
+	APIURL   *url.URL          // the API listener's address, for examples; nil: not known
 	Identity []string          // headers with the name of who is signed in, for display; none: no name is shown
 	Texts    Texts             // the operator's words on the page
 	Version  string            // shown at the bottom of every page
@@ -87,7 +93,7 @@ func New(options Options) (*Server, error) {
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	s.visits = newVisits(options.Visits, func(err error) { options.Log.Error("visit not stored", "listener", listener, "cause", err) })
+	s.visits = newVisits(options.Store, func(err error) { options.Log.Error("visit not stored", "listener", listener, "cause", err) })
 	s.metrics = newMetrics(options.Registry, options.Tokens.Names())
 	s.adapter = web.New(web.Options{
 		Listener: listener, Log: s.options.Log, Access: s.options.Access, Metrics: s.options.Metrics,
@@ -110,8 +116,10 @@ func (o Options) check() error {
 		return errors.New("one of Tokens, Log, Audit, Metrics and Registry is missing")
 	case o.MaxHeaderBytes <= 0 || o.Rules.MaxURL <= 0 || o.Rules.Consent == "":
 		return errors.New("one of MaxHeaderBytes and Rules is missing")
-	case o.People != nil && o.Visits == nil:
-		return errors.New("options lack Visits")
+	case o.People != nil && o.Store == nil:
+		return errors.New("options lack Store")
+	case o.Keys != nil && o.People == nil:
+		return errors.New("options lack People")
 	}
 	return nil
 }
@@ -142,6 +150,15 @@ func (s *Server) endpoints() []endpoint {
 		{"GET", "/token", s.audited(s.token)},
 		{"GET", flowPath, s.audited(s.beginFlow)},
 		{"POST", flowPath, s.audited(s.decideFlow)},
+		{"GET", "/keys", s.listKeys},
+		{"POST", "/keys", s.makeKey},
+		{"POST", "/keys/try", s.tryKey},
+		{"GET", "/keys/{id}", s.getKey},
+		{"PATCH", "/keys/{id}", s.changeKey},
+		{"POST", "/keys/{id}", s.changeKey},
+		{"POST", "/keys/{id}/rotate", s.rotateKey},
+		{"POST", "/keys/{id}/revoke", s.revokeKey},
+		{"GET", "/keys/{id}/usage", s.keyUsage},
 		{"GET", "/echo", s.echo},
 		{"GET", "/health", web.Health},
 		{"GET", "/docs", s.toSwagger},

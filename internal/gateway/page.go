@@ -25,6 +25,7 @@ func (s *Server) chrome(r *http.Request) chrome {
 		Demo:       s.options.Demo,
 		Version:    s.options.Version,
 		Person:     s.person(r.Header),
+		Keys:       s.options.Keys != nil,
 		SignInURL:  s.options.Texts.SignInURL,
 		SignOutURL: s.options.Texts.SignOutURL,
 	}

@@ -61,7 +61,12 @@ func (s *Server) person(h http.Header) string {
 		return ""
 	}
 	s.visits.record(person, s.options.Now())
-	for _, name := range []string{person.Login, person.Email, person.Subject} {
+	return shownName(person.Login, person.Email, person.Subject)
+}
+
+// shownName returns the first name that can be shown.
+func shownName(names ...string) string {
+	for _, name := range names {
 		if name != "" && showable(name) {
 			return name
 		}
@@ -119,11 +124,6 @@ func showable(text string) bool {
 	return true
 }
 
-// Visitors stores that a person was at the gateway; *store.Store is one.
-type Visitors interface {
-	Visit(ctx context.Context, person store.Person) (store.Person, error)
-}
-
 const (
 	visitInterval = time.Minute     // between two recorded visits of one person
 	visitTimeout  = 5 * time.Second // for recording one
@@ -133,7 +133,7 @@ const (
 
 // visits records visits in the background, so that no answer waits for the database.
 type visits struct {
-	store  Visitors
+	store  *store.Store
 	failed func(error)
 	slots  chan struct{}
 
@@ -141,7 +141,7 @@ type visits struct {
 	last map[[2]string]time.Time // by issuer and subject
 }
 
-func newVisits(people Visitors, failed func(error)) *visits {
+func newVisits(people *store.Store, failed func(error)) *visits {
 	return &visits{store: people, failed: failed, slots: make(chan struct{}, maxRecording), last: map[[2]string]time.Time{}}
 }
 

@@ -2,9 +2,7 @@ package gateway_test
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,40 +11,9 @@ import (
 	"github.com/token2go/token2go/internal/gateway"
 	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/store"
+	"github.com/token2go/token2go/internal/t2gtest"
 	"github.com/token2go/token2go/internal/token"
 )
-
-// database opens an empty SQLite database until the test ends.
-func database(t testing.TB) *store.Store {
-	t.Helper()
-	opened, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "t2g.db"), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = opened.Close() })
-	return opened
-}
-
-// verified has a server verify the pretend gateway's tokens and store visits.
-func verified(t testing.TB, visits gateway.Visitors) func(*gateway.Options) {
-	t.Helper()
-	return func(o *gateway.Options) {
-		verifier, err := identity.NewToken(identity.TokenOptions{
-			Issuer: o.PublicURL.String(), Audiences: []string{"demo-services"}, Log: o.Log,
-			Claims: identity.Claims{
-				Subject: "sub", Login: "preferred_username", Email: "email", Groups: "groups",
-				Roles: "realm_access.roles", Admin: "groups", AdminValue: "operators",
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		t.Cleanup(cancel)
-		go verifier.Run(ctx)
-		o.People, o.Visits = verifier, visits
-	}
-}
 
 // eventually waits until the condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {
@@ -70,8 +37,8 @@ func persons(t testing.TB, s *store.Store) (all []store.Person) {
 
 func TestVisitStoresVerifiedPerson(t *testing.T) {
 	t.Parallel()
-	people := database(t)
-	server := open(t, verified(t, people))
+	people := t2gtest.Database(t)
+	server := open(t, t2gtest.Verified(t, people))
 	ada := server.SignedIn(t, "ada.analyst")
 	eventually(t, "a visit is stored", func() bool {
 		answer, body := get(t, ada, server.Gateway+"/token")
@@ -95,7 +62,7 @@ func TestVisitStoresVerifiedPerson(t *testing.T) {
 
 func TestShownNameIsThatOfTheVerifiedToken(t *testing.T) {
 	t.Parallel()
-	server := open(t, verified(t, database(t)))
+	server := open(t, t2gtest.Verified(t, t2gtest.Database(t)))
 	ada := server.SignedIn(t, "ada.analyst")
 	eventually(t, "the name is shown", func() bool {
 		_, body := get(t, ada, server.Gateway+"/", "X-Auth-Request-User", "mallory", "Accept", "text/html")
@@ -125,7 +92,7 @@ func (u unavailable) Identify(ctx context.Context, _ http.Header, _ token.Found)
 func TestTokenDoesNotWaitForIdentityProvider(t *testing.T) {
 	t.Parallel()
 	server := open(t, func(o *gateway.Options) {
-		o.People, o.Visits = unavailable{time.Minute}, database(t)
+		o.People, o.Store = unavailable{time.Minute}, t2gtest.Database(t)
 		o.Identity = []string{"X-Auth-Request-User", "X-Forwarded-User"}
 	})
 	begin := time.Now()
@@ -140,11 +107,11 @@ func TestTokenDoesNotWaitForIdentityProvider(t *testing.T) {
 
 func TestVisitFailureIsRetried(t *testing.T) {
 	t.Parallel()
-	people := database(t)
+	people := t2gtest.Database(t)
 	if err := people.Close(); err != nil {
 		t.Fatal(err)
 	}
-	server := open(t, verified(t, people))
+	server := open(t, t2gtest.Verified(t, people))
 	ada := server.SignedIn(t, "ada.analyst")
 	eventually(t, "two failures are logged", func() bool {
 		_, _ = get(t, ada, server.Gateway+"/token")

@@ -15,6 +15,8 @@ type chrome struct {
 	Demo       string // the text of the banner; no banner when empty
 	Version    string
 	Person     string // who is signed in, as forwarded; may be empty
+	Keys       bool   // this server makes API keys
+	Admin      bool   // the person is an administrator
 	SignInURL  string // may be empty
 	SignOutURL string // may be empty
 }

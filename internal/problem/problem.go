@@ -45,6 +45,12 @@ const (
 	ApplicationNotAllowed Kind = "application_not_allowed"
 	RateExceeded          Kind = "rate_exceeded"
 	DatabaseUnavailable   Kind = "database_unavailable"
+
+	IdentityNotProven   Kind = "identity_not_proven"
+	ProviderUnavailable Kind = "provider_unavailable"
+	PersonDisabled      Kind = "person_disabled"
+	PolicyRefused       Kind = "policy_refused"
+	AlreadyDone         Kind = "already_done"
 )
 
 var table = map[Kind]struct {
@@ -78,6 +84,12 @@ var table = map[Kind]struct {
 	ApplicationNotAllowed: {http.StatusForbidden, "The API key is not for this application"},
 	RateExceeded:          {http.StatusTooManyRequests, "The API key is used too often"},
 	DatabaseUnavailable:   {http.StatusServiceUnavailable, "The database cannot be asked"},
+
+	IdentityNotProven:   {http.StatusForbidden, "It is not proven who you are"},
+	ProviderUnavailable: {http.StatusServiceUnavailable, "The identity provider does not answer"},
+	PersonDisabled:      {http.StatusForbidden, "Your account is disabled here"},
+	PolicyRefused:       {http.StatusForbidden, "The operator does not allow this"},
+	AlreadyDone:         {http.StatusConflict, "This was done before"},
 }
 
 // Kinds lists every kind, in no particular order.
