@@ -460,8 +460,8 @@ DJANGO = """
 import json, sys
 import django
 from django.conf import settings
-ours = "token2go.keyauth.ApiKeyMiddleware"
-settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x", MIDDLEWARE=[ours], **json.loads(sys.argv[1]))
+common = {"ROOT_URLCONF": __name__, "ALLOWED_HOSTS": ["*"], "MIDDLEWARE": ["token2go.keyauth.ApiKeyMiddleware"]}
+settings.configure(**common, **json.loads(sys.argv[1]))
 from django.http import JsonResponse
 from django.test import Client
 from django.urls import re_path
