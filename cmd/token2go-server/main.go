@@ -60,7 +60,11 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	root.SetArgs(arguments)
 	root.SetOut(printed)
 	root.SetErr(stderr)
-	err := cmp.Or(root.ExecuteContext(ctx), printed.err)
+	return exitCode(cmp.Or(root.ExecuteContext(ctx), printed.err), stderr)
+}
+
+// exitCode prints the error that a command ended with and returns its exit code.
+func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
@@ -113,7 +117,7 @@ func command(stdout io.Writer) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(demoCommand(stdout), healthCommand(), configCommand(), versionCommand(),
-		rulesCommand(), lockboxCommand(), magicCommand(),
+		rulesCommand(), passCommand(), lockboxCommand(), magicCommand(),
 		manual.Command(manual.Section{Title: "ENVIRONMENT", Text: variables}, manual.Section{Title: "EXIT STATUS", Text: exitCodes}))
 	return root
 }

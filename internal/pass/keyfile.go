@@ -2,7 +2,9 @@ package pass
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -37,26 +39,50 @@ func ReadKeyFile(path string, now time.Time) (ring *signing.Ring, sealer *Sealer
 }
 
 func readKeys(text []byte, now time.Time) (*signing.Ring, *Sealer, error) {
-	var keys []signing.Key
 	var seeds [][]byte
-	for block, rest := pem.Decode(text); block != nil || len(keys) == 0; block, rest = pem.Decode(rest) {
-		if block == nil {
-			return nil, nil, errors.New("no PEM block; want BEGIN PRIVATE KEY")
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		private, isEd25519 := parsed.(ed25519.PrivateKey)
+		if err != nil || !isEd25519 {
+			return nil, nil, errors.New("want unencrypted Ed25519 private keys in PEM (PKCS#8)")
 		}
-		state := signing.Active
-		if len(keys) > 0 {
-			state = signing.Retired
-		}
-		key, err := signing.ImportPEM(pem.EncodeToMemory(block), signing.Passes, state, now)
+		seeds = append(seeds, private.Seed())
+	}
+	if len(seeds) == 0 {
+		return nil, nil, errors.New("no PEM block; want BEGIN PRIVATE KEY")
+	}
+	return keysOf(seeds, now)
+}
+
+// DeriveKeys derives the keys from database keys of 32 bytes (HKDF-SHA-256, RFC 5869), so
+// that all replicas have the same. The first are for new passes, the others for those
+// that exist.
+func DeriveKeys(now time.Time, databaseKeys ...[]byte) (*signing.Ring, *Sealer, error) {
+	var seeds [][]byte
+	for _, key := range databaseKeys {
+		seed, err := hkdf.Key(sha256.New, key, nil, "token2go pass signing key", ed25519.SeedSize)
 		if err != nil {
 			return nil, nil, err
 		}
-		private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		seeds = append(seeds, seed)
+	}
+	return keysOf(seeds, now)
+}
+
+func keysOf(seeds [][]byte, now time.Time) (*signing.Ring, *Sealer, error) {
+	var keys []signing.Key
+	state := signing.Active
+	for _, seed := range seeds {
+		text, err := encode(ed25519.NewKeyFromSeed(seed))
+		if err != nil {
+			return nil, nil, err
+		}
+		key, err := signing.ImportPEM(text, signing.Passes, state, now)
 		if err != nil {
 			return nil, nil, err
 		}
 		keys = append(keys, key)
-		seeds = append(seeds, private.(ed25519.PrivateKey).Seed()) //nolint:forcetypeassert // ImportPEM takes no other
+		state = signing.Retired
 	}
 	ring := signing.NewRing(signing.Passes)
 	if err := ring.Set(keys); err != nil {
@@ -66,6 +92,11 @@ func readKeys(text []byte, now time.Time) (*signing.Ring, *Sealer, error) {
 	return ring, sealer, err
 }
 
+func encode(key ed25519.PrivateKey) ([]byte, error) {
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), err
+}
+
 // createKeyFile writes a new key beside the path and links it there, which fails where a
 // file is: that one is used then.
 func createKeyFile(path string) (created bool, err error) {
@@ -73,7 +104,7 @@ func createKeyFile(path string) (created bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	text, err := encode(private)
 	if err != nil {
 		return false, err
 	}
@@ -82,8 +113,8 @@ func createKeyFile(path string) (created bool, err error) {
 		return false, err
 	}
 	defer os.Remove(file.Name())
-	err = errors.Join(pem.Encode(file, &pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), file.Sync(), file.Close())
-	if err != nil {
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return false, err
 	}
 	err = os.Link(file.Name(), path)

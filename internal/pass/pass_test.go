@@ -528,6 +528,44 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
+func TestDeriveKeys(t *testing.T) {
+	one, two := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
+	derived := func(keys ...[]byte) *pass.Issuer {
+		t.Helper()
+		ring, sealer, err := pass.DeriveKeys(time.Now(), keys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := pass.New(pass.Options{Ring: ring, Sealer: sealer, Issuer: address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	r := request(t, "GET /a")
+	r.Secret, r.Origin = secret.New("held"), origin
+	_, text, err := derived(one).Mint(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		issuer *pass.Issuer
+		want   error
+	}{{"another replica", derived(one), nil}, {"after a rotation", derived(two, one), nil}, {"another database key", derived(two), pass.ErrInvalid}} {
+		p, err := test.issuer.Verify(text.Reveal(), "notes")
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v", test.name, err)
+		}
+		if held, err := test.issuer.Secret(p, origin); test.want == nil && (err != nil || held.Reveal() != "held") {
+			t.Errorf("%s: got %q, %v", test.name, held.Reveal(), err)
+		}
+	}
+	if _, _, err := pass.DeriveKeys(time.Now()); err == nil {
+		t.Error("derived from nothing")
+	}
+}
+
 func issuer(t *testing.T, path string) *pass.Issuer {
 	t.Helper()
 	ring, sealer, _, err := pass.ReadKeyFile(path, time.Now())
