@@ -23,8 +23,8 @@ var imports = map[string]string{
 	"web":       "problem audit",
 	"page":      "",
 	"apidocs":   "page",
-	"gateway":   "web page apidocs problem audit secret seal token flow doctor identity apikey check store keys pass signing directory",
-	"api":       "web problem audit secret token identity apikey check store rule pass signing directory proxy",
+	"gateway":   "web page apidocs problem audit secret seal token flow doctor identity apikey check keys store rule pass signing directory",
+	"api":       "web problem audit secret token identity apikey check keys store rule pass signing directory proxy",
 	"ops":       "web problem",
 	"seal":      "secret",
 	"token":     "secret",
@@ -35,6 +35,7 @@ var imports = map[string]string{
 	"check":     "apikey secret",
 	"store":     "secret apikey",
 	"keys":      "apikey secret store",
+	"replica":   "apikey check store",
 	"signing":   "secret",
 	"directory": "secret",
 	"pass":      "rule signing secret apikey",
@@ -49,7 +50,7 @@ var imports = map[string]string{
 
 	"gateway/browsertest": "gateway token flow secret seal",
 
-	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store signing identity directory secret rule apikey pass pass/lockbox pass/magic",
+	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store keys replica apikey check doctor proxy signing identity directory secret rule pass pass/lockbox pass/magic",
 	"deploy/gateways":     "",
 	"cmd/token2go":        "cli manual", "cli": "clients/go/token2go atomicfile loopback",
 	"clients/go/token2go": "seal secret loopback", "clients/go/keyauth": "apikey secret signing loopback",

@@ -14,6 +14,7 @@ import (
 	"github.com/token2go/token2go/internal/gateway"
 	"github.com/token2go/token2go/internal/ops"
 	"github.com/token2go/token2go/internal/t2gtest"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // benchOriginal is the path of a token2go-server 1.0.3. The name lacks the prefix T2G_, so
@@ -141,7 +142,9 @@ func gatewayHandler(b *testing.B) http.Handler {
 	}
 	b.Cleanup(func() { _ = output.Close() })
 	lines := audit.NewLines(output)
-	server, err := gateway.New(gatewayOptions(settings, slog.New(slog.DiscardHandler), lines, ops.NewRegistry("test"), output))
+	registry := ops.NewRegistry("test")
+	p := parts{settings: settings, log: slog.New(slog.DiscardHandler), lines: lines, stdout: output, registry: registry, metrics: web.NewMetrics(registry)}
+	server, err := gateway.New(p.gatewayOptions())
 	if err != nil {
 		b.Fatal(err)
 	}

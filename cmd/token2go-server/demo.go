@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,11 +16,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/token2go/token2go/internal/api"
 	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/config"
 	"github.com/token2go/token2go/internal/demo"
 	"github.com/token2go/token2go/internal/gateway"
 	"github.com/token2go/token2go/internal/ops"
+	"github.com/token2go/token2go/internal/secret"
 	"github.com/token2go/token2go/internal/serve"
+	"github.com/token2go/token2go/internal/web"
 )
 
 // banner is on every page of a demo.
@@ -26,9 +32,9 @@ const banner = "Pretend people, pretend tokens. Nothing here is protected."
 
 // demoPlan holds the demo command's flags.
 type demoPlan struct {
-	host                string
-	port, server, notes int
-	lifetime            time.Duration
+	host                     string
+	port, server, notes, api int
+	lifetime                 time.Duration
 }
 
 func demoCommand(stdout io.Writer) *cobra.Command {
@@ -38,7 +44,7 @@ func demoCommand(stdout io.Writer) *cobra.Command {
 		Short: "Try it: the server behind a pretend gateway, on this computer only",
 		Long: "demo starts the server and, in front of it, a pretend gateway with a sign-in page, pretend\n" +
 			"people and tokens that expire and are renewed, and a small API that takes these tokens.\n" +
-			"All of it listens on loopback only.",
+			"API keys are on, with a database that ends with the demo. All of it listens on loopback only.",
 		Example: "  token2go-server demo\n  token2go-server demo --port 9000 --lifetime 90s",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -49,10 +55,11 @@ func demoCommand(stdout io.Writer) *cobra.Command {
 			return runDemo(c.Context(), plan, s, stdout)
 		},
 	}
-	c.Flags().StringVar(&plan.host, "host", "127.0.0.1", "loopback address of all three")
+	c.Flags().StringVar(&plan.host, "host", "127.0.0.1", "loopback address of all listeners")
 	c.Flags().IntVar(&plan.port, "port", 8080, "port of the pretend gateway; another one if it is taken")
 	c.Flags().IntVar(&plan.server, "server-port", 8081, "port of the server behind it; another one if it is taken")
 	c.Flags().IntVar(&plan.notes, "notes-port", 8083, "port of the API that takes the tokens; another one if it is taken")
+	c.Flags().IntVar(&plan.api, "api-port", 8084, "port of the API listener, which checks API keys; another one if it is taken")
 	c.Flags().DurationVar(&plan.lifetime, "lifetime", 5*time.Minute, "how long a token is valid")
 	c.Flags().Lookup("lifetime").DefValue = "5m"
 	return c
@@ -62,60 +69,112 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	if plan.lifetime < time.Second {
 		return fmt.Errorf("%w: lifetime: got %v, want at least 1s", errUsage, plan.lifetime)
 	}
-	front, back, side, err := plan.listen()
+	bound, err := plan.listen()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	addresses := demoAddresses{gateway: origin(front), server: origin(back), notes: origin(side)}
+	addresses := bound.addresses()
 	ctx, lines := record(ctx, stdout)
-	server, err := demoServer(s, addresses, lines, stdout)
+	p := demoParts(s, addresses, lines, stdout)
+	end, err := p.openDemoDatabase(ctx)
 	if err != nil {
 		return err
 	}
-	pretend, err := demo.New(demo.Options{Upstream: addresses.server, Lifetime: plan.lifetime})
+	defer end()
+	people, programs, err := p.demoHandlers(ctx, addresses)
+	if err != nil {
+		return err
+	}
+	pretend, err := demo.New(demo.Options{Upstream: addresses.server, Provider: addresses.gateway, Lifetime: plan.lifetime})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	printDemo(lines.Direct(), plan, addresses)
+	headerBytes := headerLimitFactor * s.Limits.MaxHeaderBytes
 	return serve.Run(ctx, serve.Options{Log: slog.New(slog.DiscardHandler), ShutdownTimeout: time.Second},
-		serve.Listener{Name: "pretend gateway", Bound: front, Handler: pretend},
-		serve.Listener{Name: "server", Bound: back, Handler: server, MaxHeaderBytes: headerLimitFactor * s.Limits.MaxHeaderBytes},
-		serve.Listener{Name: "notes", Bound: side, Handler: pretend.Notes()},
+		serve.Listener{Name: "pretend gateway", Bound: bound.front, Handler: pretend},
+		serve.Listener{Name: "server", Bound: bound.server, Handler: people, MaxHeaderBytes: headerBytes},
+		serve.Listener{Name: "api", Bound: bound.api, Handler: programs, MaxHeaderBytes: headerBytes},
+		serve.Listener{Name: "notes", Bound: bound.notes, Handler: pretend.Notes()},
 	)
 }
 
-// listen opens the listeners of the pretend gateway, the server and the API.
-func (p demoPlan) listen() (front, back, side net.Listener, err error) {
-	if front, err = demo.Listen(p.host, p.port); err != nil {
-		return nil, nil, nil, err
+// demoListeners are those of the pretend gateway, of the server, and of the API that takes
+// the tokens.
+type demoListeners struct{ front, server, api, notes net.Listener }
+
+func (p demoPlan) listen() (l demoListeners, err error) {
+	for _, listener := range []struct {
+		name  string
+		port  int
+		bound *net.Listener
+	}{{"", p.port, &l.front}, {"server ", p.server, &l.server}, {"api ", p.api, &l.api}, {"notes ", p.notes, &l.notes}} {
+		if *listener.bound, err = demo.Listen(p.host, listener.port); err != nil {
+			return demoListeners{}, fmt.Errorf("%s%w", listener.name, err)
+		}
 	}
-	if back, err = demo.Listen(p.host, p.server); err != nil {
-		return nil, nil, nil, fmt.Errorf("server %w", err)
-	}
-	if side, err = demo.Listen(p.host, p.notes); err != nil {
-		return nil, nil, nil, fmt.Errorf("notes %w", err)
-	}
-	return front, back, side, nil
+	return l, nil
+}
+
+func (l demoListeners) addresses() demoAddresses {
+	return demoAddresses{gateway: origin(l.front), server: origin(l.server), api: origin(l.api), notes: origin(l.notes)}
 }
 
 // demoAddresses are the origins of the demo's listeners.
-type demoAddresses struct{ gateway, server, notes *url.URL }
+type demoAddresses struct{ gateway, server, api, notes *url.URL }
 
 func origin(l net.Listener) *url.URL { return &url.URL{Scheme: "http", Host: l.Addr().String()} }
 
-// demoServer makes the server as the environment configures it, except for what the demo
+// demoParts are the server's as the environment configures it, except for what the demo
 // needs.
-func demoServer(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) (*gateway.Server, error) {
+func demoParts(s settings, addresses demoAddresses, lines *audit.Lines, stdout io.Writer) parts {
 	s.Gateway.PublicURL, s.Gateway.BasePath, s.Gateway.CIDRs, s.Gateway.Socket, s.Gateway.AllowedHosts = addresses.gateway, "", nil, "", nil
 	s.UI.SignInURL, s.UI.SignOutURL = "/oauth2/sign_in", "/oauth2/sign_out"
-	s.Tokens.HeaderNames, s.Tokens.AddHeaderNames = []string{"X-Forwarded-Access-Token"}, nil
+	s.Tokens.HeaderNames, s.Tokens.AddHeaderNames, s.Tokens.Fallback = []string{"X-Forwarded-Access-Token"}, nil, secret.Value{}
 	s.Identity.HeaderNames = []string{"X-Forwarded-Preferred-Username"}
-	quiet := slog.New(logHandler(s.Log.Format, slog.LevelWarn, stdout, lines.Direct()))
-	options := gatewayOptions(s, quiet, lines, ops.NewRegistry(s.version), stdout)
+	s.People = config.People{
+		Identity: "token", Issuer: addresses.gateway.String(), Audiences: []string{demo.Audience},
+		SubjectClaim: "sub", LoginClaim: "preferred_username", EmailClaim: "email", RolesClaim: "realm_access.roles", GroupsClaim: "groups",
+		AdminClaim: "groups:operators",
+	}
+	s.API = config.API{URL: addresses.api, Host: addresses.api.Hostname()}
+	registry := ops.NewRegistry(s.version)
+	return parts{
+		settings: s, lines: lines, stdout: stdout, registry: registry, metrics: web.NewMetrics(registry),
+		log: slog.New(logHandler(s.Log.Format, slog.LevelWarn, stdout, lines.Direct())),
+	}
+}
+
+// openDemoDatabase opens a database that end removes.
+func (p *parts) openDemoDatabase(ctx context.Context) (end func(), err error) {
+	directory, err := os.MkdirTemp("", "token2go-demo-")
+	if err != nil {
+		return nil, err
+	}
+	p.Database.URL, p.Database.Keys = secret.New("sqlite:"+filepath.Join(directory, "token2go.db")), secret.Value{}
+	p.database, err = openDatabase(ctx, p.settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(directory))
+	}
+	stop := p.database.run(ctx)
+	return func() { stop(); _ = os.RemoveAll(directory) }, nil
+}
+
+func (p parts) demoHandlers(ctx context.Context, addresses demoAddresses) (people, programs http.Handler, err error) {
+	options := p.gatewayOptions()
 	options.Access = slog.DiscardHandler
 	options.Demo = banner
 	options.Texts.Example = addresses.notes.String() + "/api/notes"
-	return gateway.New(options)
+	if err := p.addPeople(ctx, &options); err != nil {
+		return nil, nil, err
+	}
+	if people, err = gateway.New(options); err != nil {
+		return nil, nil, err
+	}
+	apiOptions := p.apiOptions()
+	apiOptions.Web.Access = slog.DiscardHandler
+	programs, err = api.New(apiOptions)
+	return people, programs, err
 }
 
 // printDemo prints what to open and what to try.
@@ -123,7 +182,7 @@ func printDemo(w io.Writer, plan demoPlan, addresses demoAddresses) {
 	for _, listener := range []struct {
 		wanted int
 		got    *url.URL
-	}{{plan.port, addresses.gateway}, {plan.server, addresses.server}, {plan.notes, addresses.notes}} {
+	}{{plan.port, addresses.gateway}, {plan.server, addresses.server}, {plan.api, addresses.api}, {plan.notes, addresses.notes}} {
 		if port := listener.got.Port(); port != strconv.Itoa(listener.wanted) && listener.wanted != 0 {
 			fmt.Fprintf(w, "Port %d is taken, so this uses %s.\n", listener.wanted, port)
 		}

@@ -13,9 +13,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/token2go/token2go/internal/api"
+	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/config"
 	"github.com/token2go/token2go/internal/flow"
 	"github.com/token2go/token2go/internal/gateway"
+	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/ops"
 	"github.com/token2go/token2go/internal/serve"
 	"github.com/token2go/token2go/internal/token"
@@ -40,36 +44,97 @@ func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 		log.Warn(warning)
 	}
 	registry := ops.NewRegistry(s.version)
-	options := gatewayOptions(s, log, lines, registry, stdout)
-	people, err := gateway.New(options)
+	p := parts{settings: s, log: log, lines: lines, stdout: stdout, registry: registry, metrics: web.NewMetrics(registry)}
+	if !s.Database.URL.Absent() {
+		opened, err := openDatabase(ctx, s, log)
+		if err != nil {
+			return err
+		}
+		defer opened.run(ctx)()
+		opened.register(registry)
+		p.database = opened
+	}
+	open, err := p.listeners(ctx)
 	if err != nil {
 		return err
 	}
-	operator := ops.New(ops.Options{
-		Web:     web.Options{Listener: "ops", Log: log, Metrics: options.Metrics},
-		Metrics: registry, Hosts: s.Ops.Hosts(), Pprof: s.Ops.Pprof,
-	})
+	operator := p.operator()
 	return serve.Run(ctx, serve.Options{
 		Log: log, Drain: operator.Drain, DrainDelay: s.Limits.DrainDelay, ShutdownTimeout: s.Limits.ShutdownTimeout,
-	}, listeners(s, people, operator)...)
+	}, append(open, p.opsListener(operator)...)...)
 }
 
-// listeners are those that the configuration opens.
-func listeners(s settings, people, operator http.Handler) []serve.Listener {
-	open := []serve.Listener{{
-		Name:           "gateway",
-		Address:        serve.Address{Socket: s.Gateway.Socket, Host: s.Gateway.Host, Port: s.Gateway.Port, CertFile: s.Gateway.TLSCertFile, KeyFile: s.Gateway.TLSKeyFile},
-		Handler:        people,
-		MaxHeaderBytes: headerLimitFactor * s.Limits.MaxHeaderBytes,
-	}}
-	if s.Ops.Port != 0 {
-		open = append(open, serve.Listener{
-			Name: "ops", Address: serve.Address{Host: s.Ops.Host, Port: s.Ops.Port}, Handler: operator,
-			MaxHeaderBytes: http.DefaultMaxHeaderBytes,
-			WriteTimeout:   2 * time.Minute, // a profile takes 30 seconds and more
-		})
+// parts are what the listeners share.
+type parts struct {
+	settings
+	log      *slog.Logger
+	lines    *audit.Lines
+	stdout   io.Writer
+	registry *prometheus.Registry
+	metrics  *web.Metrics
+	database *database // nil: nothing is stored
+}
+
+// listeners are those for people and programs that the configuration opens.
+func (p parts) listeners(ctx context.Context) ([]serve.Listener, error) {
+	var open []serve.Listener
+	if p.Gateway.Port != config.Off || p.Gateway.Socket != "" {
+		listener, err := p.gatewayListener(ctx)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, listener)
 	}
-	return open
+	if p.Stored() {
+		listener, err := p.apiListener()
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, listener)
+	}
+	return open, nil
+}
+
+func (p parts) gatewayListener(ctx context.Context) (serve.Listener, error) {
+	o := p.gatewayOptions()
+	if err := p.addPeople(ctx, &o); err != nil {
+		return serve.Listener{}, err
+	}
+	handler, err := gateway.New(o)
+	return serve.Listener{
+		Name:           "gateway",
+		Address:        serve.Address{Socket: p.Gateway.Socket, Host: p.Gateway.Host, Port: p.Gateway.Port, CertFile: p.Gateway.TLSCertFile, KeyFile: p.Gateway.TLSKeyFile},
+		Handler:        handler,
+		MaxHeaderBytes: headerLimitFactor * p.Limits.MaxHeaderBytes,
+	}, err
+}
+
+func (p parts) apiListener() (serve.Listener, error) {
+	handler, err := api.New(p.apiOptions())
+	return serve.Listener{
+		Name:           "api",
+		Address:        serve.Address{Socket: p.API.Socket, Host: p.API.Host, Port: p.API.Port, CertFile: p.API.TLSCertFile, KeyFile: p.API.TLSKeyFile},
+		Handler:        handler,
+		MaxHeaderBytes: headerLimitFactor * p.Limits.MaxHeaderBytes,
+	}, err
+}
+
+func (p parts) operator() *ops.Server {
+	return ops.New(ops.Options{
+		Web:     web.Options{Listener: "ops", Log: p.log, Metrics: p.metrics},
+		Metrics: p.registry, Hosts: p.Ops.Hosts(), Pprof: p.Ops.Pprof,
+	})
+}
+
+func (p parts) opsListener(operator http.Handler) []serve.Listener {
+	if p.Ops.Port == 0 {
+		return nil
+	}
+	return []serve.Listener{{
+		Name: "ops", Address: serve.Address{Host: p.Ops.Host, Port: p.Ops.Port}, Handler: operator,
+		MaxHeaderBytes: http.DefaultMaxHeaderBytes,
+		WriteTimeout:   2 * time.Minute, // a profile takes 30 seconds and more
+	}}
 }
 
 // flush writes access lines at intervals until stop is called, which writes the last ones,
@@ -100,32 +165,115 @@ func record(ctx context.Context, stdout io.Writer) (context.Context, *audit.Line
 	return ctx, audit.NewLines(out)
 }
 
+// auditLog writes decisions at once: they are on record before they are answered.
+func (p parts) auditLog() *audit.Log {
+	return audit.New(logHandler(p.Log.Format, slog.LevelInfo, p.stdout, p.lines.Direct()))
+}
+
+func (p parts) access() slog.Handler {
+	return logHandler(p.Log.Format, p.Log.Level, p.stdout, p.lines.Held())
+}
+
 // gatewayOptions are the gateway listener's part of the configuration.
-func gatewayOptions(s settings, log *slog.Logger, lines *audit.Lines, registry prometheus.Registerer, stdout io.Writer) gateway.Options {
-	peers := s.Gateway.CIDRs
-	if s.Gateway.Socket != "" {
+func (p parts) gatewayOptions() gateway.Options {
+	peers := p.Gateway.CIDRs
+	if p.Gateway.Socket != "" {
 		peers = nil // the socket's permissions decide who may connect
 	}
 	return gateway.Options{
-		Tokens:   token.NewExtractor(s.Tokens.Headers(), s.Tokens.Fallback),
-		Rules:    flowRules(s),
-		Log:      log,
-		Audit:    audit.New(logHandler(s.Log.Format, slog.LevelInfo, stdout, lines.Direct())),
-		Access:   logHandler(s.Log.Format, s.Log.Level, stdout, lines.Held()),
-		Metrics:  web.NewMetrics(registry),
-		Registry: registry,
-		Identity: s.Identity.HeaderNames,
+		Tokens:   token.NewExtractor(p.Tokens.Headers(), p.Tokens.Fallback),
+		Rules:    flowRules(p.settings),
+		Log:      p.log,
+		Audit:    p.auditLog(),
+		Access:   p.access(),
+		Metrics:  p.metrics,
+		Registry: p.registry,
+		Identity: p.Identity.HeaderNames,
 		Texts: gateway.Texts{
-			Target: s.UI.Target, Title: s.UI.Title, Desc1: s.UI.Desc1, Desc2: s.UI.Desc2, Misc: s.UI.Misc,
-			SignInURL: s.UI.SignInURL, SignOutURL: s.UI.SignOutURL,
+			Target: p.UI.Target, Title: p.UI.Title, Desc1: p.UI.Desc1, Desc2: p.UI.Desc2, Misc: p.UI.Misc,
+			SignInURL: p.UI.SignInURL, SignOutURL: p.UI.SignOutURL,
 		},
-		Version:        s.version,
-		PublicURL:      s.Gateway.PublicURL,
-		BasePath:       s.Gateway.BasePath,
-		Hosts:          s.Hosts(),
+		Version:        p.version,
+		PublicURL:      p.Gateway.PublicURL,
+		BasePath:       p.Gateway.BasePath,
+		Hosts:          p.Hosts(),
 		Peers:          peers,
-		MaxHeaderBytes: s.Limits.MaxHeaderBytes,
+		MaxHeaderBytes: p.Limits.MaxHeaderBytes,
 	}
+}
+
+// addPeople has the gateway listener prove who is signed in, where something is stored in
+// a person's name.
+func (p parts) addPeople(ctx context.Context, o *gateway.Options) error {
+	if p.database == nil {
+		return nil
+	}
+	verifier, err := p.verifier(ctx)
+	o.People, o.Store, o.Keys, o.Checker, o.APIURL = verifier, p.database.store, p.database.keys, p.database.checker, p.API.Address()
+	return err
+}
+
+// verifier proves who a person is, as T2G_IDENTITY says.
+func (p parts) verifier(ctx context.Context) (identity.Verifier, error) {
+	people := p.People
+	if people.Identity == "headers" {
+		return identity.NewHeaders(identity.HeaderOptions{
+			Issuer:  p.headersIssuer(),
+			Subject: people.SubjectHeader, Login: people.LoginHeader, Email: people.EmailHeader, Groups: people.GroupsHeader,
+			Socket: p.Gateway.Socket != "", Secret: people.GatewaySecret, SecretHeader: people.SecretHeader, Admin: people.AdminGroup,
+		})
+	}
+	claim, value := people.Admin()
+	claims := identity.Claims{
+		Subject: people.SubjectClaim, Login: people.LoginClaim, Email: people.EmailClaim, Roles: people.RolesClaim, Groups: people.GroupsClaim,
+		Admin: claim, AdminValue: value,
+	}
+	if people.Identity == "userinfo" {
+		verifier, err := identity.NewUserinfo(identity.UserinfoOptions{Issuer: people.Issuer, Claims: claims, Keep: people.Keep, Log: p.log})
+		if err == nil {
+			go verifier.Run(ctx)
+		}
+		return verifier, err
+	}
+	verifier, err := identity.NewToken(identity.TokenOptions{
+		Issuer: people.Issuer, Audiences: people.Audiences, Clients: people.Clients, IDTokens: people.IDTokens, Claims: claims, Log: p.log,
+	})
+	if err == nil {
+		go verifier.Run(ctx)
+	}
+	return verifier, err
+}
+
+// headersIssuer is what people are stored under whose issuer is not known.
+func (p parts) headersIssuer() string {
+	switch {
+	case p.People.Issuer != "":
+		return p.People.Issuer
+	case p.Gateway.PublicURL != nil:
+		return p.Gateway.PublicURL.String()
+	}
+	return "gateway"
+}
+
+// apiOptions are the API listener's part of the configuration.
+func (p parts) apiOptions() api.Options {
+	peers := p.API.CIDRs
+	if p.API.Socket != "" {
+		peers = nil
+	}
+	o := api.Options{
+		Web:            web.Options{Log: p.log, Metrics: p.metrics, Access: p.access()},
+		Audit:          p.auditLog(),
+		Prefix:         apikey.Prefix(p.Keys.Prefix),
+		Hosts:          p.API.Hosts(),
+		Peers:          peers,
+		Proxies:        p.API.TrustedProxies,
+		MaxHeaderBytes: p.Limits.MaxHeaderBytes,
+	}
+	if p.database != nil {
+		o.Checker, o.Uses = p.database.checker, p.database.uses
+	}
+	return o
 }
 
 func flowRules(s settings) flow.Rules {

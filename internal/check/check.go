@@ -54,13 +54,16 @@ type Verdict struct {
 	Rate   RateState
 }
 
-// ErrUnavailable is returned where the database could not be asked about an unknown key.
-var ErrUnavailable = errors.New("look for an unknown key")
+// ErrUnavailable is returned where the database could not be asked about an unknown key, or
+// whether what is known is still true.
+var ErrUnavailable = errors.New("the database of keys cannot be asked")
 
 // Options are what a Checker needs.
 type Options struct {
 	Keys    *Set                            // required
 	Refresh func(ctx context.Context) error // required: brings Keys up to date with the database
+	// Current returns nil if Keys may be relied on; nil: always. It is asked at each check.
+	Current func(ctx context.Context) error
 
 	// SeenWithin ends the keys of people who have not been at the gateway for so long;
 	// 0: never.
@@ -95,6 +98,9 @@ func New(options Options) *Checker {
 // Check decides whether the credential is good under these facts, in the order that
 // the cases of Kind are listed. The error is a *Refusal or wraps ErrUnavailable.
 func (c *Checker) Check(ctx context.Context, presented Credential, facts Facts) (Verdict, error) {
+	if err := c.current(ctx); err != nil {
+		return Verdict{}, err
+	}
 	now := c.Now()
 	key, err := c.find(ctx, presented, facts.Address, now)
 	if err != nil {
@@ -112,6 +118,16 @@ func (c *Checker) Check(ctx context.Context, presented Credential, facts Facts) 
 		return Verdict{}, err
 	}
 	return Verdict{Key: key, Person: person, Roles: rolesOf(key, person), Rate: state}, nil
+}
+
+func (c *Checker) current(ctx context.Context) error {
+	if c.Current == nil {
+		return nil
+	}
+	if err := c.Current(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // Identify returns the key that was presented, whether it has ended or not. The error is as

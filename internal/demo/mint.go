@@ -13,10 +13,10 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-const (
-	client   = "token2go-demo"
-	audience = "demo-services"
-)
+// Audience is one that access tokens are for.
+const Audience = "demo-services"
+
+const client = "token2go-demo"
 
 // mint signs access and ID tokens with ES256 (RFC 7518, section 3.4).
 type mint struct {
@@ -59,7 +59,7 @@ func (m *mint) tokens(person Person, issuer string, now time.Time) (tokens, erro
 func (m *mint) claims(person Person, issuer string, now time.Time) map[string]any {
 	given, family, _ := strings.Cut(person.Name, " ")
 	return map[string]any{
-		"iss": issuer, "sub": person.Subject, "aud": []string{audience, "account"}, "azp": client,
+		"iss": issuer, "sub": person.Subject, "aud": []string{Audience, "account"}, "azp": client,
 		"iat": now.Unix(), "auth_time": now.Unix(), "exp": now.Add(m.lifetime).Unix(),
 		"jti": random(), "typ": "Bearer", "acr": "1", "scope": "openid profile email",
 		"realm_access":       map[string]any{"roles": append([]string{"default-roles-demo"}, person.Groups...)},
@@ -115,8 +115,8 @@ func (m *mint) verify(token string, now time.Time) (verified, error) {
 	if err := parsed.Claims(&m.public, &claims, &person); err != nil {
 		return verified{}, errors.New("the token's signature is not one of this demo; get a new token")
 	}
-	if !claims.Audience.Contains(audience) {
-		return verified{}, fmt.Errorf("the token's audience does not include %s", audience)
+	if !claims.Audience.Contains(Audience) {
+		return verified{}, fmt.Errorf("the token's audience does not include %s", Audience)
 	}
 	if claims.Expiry == nil || !now.Before(claims.Expiry.Time()) {
 		return verified{}, errors.New("the token has expired; get a new one")

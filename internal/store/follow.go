@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,7 +59,7 @@ type Follower struct {
 
 	mu    sync.Mutex
 	since int64
-	heard time.Time
+	heard atomic.Pointer[time.Time] // read by every check, while a refresh may take long
 }
 
 // Refresh takes over what was changed since the last time; the first time, everything.
@@ -70,15 +71,18 @@ func (f *Follower) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.since, f.heard = since, asked
+	f.since = since
+	f.heard.Store(&asked)
 	return nil
 }
 
-// Heard is when the database was last asked and answered: the copy is no older.
+// Heard is when the database was last asked and answered: the copy is no older. It is the
+// zero time before.
 func (f *Follower) Heard() time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.heard
+	if heard := f.heard.Load(); heard != nil {
+		return *heard
+	}
+	return time.Time{}
 }
 
 // Run refreshes until the context ends: when PostgreSQL gives notice of a change, and at
@@ -102,12 +106,19 @@ func (f *Follower) Run(ctx context.Context) {
 		case <-ticker.C:
 		case <-notices:
 		}
-		err := f.Refresh(ctx)
+		err := f.refreshInTime(ctx)
 		if failed := err != nil && ctx.Err() == nil; failed != failing {
 			failing = failed
 			f.Store.logFollowing(err)
 		}
 	}
+}
+
+// refreshInTime does not wait for ever for a database that does not answer.
+func (f *Follower) refreshInTime(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return f.Refresh(ctx)
 }
 
 func (s *Store) logFollowing(err error) {
