@@ -105,6 +105,6 @@ func jumps(b *testing.B, g gateway) {
 	s.checkRecord(b, before, callers.Answered+handed+1)
 	s.mustLogNoErrors(b)
 	row("the server's clock jumps an hour ahead, two hours back and an hour ahead, under load",
-		"%d answers of `/token`, all 200 and on record, on connections kept throughout; the flow says `token_expiring` while it is ahead, and goes on otherwise",
+		"%d answers of `/token`, all 200 and with an audit line, on connections kept throughout; the flow answers `token_expiring` while it is ahead, and works otherwise",
 		callers.Answered)
 }

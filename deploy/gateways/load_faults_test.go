@@ -152,7 +152,7 @@ func (s *chain) restartsGateway(b *testing.B) {
 	seen := s.survivesGatewayRestart(b, client, func() { s.startGateway(b) })
 	client.CloseIdleConnections()
 	after := s.waitForDescriptors(b, before)
-	row("the gateway is killed under load and started again", "%s; server before %s, afterwards %s", seen, before, after)
+	row("the gateway is killed under load and restarted", "%s; server before %s, afterwards %s", seen, before, after)
 	const room = 15 // MB of garbage that is collected later
 	if after.memory > before.memory+room {
 		b.Errorf("the server has %.1f MB where it had %.1f", after.memory, before.memory)

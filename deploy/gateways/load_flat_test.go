@@ -44,7 +44,7 @@ func (s *chain) usesConstantMemory(b *testing.B, count int) {
 	first, last := slices.Max(sizes[:samples/4]), sizes[samples-1]
 	_, gateway := s.used(b)
 	row(fmt.Sprintf("memory after %d requests in a row, no two alike", count),
-		"server %.0f MB, %.2f of the most in the first quarter of them; gateway %.0f MB", last, last/first, gateway.memory)
+		"server %.0f MB, %.2f of the maximum in the first quarter of them; gateway %.0f MB", last, last/first, gateway.memory)
 	if last > maxGrowth*first {
 		b.Errorf("the server has grown from %.1f MB to %.1f", first, last)
 	}
