@@ -35,7 +35,7 @@ var imports = map[string]string{
 	"check":     "apikey secret",
 	"store":     "secret apikey",
 	"keys":      "apikey secret store",
-	"replica":   "apikey check store",
+	"replica":   "apikey check store pass",
 	"signing":   "secret",
 	"directory": "secret",
 	"pass":      "rule signing secret apikey",

@@ -47,6 +47,9 @@ func (r *Revocations) Set(list []Revocation) {
 
 // Add adds revocations.
 func (r *Revocations) Add(list ...Revocation) {
+	if len(list) == 0 {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := &revoked{map[string]bool{}, map[scope]time.Time{}}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/check"
+	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/store"
 )
 
@@ -20,6 +21,8 @@ import (
 type Options struct {
 	Store   *store.Store    // required
 	Peppers []apikey.Pepper // required
+
+	Passes *pass.Revocations // takes the passes that are revoked; nil: none are
 
 	// MaxAge is how old the copy may be; required.
 	MaxAge time.Duration
@@ -52,6 +55,9 @@ func New(ctx context.Context, o Options) (*Replica, error) {
 	r.follower = &store.Follower{Store: o.Store, Person: r.putPerson, Key: r.putKey}
 	if err := checkPeppers(ctx, o); err != nil {
 		return nil, err
+	}
+	if o.Passes != nil {
+		r.follower.Passes = r.revokePasses
 	}
 	return r, r.follower.Refresh(ctx)
 }
@@ -131,6 +137,17 @@ func (r *Replica) ask(ctx context.Context) error {
 	}
 	r.failure.Store(nil)
 	return nil
+}
+
+func (r *Replica) revokePasses(ids []string, ends []store.PassEnd) {
+	var revoked []pass.Revocation
+	for _, id := range ids {
+		revoked = append(revoked, pass.Revocation{ID: id})
+	}
+	for _, end := range ends {
+		revoked = append(revoked, pass.Revocation{Service: end.Service, Subject: end.Subject, Before: end.Before})
+	}
+	r.options.Passes.Add(revoked...)
 }
 
 func (r *Replica) putPerson(p store.Person) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/check"
+	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/replica"
 	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/store/storetest"
@@ -108,5 +109,55 @@ func waitUntil(t *testing.T, done func() bool) {
 			t.Fatal("waited for 10 seconds")
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestReplicaRevokesPasses(t *testing.T) {
+	s := open(t)
+	ring, _, err := pass.DeriveKeys(time.Now(), make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	revocations := new(pass.Revocations)
+	issuer, err := pass.New(pass.Options{Ring: ring, Issuer: "https://t2g.example.org", Revocations: revocations})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mint := func(service string) (pass.Pass, string) {
+		p, text, err := issuer.Mint(pass.Request{Service: service, Subject: "person:7", TTL: time.Hour, Limit: pass.Limit{Scopes: []string{"read"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.AddPass(t.Context(), store.Pass{ID: p.ID, Service: p.Service, Subject: p.Subject, Created: p.Issued, Expires: p.Expires}, store.Event{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, text.Reveal()
+	}
+	revoke := func(id string) {
+		if _, err := s.RevokePass(t.Context(), id, time.Now(), "", func(store.Pass) error { return nil }, store.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, beforeText := mint("notes")
+	revoke(before.ID)
+	r, err := replica.New(t.Context(), replica.Options{Store: s, Peppers: []apikey.Pepper{pepper(t, 1)}, Passes: revocations, MaxAge: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, afterText := mint("notes")
+	_, ended := mint("mail")
+	_, other := mint("notes")
+	revoke(after.ID)
+	if err := s.EndPasses(t.Context(), store.PassEnd{Service: "mail", Before: pass.EndAll(time.Now())}, store.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]error{beforeText: pass.ErrRevoked, afterText: pass.ErrRevoked, ended: pass.ErrRevoked, other: nil} {
+		if p, err := issuer.Inspect(text); !errors.Is(err, want) {
+			t.Errorf("%s of %s: got %v, want %v", p.ID, p.Service, err, want)
+		}
 	}
 }

@@ -55,7 +55,9 @@ type Follower struct {
 	Store  *Store             // required
 	Person func(Person) error // required: takes a person who is new or was changed
 	Key    func(Key) error    // required: takes a key that is new or was changed
-	Every  time.Duration      // how often the database is asked without a notice; 0: half a second
+	// Passes takes the IDs of passes that were revoked, and ends of many; nil: not read.
+	Passes func(ids []string, ends []PassEnd)
+	Every  time.Duration // how often the database is asked without a notice; 0: half a second
 
 	mu    sync.Mutex
 	since int64
@@ -70,6 +72,13 @@ func (f *Follower) Refresh(ctx context.Context) error {
 	since, err := f.Store.Changes(ctx, f.since, f.Person, f.Key)
 	if err != nil {
 		return err
+	}
+	if f.Passes != nil && (since != f.since || f.heard.Load() == nil) {
+		ids, ends, err := f.Store.RevokedPasses(ctx, f.since)
+		if err != nil {
+			return err
+		}
+		f.Passes(ids, ends)
 	}
 	f.since = since
 	f.heard.Store(&asked)
