@@ -187,10 +187,10 @@ func (f *Flow) expiring(r Request, found token.Found) string {
 	}
 	left := expires.Sub(f.Now())
 	if left <= 0 {
-		return "the token expired; sign in again"
+		return "the token expired"
 	}
 	if left < r.MinTTL {
-		return fmt.Sprintf("the token is valid for %d more seconds, want %d; sign in again", int(left.Seconds()), int(r.MinTTL.Seconds()))
+		return fmt.Sprintf("the token is valid for %d more seconds, want %d", int(left.Seconds()), int(r.MinTTL.Seconds()))
 	}
 	return ""
 }
