@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
+
+	"github.com/token2go/token2go/internal/web"
 )
 
 // call is one way to use a key: commands that work when they are pasted. No call contains
@@ -19,23 +21,25 @@ type callGroup struct {
 	ID, Label string
 	Text      string // rich text; may be empty
 	Calls     []call
+	Open      bool // shown unfolded
 }
 
 // calls are the ready calls for a key: to an address, from files in the person's home folder.
 type calls struct {
 	id         string
 	address    string // an http or https address
-	host       string
+	scheme     string
+	host       string // with its port, if it has one
 	raster     string // a raster on the same server
 	allowInURL bool
 }
 
 func newCalls(id, address string, allowInURL bool) calls {
-	c := calls{id: id, address: address, raster: "https://api.example.org/scene.tif", allowInURL: allowInURL}
-	if at, err := url.Parse(address); err == nil {
-		c.host = at.Hostname()
-		c.raster = at.Scheme + "://" + at.Host + "/scene.tif"
+	c := calls{id: id, address: address, scheme: "https", host: "api.example.org", allowInURL: allowInURL}
+	if at, err := url.Parse(address); err == nil && at.Host != "" {
+		c.scheme, c.host = at.Scheme, at.Host
 	}
+	c.raster = c.scheme + "://" + c.host + "/scene.tif"
 	return c
 }
 
@@ -134,14 +138,10 @@ func (c calls) gdal() callGroup {
 		Expect: "The same. Any user name will do, and the key is the password.",
 	}}}
 	if c.allowInURL {
-		separator := "?"
-		if strings.Contains(c.raster, "?") {
-			separator = "&"
-		}
 		group.Calls = append(group.Calls, call{
 			Title:  "Query",
-			Code:   `gdalinfo "/vsicurl/` + c.raster + separator + `api-key=$(cat ` + c.file() + `)"`,
-			Expect: "The same. The key is then in logs of every server on the way, so use this only where nothing else works.",
+			Code:   `gdalinfo "/vsicurl/` + c.raster + `?api-key=$(cat ` + c.file() + `)"`,
+			Expect: "The same. The key is then on the command line and in the logs of every server on the way, so use this only where nothing else works.",
 		})
 	}
 	return group
@@ -194,17 +194,17 @@ response.text`,
 func (c calls) netrc() callGroup {
 	return callGroup{ID: "netrc", Label: ".netrc", Calls: []call{{
 		Title: "For curl, wget, git, pip, requests and GDAL",
-		Code: `(umask 077; printf 'machine %s login key password %s\n' ` + shellQuote(c.host) + " " + c.secret() + ` >> ~/.netrc)
+		Code: `(umask 077; printf 'machine %s login key password %s\n' ` + shellQuote(web.HostName(c.host)) + " " + c.secret() + ` >> ~/.netrc)
 curl --fail-with-body --netrc --url ` + shellQuote(c.address),
-		Expect: "The answer is printed. From now on these tools send the key to " + c.host + " without being told. Remove the line when the key ends.",
+		Expect: "The answer is printed. From now on these tools send the key to " + web.HostName(c.host) + " without being told. Remove the line when the key ends.",
 	}}}
 }
 
 func (c calls) git() callGroup {
 	return callGroup{ID: "git", Label: "git", Calls: []call{{
 		Title: "With a credential helper, such as that of your system's key ring",
-		Code: `printf 'protocol=https\nhost=%s\nusername=key\npassword=%s\n\n' ` + shellQuote(c.host) + " " + c.secret() + ` | git credential approve
-git clone ` + shellQuote("https://"+c.host+"/team/project.git"),
+		Code: `printf 'protocol=%s\nhost=%s\nusername=key\npassword=%s\n\n' ` + c.scheme + " " + shellQuote(c.host) + " " + c.secret() + ` | git credential approve
+git clone ` + shellQuote(c.scheme+"://"+c.host+"/team/project.git"),
 		Expect: "The clone asks nothing. `git config credential.helper` must print a helper; without one, use .netrc. git sends the key when the server answers 401.",
 	}}}
 }
@@ -214,7 +214,7 @@ func (c calls) pip() callGroup {
 		ID: "pip", Label: "pip", Text: "pip reads `.netrc`: save the key there first.",
 		Calls: []call{{
 			Title:  "From a package index that takes the key",
-			Code:   "pip install --index-url " + shellQuote("https://"+c.host+"/simple/") + " example-package",
+			Code:   "pip install --index-url " + shellQuote(c.scheme+"://"+c.host+"/simple/") + " example-package",
 			Expect: "The package is installed. If pip asks for a user name, the key was refused, or `~/.netrc` has no line for this host.",
 		}},
 	}

@@ -227,6 +227,7 @@ func (s *Server) answerMade(w http.ResponseWriter, r *http.Request, made keys.Ma
 	view := madeView{
 		chrome: s.chrome(r), Key: newKeyView(made.Key, usage{}, now), Secret: made.Secret.Reveal(), Calls: s.callsFor(made.Key),
 	}
+	view.Calls[0].Open = true
 	if old != nil {
 		before := newKeyView(*old, usage{}, now)
 		view.Old = &before

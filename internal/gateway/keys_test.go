@@ -237,7 +237,7 @@ func TestFormKeepsWhatWasTyped(t *testing.T) {
 	for _, want := range []string{
 		`value="&lt;i&gt;&#34;job&#34;&lt;/i&gt;"`, `value="a note"`, `<option value="7d" selected>`, "10.0.0.0/8\nnonsense</textarea>",
 		"maps.example.org</textarea>", `value="some" checked`, `value="staff" checked`, `value="5"`, `<option value="1h" selected>`,
-		`{&#34;a&#34;: 1}</textarea>`, `name="allowInUrl" value="true" checked`, `aria-invalid="true" aria-errormessage="networks-error"`, `id="networks-error"`,
+		`{&#34;a&#34;: 1}</textarea>`, `name="allowInUrl" value="true" checked`, `aria-describedby="networks-hint networks-error" aria-invalid="true"`, `id="networks-error"`,
 		`<details class="more" open>`,
 	} {
 		if !strings.Contains(body, want) {

@@ -305,10 +305,19 @@ func (f *keyForm) Open() bool {
 	return false
 }
 
-// Field is the name of a field with its error, which may be empty.
-func (f *keyForm) Field(name string) fieldView { return fieldView{name, f.Errors[name]} }
+// Field is what a template needs beside a field; hint is the ID of the text that explains
+// it, if there is one.
+func (f *keyForm) Field(name string, hint ...string) fieldView {
+	v := fieldView{Name: name, Error: f.Errors[name]}
+	if v.Error != "" {
+		hint = append(hint, name+"-error")
+	}
+	v.DescribedBy = strings.Join(hint, " ")
+	return v
+}
 
-type fieldView struct{ Name, Error string }
+// fieldView is one field: Error says what is wrong, and is empty where nothing is.
+type fieldView struct{ Name, Error, DescribedBy string }
 
 // tryView is the form that says why a key would be refused.
 type tryView struct {

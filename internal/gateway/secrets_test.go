@@ -18,6 +18,7 @@ import (
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/gateway"
 	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/t2gtest"
 	"github.com/token2go/token2go/internal/token"
 )
@@ -336,5 +337,46 @@ func TestFragmentsFindSecrets(t *testing.T) {
 	}
 	if got := find.in("nothing of the kind " + strings.Join(slices.Collect(maps.Keys(m)), " ")); len(got) > 0 {
 		t.Errorf("got %v found in a text without secrets", got)
+	}
+}
+
+// TestKeysLeakNothing sends test secrets in every member of the requests about keys, and
+// looks for them, and for the secret of a key, wherever the server writes.
+func TestKeysLeakNothing(t *testing.T) {
+	t.Parallel()
+	s := openKeys(t)
+	made := s.made(`{"name":"job"}`)
+	m := testSecrets{"key": made.Key[len("t2g_")+len(made.ID):], "body": rand.Text() + rand.Text(), "header": rand.Text() + rand.Text(), "query": rand.Text() + rand.Text()}
+	find := m.fragments()
+	at := "/keys/" + made.ID
+	wrong := made.Key[:len(made.Key)-1] + "-"
+	for _, request := range []struct{ method, path, body string }{
+		{"GET", "/keys", ""}, {"GET", at, ""}, {"GET", at + "/usage", ""},
+		{"GET", "/keys/" + made.Key, ""}, {"POST", "/keys/" + made.Key + "/revoke", "{}"},
+		{"POST", "/keys", `{"name":"x","once":"` + m["body"] + `"}`},
+		{"POST", "/keys", `{"name":"x","once":"` + m["body"] + `"}`},
+		{"POST", "/keys", `{"name":"x","` + m["body"] + m["body"] + `":1}`},
+		{"POST", "/keys", m["body"]},
+		{"POST", "/keys/try", `{"key":"` + made.Key + `"}`},
+		{"POST", "/keys/try", `{"key":"` + wrong + `"}`},
+		{"POST", "/keys/try", `{"key":"` + m["body"] + `"}`},
+		{"PATCH", at, `{"name":7,"note":"` + m["body"] + `"}`},
+		{"POST", at + "/rotate", `{"overlap":"1h","once":"` + m["body"] + `"}`},
+	} {
+		for _, accept := range []string{"application/json", "text/html"} {
+			answer, body := send(t, s.SignedIn(t, "ada.analyst"), request.method, s.Gateway+request.path+"?x="+m["query"], request.body,
+				"Content-Type", "application/json", "Accept", accept, "User-Agent", m["header"], "X-Api-Key", made.Key)
+			if found := find.in(fmt.Sprint(answer.header) + body); len(found) > 0 {
+				t.Errorf("%s %s (%s): the answer (%d) holds the secrets of %v: %s", request.method, request.path, accept, answer.status, found, body)
+			}
+		}
+	}
+	searchOutput(t, s.Server, find)
+	events, err := s.db.Events(t.Context(), store.EventFilter{})
+	if err != nil || len(events) == 0 {
+		t.Fatal(events, err)
+	}
+	if found := find.in(fmt.Sprint(events)); len(found) > 0 {
+		t.Errorf("the events hold the secrets of %v", found)
 	}
 }

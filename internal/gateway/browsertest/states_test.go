@@ -25,6 +25,7 @@ type pageState struct {
 	demo    func(*demo.Options)
 	stage   func(t *testing.T, b *tab, instance *t2gtest.Server)
 	expects []string // what the browser complains of
+	keys    bool     // the server makes API keys
 	turned  bool     // the dark colours are the light ones behind a filter, which axe-core does not see
 }
 
@@ -94,6 +95,44 @@ func pageStates() []pageState {
 		{name: "demo stale", stage: func(_ *testing.T, b *tab, instance *t2gtest.Server) {
 			b.Visit(instance.Gateway + "/provider/sign_in?state=old")
 		}, expects: []string{"400"}},
+		{name: "keys none", keys: true, stage: keysStage(func(*tab) {})},
+		{name: "keys form", keys: true, stage: keysStage(func(b *tab) { b.Click("details.more summary") })},
+		{name: "keys form refused", keys: true, expects: []string{"400"}, stage: keysStage(func(b *tab) {
+			b.Click("details.more summary")
+			b.enter("#key-name", "Nightly job")
+			b.enter("#networks", "10.0.0")
+			b.Click("#make")
+			b.Until("document.getElementById('networks-error')")
+		})},
+		{name: "keys made", keys: true, stage: keysStage(func(b *tab) {
+			b.makeKey(strings.Repeat("A rather long name ", 5), "10.0.0.0/8\n192.0.2.7")
+			b.Click("#calls-gdal summary")
+		})},
+		{name: "keys", keys: true, stage: keysStage(func(b *tab) {
+			b.makeKey("Nightly job", "10.0.0.0/8")
+			b.makeKey(strings.Repeat("Donaudampfschifffahrt", 4), "")
+			b.Visit(b.origin() + "/keys")
+		})},
+		{name: "key", keys: true, stage: keysStage(func(b *tab) {
+			b.makeKey("Nightly job", "10.0.0.0/8")
+			b.Click("a.button[href*='/keys/']")
+			b.Until("document.getElementById('try-address')")
+		})},
+		{name: "key tried", keys: true, stage: keysStage(func(b *tab) {
+			b.makeKey("Nightly job", "10.0.0.0/8")
+			b.Click("a.button[href*='/keys/']")
+			b.enter("#try-address", "192.0.2.1")
+			b.Click("#ask")
+			b.Until("document.getElementById('verdict')")
+		})},
+		{name: "key revoked", keys: true, stage: keysStage(func(b *tab) {
+			b.makeKey("Nightly job", "10.0.0.0/8")
+			b.Click("a.button[href*='/keys/']")
+			b.enter("#reason", "It was in a notebook that I shared")
+			b.Click("#revoke .choice")
+			b.Click("#revoke-it")
+			b.Until("document.querySelector('#facts ~ .warn')")
+		})},
 		{name: "API", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
 			signedIn("/swagger-ui/")(t, b, instance)
 			b.Until("document.querySelectorAll('.opblock').length > 0")
@@ -219,6 +258,9 @@ func TestEveryStatePassesAxe(t *testing.T) {
 				asDemo(o)
 				if s.web != nil {
 					s.web(o)
+				}
+				if s.keys {
+					t2gtest.WithKeys(t, t2gtest.Database(t))(o)
 				}
 			}, Demo: s.demo})
 			b := openTab(t)
