@@ -109,14 +109,6 @@ func (p Pass) Rates() map[string]apikey.Rate {
 	return rates
 }
 
-// firstIssued is when the pass, or the oldest of its ancestors, was issued.
-func (p Pass) firstIssued() time.Time {
-	if len(p.Ancestors) == 0 {
-		return p.Issued
-	}
-	return p.Ancestors[len(p.Ancestors)-1].Issued
-}
-
 // Options are what an Issuer needs.
 type Options struct {
 	Ring        *signing.Ring    // required: of the purpose signing.Passes
@@ -237,11 +229,8 @@ func (i *Issuer) sign(p Pass, held secret.Value, origin string) (Pass, secret.Va
 		return Pass{}, secret.Value{}, fmt.Errorf("%w: %s", ErrTTL, i.o.MaxTTL)
 	}
 	if !held.Absent() {
-		if i.o.Sealer == nil {
-			return Pass{}, secret.Value{}, ErrNoSealer
-		}
 		var err error
-		if p.sealed, err = i.o.Sealer.Seal(p, origin, held); err != nil {
+		if p.sealed, err = i.Seal(p, origin, held); err != nil {
 			return Pass{}, secret.Value{}, err
 		}
 	}
@@ -258,10 +247,38 @@ func (i *Issuer) sign(p Pass, held secret.Value, origin string) (Pass, secret.Va
 // Secret opens the secret that the pass carries. Origin is that of the service's base URL
 // now: a secret is never sent to another one. The error may be ErrSealed.
 func (i *Issuer) Secret(p Pass, origin string) (secret.Value, error) {
+	return i.Unseal(p, origin, p.sealed)
+}
+
+// Seal encrypts a secret for a pass, to be kept elsewhere than in it.
+func (i *Issuer) Seal(p Pass, origin string, held secret.Value) ([]byte, error) {
+	if i.o.Sealer == nil {
+		return nil, ErrNoSealer
+	}
+	return i.o.Sealer.Seal(p, origin, held)
+}
+
+// Unseal decrypts what Seal made for the pass, or for the first of its ancestors. The error
+// may be ErrSealed.
+func (i *Issuer) Unseal(p Pass, origin string, sealed []byte) (secret.Value, error) {
 	if i.o.Sealer == nil {
 		return secret.Value{}, ErrNoSealer
 	}
-	return i.o.Sealer.Open(p, origin, p.sealed)
+	held, err := i.o.Sealer.Open(p, origin, sealed)
+	if err != nil && len(p.Ancestors) > 0 {
+		return i.o.Sealer.Open(p.First(), origin, sealed)
+	}
+	return held, err
+}
+
+// First is the pass that is not made from another one, as far as it is known: its ID,
+// service and limit.
+func (p Pass) First() Pass {
+	if len(p.Ancestors) == 0 {
+		return p
+	}
+	first := p.Ancestors[len(p.Ancestors)-1]
+	return Pass{ID: first.ID, Issuer: p.Issuer, Service: p.Service, Subject: p.Subject, Issued: first.Issued, Limit: first.Limit}
 }
 
 // intersect returns the networks that are in one of each list. An empty list is every

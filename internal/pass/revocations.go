@@ -87,7 +87,7 @@ func (r *Revocations) Cover(p Pass) bool {
 			return true
 		}
 	}
-	issued := p.firstIssued()
+	issued := p.First().Issued
 	for _, whose := range []scope{{}, {service: p.Service}, {subject: p.Subject}, {p.Service, p.Subject}} {
 		if issued.Before(current.before[whose]) {
 			return true
