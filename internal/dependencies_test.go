@@ -39,7 +39,7 @@ var imports = map[string]string{
 	"signing":   "secret",
 	"directory": "secret",
 	"pass":      "rule signing secret apikey",
-	"proxy":     "rule pass check problem secret",
+	"proxy":     "rule pass pass/lockbox pass/magic check apikey problem secret",
 	"config":    "secret loopback apikey",
 	"demo":      "token secret",
 

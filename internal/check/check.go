@@ -22,6 +22,7 @@ type Facts struct {
 	Host    string     // host of the page that calls, in lower case; empty: none was sent
 	App     string     // the application that asks; empty: none was named
 	InURL   bool       // the key came in a query or a path
+	Service bool       // a service of the proxy asks, for which the key's applications do not matter
 }
 
 // Credential is a key as it was presented, with a shape and, where it is signed, a
@@ -215,7 +216,7 @@ func allowed(key Key, facts Facts) error {
 		return &Refusal{Kind: PageNotAllowed}
 	case facts.InURL && !key.AllowInURL:
 		return &Refusal{Kind: NotInURL}
-	case !key.AllowsApp(facts.App):
+	case !facts.Service && !key.AllowsApp(facts.App):
 		return &Refusal{Kind: ApplicationNotAllowed}
 	}
 	return nil

@@ -46,6 +46,18 @@ const (
 	RateExceeded          Kind = "rate_exceeded"
 	DatabaseUnavailable   Kind = "database_unavailable"
 
+	InvalidPass       Kind = "invalid_pass"
+	UnknownService    Kind = "unknown_service"
+	PathNotCanonical  Kind = "path_not_canonical"
+	RuleRefused       Kind = "rule"
+	TooManyCalls      Kind = "too_many_calls"
+	CredentialMissing Kind = "credential_missing"
+	UpstreamRefused   Kind = "upstream_refused"
+	UpstreamReset     Kind = "upstream_reset"
+	UpstreamTLS       Kind = "upstream_tls"
+	UpstreamAddress   Kind = "upstream_address"
+	UpstreamTimeout   Kind = "upstream_timeout"
+
 	IdentityNotProven   Kind = "identity_not_proven"
 	ProviderUnavailable Kind = "provider_unavailable"
 	PersonDisabled      Kind = "person_disabled"
@@ -84,6 +96,18 @@ var table = map[Kind]struct {
 	ApplicationNotAllowed: {http.StatusForbidden, "The API key is not for this application"},
 	RateExceeded:          {http.StatusTooManyRequests, "The API key is used too often"},
 	DatabaseUnavailable:   {http.StatusServiceUnavailable, "The database cannot be asked"},
+
+	InvalidPass:       {http.StatusUnauthorized, "The pass is not valid"},
+	UnknownService:    {http.StatusNotFound, "There is no such service"},
+	PathNotCanonical:  {http.StatusBadRequest, "The path is not canonical"},
+	RuleRefused:       {http.StatusForbidden, "The rules do not allow this call"},
+	TooManyCalls:      {http.StatusTooManyRequests, "The service is called too often"},
+	CredentialMissing: {http.StatusBadGateway, "The service's credential is missing"},
+	UpstreamRefused:   {http.StatusBadGateway, "The service cannot be reached"},
+	UpstreamReset:     {http.StatusBadGateway, "The service broke off"},
+	UpstreamTLS:       {http.StatusBadGateway, "The service's TLS is not valid"},
+	UpstreamAddress:   {http.StatusBadGateway, "The service's address may not be called"},
+	UpstreamTimeout:   {http.StatusGatewayTimeout, "The service did not answer in time"},
 
 	IdentityNotProven:   {http.StatusForbidden, "It is not proven who you are"},
 	ProviderUnavailable: {http.StatusServiceUnavailable, "The identity provider does not answer"},

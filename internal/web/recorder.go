@@ -15,7 +15,7 @@ type responseRecorder struct {
 }
 
 func (r *responseRecorder) WriteHeader(status int) {
-	if r.status == 0 {
+	if informational := status < 200 && status != http.StatusSwitchingProtocols; r.status == 0 && !informational {
 		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)
