@@ -173,10 +173,11 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 
 def decide(page: Any, answer: str) -> None:
     """Reads the question to its end, and presses Allow or Deny once they take clicks."""
-    rest = "document.querySelector('[data-read]')"
+    button, rest = page.locator(f"[data-id={answer}]"), "document.querySelector('[data-read]')"
+    button.wait_for()
     while page.evaluate(f"{rest}?.scrollIntoView(), Boolean({rest})"):
         page.wait_for_timeout(100)
-    page.locator(f"[data-id={answer}]").click()
+    button.click()
 
 
 def test_jupyterlab_gets_the_answer_after_a_click(demo: Demo, lab: Lab, context: Any) -> None:
