@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -30,13 +32,28 @@ type Options struct {
 
 	Checker *check.Checker // decides on keys; nil: there are no keys, and no route about them
 	Prefix  apikey.Prefix  // of opaque keys; required with Checker
-	Uses    Uses           // takes the uses of good keys; nil: they are not counted
+	Issuer  string         // T2G_API_URL, the iss of signed keys; required with JWTs
+	JWTs    JWTs           // verifies signed keys; nil: there are none
+	UUIDs   bool           // keys in apikey-manager's form are looked at
+	// BareJWTs has signed keys without iss and kid be looked at, as apikeyserv made them.
+	BareJWTs bool
+	Uses     Uses // takes the uses of good keys; nil: they are not counted
 	// AuditGood writes an event for good keys, too.
 	AuditGood bool
+	// Revoke revokes a key whose holder asks for it, and returns when it is refused here;
+	// nil: no key can be revoked with itself.
+	Revoke func(context.Context, apikey.ID) error
 
-	Hosts   []string       // host names that are answered; nil: all
+	Rings       Rings       // public keys to publish
+	StatusLists StatusLists // nil: there are no signed keys
+	Assertions  []string    // applications that get X-Token2go-Token; they need Rings.Assertions
+	Services    Services    // the reverse proxy at /s/; nil: none
+
+	Host    string         // of T2G_API_URL; empty: not known
+	Hosts   []string       // host names that are answered, beside those of services; nil: all
 	Peers   []netip.Prefix // addresses that are answered; nil: all
 	Proxies []netip.Prefix // peers whose forwarded facts are believed
+	Origins []string       // origins whose pages may read the answers, such as https://maps.example.org
 	// AskBrowsers has browsers ask for a password, which may be a key, where none came.
 	AskBrowsers bool
 
@@ -49,12 +66,24 @@ type Uses interface {
 	Count(id apikey.ID, at time.Time, address netip.Addr, agent string)
 }
 
+// Services is the reverse proxy. It answers, or returns an error and has answered nothing.
+type Services interface {
+	// Serve serves a service at /s/NAME, or at the root of a host.
+	Serve(w http.ResponseWriter, r *http.Request, service string, atRoot bool) error
+	// ForHost returns the service that answers at the root of a host; empty: none.
+	ForHost(host string) string
+	// DefaultService answers at the names of this listener that are not the one of
+	// T2G_API_URL; empty: none does.
+	DefaultService() string
+}
+
 // Server is the listener's handler. It is safe for concurrent use.
 type Server struct {
 	http.Handler
-	options Options
-	adapter *web.Adapter
-	router  chi.Router
+	options  Options
+	adapter  *web.Adapter
+	router   chi.Router
+	verified *verified // nil: there are no signed keys
 }
 
 // New makes a Server.
@@ -66,6 +95,9 @@ func New(options Options) (*Server, error) {
 		options.Now = time.Now
 	}
 	s := &Server{options: options}
+	if options.JWTs != nil {
+		s.verified = newVerified(options.JWTs)
+	}
 	o := options.Web
 	o.Listener, o.Headers, o.Check, o.Errors, o.Render = listener, web.SecurityHeaders, s.checkRequest, s.errors(), s.renderProblem
 	s.adapter = web.New(o)
@@ -85,6 +117,10 @@ func (o Options) check() error {
 		return errors.New("options lack MaxHeaderBytes")
 	case o.Checker != nil && o.Prefix == "":
 		return errors.New("options lack Prefix")
+	case o.JWTs != nil && o.Issuer == "":
+		return errors.New("options lack Issuer")
+	case len(o.Assertions) > 0 && o.Rings.Assertions == nil:
+		return errors.New("options lack Rings.Assertions")
 	}
 	return nil
 }
@@ -100,7 +136,16 @@ type endpoint struct {
 func (s *Server) endpoints() []endpoint {
 	all := []endpoint{{"GET", "/health", web.Health}}
 	if s.options.Checker != nil {
-		all = append(all, endpoint{"GET", "/check", s.check})
+		all = append(all, endpoint{"GET", "/check", s.check}, endpoint{"POST", "/check", s.checkOther}, endpoint{"POST", "/introspect", s.introspect})
+		if s.options.Revoke != nil {
+			all = append(all, endpoint{"POST", "/revoke", s.revoke})
+		}
+	}
+	for path, ring := range s.options.Rings.published() {
+		all = append(all, endpoint{"GET", path, jwks(ring)})
+	}
+	if s.options.StatusLists != nil {
+		all = append(all, endpoint{"GET", "/status-lists/{n}", s.statusList})
 	}
 	return all
 }
@@ -119,12 +164,72 @@ func (s *Server) routes() chi.Router {
 	return router
 }
 
-// route serves a request by its path, without the /k/KEY that may precede it.
+// route serves a request by its host and its path, without the /k/KEY that may precede it.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if verifies(r.URL.Path) && s.options.Checker != nil && s.trusted(r) {
+		s.serveVerify(w, r)
+		return
+	}
+	if service := s.serviceAtRoot(r); service != "" {
+		s.adapter.Handle("(service)/{path}", s.proxied(service, true)).ServeHTTP(w, r)
+		return
+	}
 	if key, found := keyInPath(r.URL.EscapedPath()); found && s.options.Checker != nil {
 		r = withoutKey(r, key)
 	}
-	s.router.ServeHTTP(w, r)
+	switch service, found := s.serviceInPath(r); {
+	case verifies(r.URL.Path) && s.options.Checker != nil:
+		s.serveVerify(w, r)
+	case s.shared(w, r):
+	case found:
+		s.adapter.Handle("/s/{service}/{path}", s.proxied(service, false)).ServeHTTP(w, r)
+	default:
+		s.router.ServeHTTP(w, r)
+	}
+}
+
+func (s *Server) serveVerify(w http.ResponseWriter, r *http.Request) {
+	pattern, handle := s.verifyHandler(r.URL.Path)
+	s.adapter.Handle(pattern, retry(handle)).ServeHTTP(w, r)
+}
+
+// serviceInPath returns the NAME of /s/NAME and what follows.
+func (s *Server) serviceInPath(r *http.Request) (string, bool) {
+	rest, found := strings.CutPrefix(r.URL.EscapedPath(), "/s/")
+	service, _, _ := strings.Cut(rest, "/")
+	return service, found && s.options.Services != nil
+}
+
+// serviceAtRoot is the service to which the request's host belongs as a whole.
+func (s *Server) serviceAtRoot(r *http.Request) string {
+	if s.options.Services == nil {
+		return ""
+	}
+	if service := s.options.Services.ForHost(r.Host); service != "" {
+		return service
+	}
+	if s.options.Host == "" || strings.EqualFold(r.Host, s.options.Host) {
+		return ""
+	}
+	if _, err := netip.ParseAddr(web.HostName(r.Host)); err == nil {
+		return ""
+	}
+	return s.options.Services.DefaultService()
+}
+
+// proxied passes a request to a service. The headers of the answer are the service's own;
+// a problem of ours says so, since it could be taken for the service's.
+func (s *Server) proxied(service string, atRoot bool) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ours := w.Header().Clone()
+		web.ClearSecurityHeaders(w.Header())
+		err := s.options.Services.Serve(w, r, service, atRoot)
+		if err != nil {
+			maps.Copy(w.Header(), ours)
+			w.Header().Set("Token2go-Error", string(s.errors().Find(r, err).Kind))
+		}
+		return err
+	}
 }
 
 // retry adds what a refused caller is told beside the problem.
@@ -145,6 +250,9 @@ func (s *Server) Routes() []string {
 	for _, e := range s.endpoints() {
 		list = append(list, e.method+" "+e.pattern)
 	}
+	if s.options.Checker != nil {
+		list = append(list, "GET "+verifyPath, "GET "+nginxPath, "GET "+envoyPattern) // and every other method
+	}
 	slices.Sort(list)
 	return list
 }
@@ -157,7 +265,7 @@ func (s *Server) checkRequest(r *http.Request) error {
 	if err := web.CheckSize(r, s.options.MaxHeaderBytes); err != nil {
 		return err
 	}
-	if r.URL.Path == "/health" || s.anyHost(r) {
+	if r.URL.Path == "/health" || s.anyHost(r) || s.options.Services != nil && s.options.Services.ForHost(r.Host) != "" {
 		return nil
 	}
 	return web.CheckHost(r, s.options.Hosts)
@@ -175,4 +283,5 @@ func (s *Server) record(ctx context.Context, e audit.Event) error {
 	return s.options.Audit.Write(ctx, s.options.Now(), e)
 }
 
-func text(name, value string) slog.Attr { return slog.String(name, value) }
+// attribute is a member of an event.
+func attribute(name, value string) slog.Attr { return slog.String(name, value) }

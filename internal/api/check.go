@@ -68,9 +68,9 @@ func (s *Server) decide(r *http.Request, q question) (check.Verdict, error) {
 // event is the event of a decision. The key's text is never in it.
 func event(q question, id string, verdict check.Verdict, err error) audit.Event {
 	e := audit.Event{Action: audit.Check, Outcome: audit.Allowed}
-	e.Attributes = append(e.Attributes, text("key", id), text("app", q.app), text("address", addressText(q.address)))
+	e.Attributes = append(e.Attributes, attribute("key", id), attribute("app", q.app), attribute("address", addressText(q.address)))
 	if q.found.inURL {
-		e.Attributes = append(e.Attributes, text("arrived", "in the URL"))
+		e.Attributes = append(e.Attributes, attribute("arrived", "in the URL"))
 	}
 	if verdict.Person != nil {
 		e.Actor = verdict.Person.Subject
@@ -79,7 +79,7 @@ func event(q question, id string, verdict check.Verdict, err error) audit.Event 
 		e.Outcome = audit.Refused
 		kind, cause := reason(err)
 		e.Reason = string(kind)
-		e.Attributes = append(e.Attributes, text("cause", cause))
+		e.Attributes = append(e.Attributes, attribute("cause", cause))
 	}
 	return e
 }

@@ -16,15 +16,6 @@ import (
 	"github.com/token2go/token2go/internal/check"
 )
 
-func TestRoutesEqualDocumentedOperations(t *testing.T) {
-	f := open(t, nil)
-	want := f.contract.Operations()
-	slices.Sort(want)
-	if got := f.Routes(); !slices.Equal(got, want) {
-		t.Errorf("got routes     %v\nwant operations %v", got, want)
-	}
-}
-
 func TestHealth(t *testing.T) {
 	f := open(t, func(o *api.Options) { o.Hosts = []string{"api.example.org"} })
 	f.get(t, "/health").has(t, 200, "OK.")

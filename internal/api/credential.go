@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/check"
 )
 
@@ -147,15 +148,33 @@ func withoutKey(r *http.Request, key string) *http.Request {
 
 // ours reports whether a text has the shape of a credential of this server.
 func (s *Server) ours(text string) bool {
-	return strings.HasPrefix(text, string(s.options.Prefix)+"_")
+	switch {
+	case strings.HasPrefix(text, string(s.options.Prefix)+"_"):
+		return true
+	case s.options.UUIDs && isUUID(text):
+		return true
+	}
+	return s.oursJWT(text)
 }
 
-// credential parses a text that is ours. One that no key can look like counts as a
-// failure of the address; the error is a *check.Refusal.
-func (s *Server) credential(text string, address netip.Addr) (check.Credential, string, error) {
-	key, err := s.options.Prefix.Parse(text)
-	if err != nil {
-		return check.Credential{}, "", s.options.Checker.Refuse(check.Malformed, address)
+func isUUID(text string) bool {
+	_, err := apikey.HashUUID(text)
+	return err == nil
+}
+
+// credential reads a text, and returns the ID that the key shows of itself. A text that no
+// key can be counts as a failure of the address; the error is a *check.Refusal.
+func (s *Server) credential(text string, address netip.Addr) (_ check.Credential, id string, err error) {
+	if key, err := s.options.Prefix.Parse(text); err == nil {
+		return check.Opaque(key), key.ID.String(), nil
 	}
-	return check.Opaque(key), key.ID.String(), nil
+	if s.options.UUIDs {
+		if hash, err := apikey.HashUUID(text); err == nil {
+			return check.UUID(hash), "", nil
+		}
+	}
+	if s.verified != nil && isJWT(text) {
+		return s.jwt(text, address)
+	}
+	return check.Credential{}, "", s.options.Checker.Refuse(check.Malformed, address)
 }

@@ -26,6 +26,7 @@ var table = []web.Row{
 		Kind: problem.AmbiguousCredential, Detail: "the request holds two different API keys of this server",
 		Fix: "Send one.",
 	}},
+	{Err: ErrNoList, Problem: problem.Problem{Kind: problem.NotFound, Detail: "there is no such list"}},
 	{Err: check.ErrUnavailable, Problem: problem.Problem{
 		Kind: problem.DatabaseUnavailable, Detail: "the key is not known here, and the database cannot be asked whether it is new",
 		Fix: "Try again in a moment.",
@@ -115,7 +116,13 @@ func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error 
 // renderProblem answers with JSON, and with what HTTP wants beside it.
 func (s *Server) renderProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) error {
 	h := w.Header()
-	switch p.StatusCode() {
+	if verifies(r.URL.Path) {
+		h.Set("X-Token2go-Reason", string(p.Kind))
+		told := *p
+		told.Status = statusFor(r.URL.Path, p.Kind.Status())
+		p = &told
+	}
+	switch p.Kind.Status() {
 	case http.StatusUnauthorized:
 		s.challenge(h, r, p.Kind)
 	case http.StatusServiceUnavailable:

@@ -44,6 +44,8 @@ const (
 	NotInURL              Kind = "not_in_url"
 	ApplicationNotAllowed Kind = "application_not_allowed"
 	RateExceeded          Kind = "rate_exceeded"
+	CallerInvalid         Kind = "caller_invalid"
+	GrantMissing          Kind = "grant_missing"
 	DatabaseUnavailable   Kind = "database_unavailable"
 
 	InvalidPass       Kind = "invalid_pass"
@@ -95,6 +97,8 @@ var table = map[Kind]struct {
 	NotInURL:              {http.StatusForbidden, "The API key may not be sent in a URL"},
 	ApplicationNotAllowed: {http.StatusForbidden, "The API key is not for this application"},
 	RateExceeded:          {http.StatusTooManyRequests, "The API key is used too often"},
+	CallerInvalid:         {http.StatusUnauthorized, "The API key of the caller is missing or not valid"},
+	GrantMissing:          {http.StatusForbidden, "The API key may not ask about other keys"},
 	DatabaseUnavailable:   {http.StatusServiceUnavailable, "The database cannot be asked"},
 
 	InvalidPass:       {http.StatusUnauthorized, "The pass is not valid"},

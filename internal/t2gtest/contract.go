@@ -74,7 +74,7 @@ func (c *Contract) check(r *http.Request, answer *http.Response, body []byte) er
 	operation := c.operation(r)
 	if operation == nil {
 		var err error
-		if operation, err = c.unknown(answer); err != nil {
+		if operation, err = c.unknown(r, answer); err != nil {
 			return err
 		}
 	}
@@ -149,8 +149,12 @@ func everywhere(r *http.Request, answer *http.Response, body []byte) error {
 }
 
 // unknown checks the answer of an operation that is not documented. It can only be refused,
-// with a problem or its page.
-func (c *Contract) unknown(answer *http.Response) (*openapi3.Operation, error) {
+// with a problem or its page; a preflight (CORS) is answered without a body.
+func (c *Contract) unknown(r *http.Request, answer *http.Response) (*openapi3.Operation, error) {
+	if answer.StatusCode == http.StatusNoContent && r.Header.Get("Access-Control-Request-Method") != "" {
+		empty := &openapi3.ResponseRef{Value: openapi3.NewResponse()}
+		return &openapi3.Operation{Responses: openapi3.NewResponses(openapi3.WithStatus(http.StatusNoContent, empty))}, nil
+	}
 	switch answer.StatusCode {
 	case http.StatusNotFound, http.StatusMethodNotAllowed,
 		http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusRequestHeaderFieldsTooLarge: // refused before routing
@@ -225,6 +229,9 @@ func (c *Contract) operation(r *http.Request) *openapi3.Operation {
 		path = "/"
 	}
 	paths := c.document.Paths.Map()
+	if path == "/verify" || strings.HasPrefix(path, "/verify/") {
+		method = http.MethodGet // documented once for every method
+	}
 	item := paths[path]
 	for pattern, candidate := range paths {
 		if item == nil && matches(pattern, path) {

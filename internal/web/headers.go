@@ -23,6 +23,15 @@ func SecurityHeaders(h http.Header) {
 	h["Cache-Control"] = values[4:5:5]
 }
 
+// ClearSecurityHeaders removes what SecurityHeaders set, for an answer of another server.
+func ClearSecurityHeaders(h http.Header) {
+	for _, name := range []string{
+		"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Resource-Policy", "Cache-Control",
+	} {
+		delete(h, name)
+	}
+}
+
 // PageHeaders sets the headers of a page, under a policy that allows what the page loads.
 func PageHeaders(h http.Header, policy string) {
 	h.Set("Content-Security-Policy", policy)
