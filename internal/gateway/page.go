@@ -26,6 +26,7 @@ func (s *Server) chrome(r *http.Request) chrome {
 		Version:    s.options.Version,
 		Person:     s.person(r.Header),
 		Keys:       s.options.Keys != nil,
+		Passes:     s.options.Passes != nil,
 		SignInURL:  s.options.Texts.SignInURL,
 		SignOutURL: s.options.Texts.SignOutURL,
 	}
