@@ -51,7 +51,7 @@ var imports = map[string]string{
 
 	"gateway/browsertest": "gateway token flow secret seal",
 
-	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store keys replica apikey check doctor proxy signing identity directory secret rule pass pass/lockbox pass/magic",
+	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store keys replica apikey check doctor proxy signing identity directory secret rule pass passes pass/lockbox pass/magic",
 	"deploy/gateways":     "",
 	"cmd/token2go":        "cli manual", "cli": "clients/go/token2go atomicfile loopback",
 	"clients/go/token2go": "seal secret loopback", "clients/go/keyauth": "apikey secret signing loopback",

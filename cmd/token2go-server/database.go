@@ -19,6 +19,7 @@ import (
 	"github.com/token2go/token2go/internal/check"
 	"github.com/token2go/token2go/internal/config"
 	"github.com/token2go/token2go/internal/keys"
+	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/replica"
 	"github.com/token2go/token2go/internal/store"
 )
@@ -30,11 +31,18 @@ type database struct {
 	checker *check.Checker
 	keys    *keys.Manager
 	uses    *keys.Uses
+
+	databaseKeys [][]byte          // the current one first
+	revocations  *pass.Revocations // of passes
 }
 
 // openDatabase brings the schema up to date and reads every key.
 func openDatabase(ctx context.Context, s settings, log *slog.Logger) (*database, error) {
-	peppers, err := databasePeppers(s.Database, log)
+	databaseKeys, err := databaseKeys(s.Database, log)
+	if err != nil {
+		return nil, err
+	}
+	peppers, err := newPeppers(databaseKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +50,9 @@ func openDatabase(ctx context.Context, s settings, log *slog.Logger) (*database,
 	if err != nil {
 		return nil, err
 	}
+	revocations := new(pass.Revocations)
 	copied, err := replica.New(ctx, replica.Options{
-		Store: opened, Peppers: peppers, MaxAge: s.Database.MaxAge, Continue: s.Database.Stale == "continue",
+		Store: opened, Peppers: peppers, Passes: revocations, MaxAge: s.Database.MaxAge, Continue: s.Database.Stale == "continue",
 	})
 	if err != nil {
 		return nil, errors.Join(err, opened.Close())
@@ -57,6 +66,8 @@ func openDatabase(ctx context.Context, s settings, log *slog.Logger) (*database,
 		}),
 		keys: newManager(s, opened, peppers),
 		uses: keys.NewUses(opened, log),
+
+		databaseKeys: databaseKeys, revocations: revocations,
 	}, nil
 }
 
@@ -97,6 +108,15 @@ func (d *database) run(ctx context.Context) (stop func()) {
 	}
 }
 
+// revoke ends a key whose holder asks for it, here at once.
+func (d *database) revoke(ctx context.Context, id apikey.ID) error {
+	by := keys.Actor{Name: "holder of the key", Admin: true}
+	if _, err := d.keys.Revoke(ctx, by, id, "revoked by its holder"); err != nil {
+		return err
+	}
+	return d.replica.Refresh(ctx)
+}
+
 // register adds metrics of the copy in memory.
 func (d *database) register(registry prometheus.Registerer) {
 	registry.MustRegister(
@@ -109,12 +129,8 @@ func (d *database) register(registry prometheus.Registerer) {
 	)
 }
 
-// databasePeppers derives the peppers from the database keys, the current one first.
-func databasePeppers(d config.Database, log *slog.Logger) ([]apikey.Pepper, error) {
-	databaseKeys, err := databaseKeys(d, log)
-	if err != nil {
-		return nil, err
-	}
+// newPeppers derives the peppers from the database keys.
+func newPeppers(databaseKeys [][]byte) ([]apikey.Pepper, error) {
 	var peppers []apikey.Pepper
 	for _, key := range databaseKeys {
 		pepper, err := apikey.NewPepper(key)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +23,8 @@ import (
 	"github.com/token2go/token2go/internal/gateway"
 	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/ops"
+	"github.com/token2go/token2go/internal/pass"
+	"github.com/token2go/token2go/internal/proxy"
 	"github.com/token2go/token2go/internal/serve"
 	"github.com/token2go/token2go/internal/token"
 	"github.com/token2go/token2go/internal/web"
@@ -44,7 +48,7 @@ func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 		log.Warn(warning)
 	}
 	registry := ops.NewRegistry(s.version)
-	p := parts{settings: s, log: log, lines: lines, stdout: stdout, registry: registry, metrics: web.NewMetrics(registry)}
+	p := parts{settings: s, log: log, lines: lines, stdout: stdout, registry: registry, metrics: web.NewMetrics(registry), revocations: new(pass.Revocations)}
 	if !s.Database.URL.Absent() {
 		opened, err := openDatabase(ctx, s, log)
 		if err != nil {
@@ -52,7 +56,16 @@ func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 		}
 		defer opened.run(ctx)()
 		opened.register(registry)
-		p.database = opened
+		p.database, p.revocations = opened, opened.revocations
+	}
+	if s.Passes.ServicesFile != "" {
+		file, err := proxy.ReadServices(s.Passes.ServicesFile, proxy.FileOptions{})
+		if err != nil {
+			return fmt.Errorf("%w: T2G_SERVICES_FILE=%s:\n%w", errUsage, s.Passes.ServicesFile, err)
+		}
+		if p.services, err = p.openServices(file); err != nil {
+			return err
+		}
 	}
 	open, err := p.listeners(ctx)
 	if err != nil {
@@ -73,6 +86,9 @@ type parts struct {
 	registry *prometheus.Registry
 	metrics  *web.Metrics
 	database *database // nil: nothing is stored
+	services *services // nil: there is no proxy
+
+	revocations *pass.Revocations
 }
 
 // listeners are those for people and programs that the configuration opens.
@@ -265,13 +281,19 @@ func (p parts) apiOptions() api.Options {
 		Web:            web.Options{Log: p.log, Metrics: p.metrics, Access: p.access()},
 		Audit:          p.auditLog(),
 		Prefix:         apikey.Prefix(p.Keys.Prefix),
+		Issuer:         strings.TrimSuffix(p.API.Address().String(), "/"),
+		Host:           p.API.Address().Host,
 		Hosts:          p.API.Hosts(),
 		Peers:          peers,
 		Proxies:        p.API.TrustedProxies,
+		Origins:        p.API.CORSOrigins,
 		MaxHeaderBytes: p.Limits.MaxHeaderBytes,
 	}
 	if p.database != nil {
-		o.Checker, o.Uses = p.database.checker, p.database.uses
+		o.Checker, o.Uses, o.Revoke = p.database.checker, p.database.uses, p.database.revoke
+	}
+	if p.services != nil {
+		o.Services, o.Rings.Passes = p.services.proxy, p.services.ring
 	}
 	return o
 }

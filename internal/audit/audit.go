@@ -17,6 +17,7 @@ type Action string
 // The actions.
 const (
 	HandOver Action = "hand_over" // of the access token in a request
+	Call     Action = "call"      // of a service behind the proxy
 	Check    Action = "check"     // of an API key
 	Revoke   Action = "revoke"    // of an API key by whoever holds it
 )

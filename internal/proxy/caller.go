@@ -51,6 +51,9 @@ type Callers struct {
 	Magic   *magic.Keys
 	// Positions are names of headers that may hold a pass or a key, besides the usual ones.
 	Positions []string
+	// Token returns the token of the person who made a pass; nil: only what the pass itself
+	// carries.
+	Token func(ctx context.Context, p pass.Pass, origin string) (secret.Value, error)
 	// Uses counts the uses of keys; nil: they are not counted.
 	Uses func(id apikey.ID, at time.Time, address netip.Addr, agent string)
 	Now  func() time.Time // nil: time.Now
@@ -181,10 +184,20 @@ func (c Callers) ours(r *http.Request, s *Service, text string, address netip.Ad
 		return Caller{}, ErrNetwork
 	}
 	caller := Caller{Kind: "pass", ID: p.ID, Subject: p.Subject, Sets: p.Sets(s.Scopes), Rates: p.Rates(), text: text}
-	if _, personal := s.Credential.(person); personal && p.HasSecret() {
-		caller.Secret, err = c.Passes.Secret(p, s.Origin())
+	if s.Personal() {
+		caller.Secret, err = c.token(r.Context(), p, s.Origin())
 	}
 	return caller, err
+}
+
+func (c Callers) token(ctx context.Context, p pass.Pass, origin string) (secret.Value, error) {
+	switch {
+	case c.Token != nil:
+		return c.Token(ctx, p, origin)
+	case p.HasSecret():
+		return c.Passes.Secret(p, origin)
+	}
+	return secret.Value{}, nil
 }
 
 func (c Callers) key(ctx context.Context, s *Service, text string, address netip.Addr, agent string) (Caller, error) {

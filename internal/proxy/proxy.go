@@ -319,7 +319,7 @@ func (c *call) allowed(method string, path rule.Path, query string) error {
 		decision := set.Decide(asked)
 		c.event.Rule = decision.Rule
 		if !decision.Allowed {
-			return refuse(ruleProblem(decision), nil)
+			return refuse(ruleProblem(decision, method, path), nil)
 		}
 	}
 	return nil

@@ -85,10 +85,12 @@ func pathNotCanonical(err error) problem.Problem {
 	return p
 }
 
-func ruleProblem(d rule.Decision) problem.Problem {
+// ruleProblem says which call no rule allows, or which rule denies it.
+func ruleProblem(d rule.Decision, method string, path rule.Path) problem.Problem {
 	p := ruleRefused
+	p.Detail = fmt.Sprintf("no rule allows %s %s", method, path)
 	if d.Denied {
-		p.Detail = fmt.Sprintf("a rule of the service denies this call: %s", d.Rule)
+		p.Detail = fmt.Sprintf("%s %s is denied by the service's rule %q", method, path, d.Rule)
 	}
 	return p
 }

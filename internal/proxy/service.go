@@ -68,6 +68,32 @@ func (s *Service) Scoped() bool { return len(s.Rules.Allow) > 0 || len(s.Rules.D
 // Accepts reports whether credentials of the kind open the service.
 func (s *Service) Accepts(kind string) bool { return slices.Contains(s.Accept, kind) }
 
+// Personal reports whether the service is called with the token of the person who made the
+// pass.
+func (s *Service) Personal() bool {
+	_, personal := s.Credential.(person)
+	return personal
+}
+
+// Injected are the headers and parameters that a call gets, with their values masked.
+func (s *Service) Injected() []string {
+	switch c := s.Credential.(type) {
+	case nil:
+		return nil
+	case query:
+		return []string{c.name + "=***"}
+	case inPath:
+		return []string{c.template}
+	default:
+		var masked []string
+		for _, name := range c.headers() {
+			masked = append(masked, name+": ***")
+		}
+		slices.Sort(masked)
+		return masked
+	}
+}
+
 // Origin is that of the base URL.
 func (s *Service) Origin() string { return s.Base.Scheme + "://" + s.Base.Host }
 

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/token2go/token2go/internal/apikey"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/pass"
+	"github.com/token2go/token2go/internal/passes"
+	"github.com/token2go/token2go/internal/proxy"
+	"github.com/token2go/token2go/internal/rule"
+	"github.com/token2go/token2go/internal/signing"
+)
+
+// services are the APIs behind the proxy, and the passes for them.
+type services struct {
+	proxy  *proxy.Proxy
+	passes *passes.Manager
+	ring   *signing.Ring // that signs passes
+}
+
+// openServices reads the services file and the keys of passes.
+func (p parts) openServices(file *proxy.Services) (*services, error) {
+	for _, warning := range file.Warnings {
+		p.log.Warn("services file: " + warning)
+	}
+	ring, sealer, err := p.passKeys()
+	if err != nil {
+		return nil, err
+	}
+	revocations := p.revocations
+	for _, s := range file.ByName {
+		revocations.Add(s.Revocations()...)
+	}
+	address := strings.TrimSuffix(p.API.Address().String(), "/")
+	issuer, err := pass.New(pass.Options{Ring: ring, Issuer: address, Sealer: sealer, MaxTTL: p.Passes.MaxTTL, Revocations: revocations})
+	if err != nil {
+		return nil, err
+	}
+	s := &services{ring: ring}
+	o := passes.Options{Issuer: issuer, Services: s.forPasses, Server: address, MaxTTL: p.Passes.MaxTTL, Revocations: revocations}
+	callers := proxy.Callers{Passes: issuer}
+	if p.database != nil {
+		o.Store = p.database.store
+		callers.Checker, callers.Prefix, callers.Uses = p.database.checker, apikey.Prefix(p.Keys.Prefix), p.database.uses.Count
+	}
+	if s.passes, err = passes.New(o); err != nil {
+		return nil, err
+	}
+	callers.Token = s.passes.Token
+	s.proxy, err = proxy.New(proxy.Options{Callers: callers, Own: p.ownAddresses(), Event: recordCalls(p.auditLog(), p.log), Log: p.log}, file)
+	return s, err
+}
+
+// passKeys are derived from the database keys, so that all replicas have the same, or read
+// from a file where there is no database.
+func (p parts) passKeys() (*signing.Ring, *pass.Sealer, error) {
+	if p.database != nil {
+		return pass.DeriveKeys(time.Now(), p.database.databaseKeys...)
+	}
+	path := p.Passes.KeyFile
+	if path == "" {
+		path = filepath.Join(filepath.Dir(p.Passes.ServicesFile), "pass.key")
+	}
+	ring, sealer, created, err := pass.ReadKeyFile(path, time.Now())
+	if err != nil {
+		return nil, nil, fmt.Errorf("key of passes: %w; T2G_PASS_KEY_FILE names another file", err)
+	}
+	if created {
+		p.log.Info("made a key that signs passes; keep a copy of it: without it no pass can be verified", "file", path)
+	}
+	return ring, sealer, nil
+}
+
+// ownAddresses are those of this server's listeners, which no service may lead to.
+func (p parts) ownAddresses() func() []netip.AddrPort {
+	var own []netip.AddrPort
+	for _, listener := range []struct {
+		host string
+		port int
+	}{{p.Gateway.Host, p.Gateway.Port}, {p.API.Host, p.API.Port}, {p.Ops.Host, p.Ops.Port}} {
+		if address, err := netip.ParseAddr(listener.host); err == nil && listener.port > 0 {
+			own = append(own, netip.AddrPortFrom(address, uint16(listener.port))) //nolint:gosec // at most 65535
+		}
+	}
+	return func() []netip.AddrPort { return own }
+}
+
+// forPasses are the services as those who make passes see them.
+func (s *services) forPasses() []passes.Service {
+	all := s.proxy.Services().ByName
+	var list []passes.Service
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, forPasses(all[name]))
+	}
+	return list
+}
+
+func forPasses(s *proxy.Service) passes.Service {
+	made := passes.Service{
+		Name: s.Name, Path: s.Paths, BaseURL: s.Base.String(), Origin: s.Origin(), Injected: s.Injected(), Personal: s.Personal(), People: s.People,
+	}
+	if s.Scoped() {
+		made.Sets = []rule.Set{s.Rules}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Scopes)) {
+		made.Scopes = append(made.Scopes, passes.Scope{Name: name, Rules: s.Scopes[name]})
+	}
+	return made
+}
+
+// recordCalls writes one event for each call of a service.
+func recordCalls(log *audit.Log, failures *slog.Logger) func(context.Context, proxy.Event) {
+	return func(ctx context.Context, e proxy.Event) {
+		event := audit.Event{Listener: "api", Action: audit.Call, Outcome: audit.Allowed, Reason: string(e.Kind), Actor: e.Caller.Subject}
+		if e.Kind != "" {
+			event.Outcome = audit.Refused
+		}
+		event.Attributes = []slog.Attr{
+			slog.String("service", e.Service), slog.String("method", e.Method), slog.String("path", e.Path),
+			slog.String("query", strings.Join(e.Query, ",")), slog.Int("status", e.Status),
+			slog.Int64("bytes", e.Sent), slog.Int64("milliseconds", e.Spent.Milliseconds()),
+			slog.String("credential", e.Caller.Kind), slog.String("id", e.Caller.ID), slog.String("rule", e.Rule), slog.String("cause", e.Detail),
+		}
+		if err := log.Write(context.WithoutCancel(ctx), time.Now(), event); err != nil {
+			failures.Error("a call is not on record", "cause", err)
+		}
+	}
+}
