@@ -237,6 +237,9 @@ func (m *Manager) RotateTo(ctx context.Context, by Actor, id apikey.ID, overlap 
 	if err != nil {
 		return Made{}, err
 	}
+	if old.Person != 0 && old.Person != by.Person.ID {
+		return Made{}, &Denied{Reason: "a person's key is replaced by that person alone, since its secret is shown"}
+	}
 	next, err := m.successor(by, old)
 	if err != nil {
 		return Made{}, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,6 +135,7 @@ func (s *Store) Key(ctx context.Context, id apikey.ID) (Key, error) {
 type KeyFilter struct {
 	Person int64
 	Text   string    // in the name, the note, the owner or the owner's login or e-mail
+	App    string    // keys that name this application; those for every one are left out
 	After  apikey.ID // for the next page
 	Limit  int       // 0: 100
 }
@@ -150,9 +152,28 @@ func (s *Store) Keys(ctx context.Context, f KeyFilter) ([]Key, error) {
 		return err
 	}, `SELECT `+keyColumns+` FROM keys WHERE id > ? AND (person = ? OR CAST(? AS BIGINT) = 0)
 		AND (CAST(? AS TEXT) = '' OR `+containsText("name", "note", "owner")+`
-			OR person IN (SELECT id FROM people WHERE `+containsText("login", "email")+`)) ORDER BY id LIMIT ?`,
-		int64(f.After), f.Person, f.Person, f.Text, f.Text, f.Text, f.Text, f.Text, f.Text, f.Limit) //nolint:gosec // below 2^60
-	return keys, err
+			OR person IN (SELECT id FROM people WHERE `+containsText("login", "email")+`))
+		AND (CAST(? AS TEXT) = '' OR `+containsText("restrictions")+`) ORDER BY id LIMIT ?`,
+		int64(f.After), f.Person, f.Person, f.Text, f.Text, f.Text, f.Text, f.Text, f.Text, f.App, quoted(f.App), f.Limit) //nolint:gosec // below 2^60
+	if err != nil || f.App == "" || len(keys) == 0 {
+		return keys, err
+	}
+	last := keys[len(keys)-1].ID
+	keys, full := slices.DeleteFunc(keys, func(k Key) bool { return !slices.Contains(k.Apps, f.App) }), len(keys) == f.Limit
+	if full && len(keys) < f.Limit { // the text was elsewhere in some of them
+		f.After, f.Limit = last, f.Limit-len(keys)
+		more, err := s.Keys(ctx, f)
+		return append(keys, more...), err
+	}
+	return keys, nil
+}
+
+// quoted is a text as it is in JSON; empty for none.
+func quoted(entry string) string {
+	if entry == "" {
+		return ""
+	}
+	return text(entry)
 }
 
 // containsText compares without case, and without the wildcards of LIKE.

@@ -48,6 +48,28 @@ func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
 	return scanPerson(s.db.QueryRowContext(ctx, s.rebind(`SELECT `+personColumns+` FROM people WHERE id = ?`), id))
 }
 
+// PersonFilter chooses people; the zero value of each field chooses all.
+type PersonFilter struct {
+	Text  string // in the login, the e-mail address or the subject
+	After int64  // for the next page
+	Limit int    // 0: 100
+}
+
+// People returns people in the order of their IDs.
+func (s *Store) People(ctx context.Context, f PersonFilter) ([]Person, error) {
+	if f.Limit == 0 {
+		f.Limit = 100
+	}
+	var people []Person
+	err := s.rows(ctx, func(row scanner) error {
+		p, err := scanPerson(row)
+		people = append(people, p)
+		return err
+	}, `SELECT `+personColumns+` FROM people WHERE id > ? AND (CAST(? AS TEXT) = '' OR `+containsText("login", "email", "subject")+`) ORDER BY id LIMIT ?`,
+		f.After, f.Text, f.Text, f.Text, f.Text, f.Limit)
+	return people, err
+}
+
 // seenInterval is how exact the time of the last visit is: a page that is read often
 // must not write often.
 const seenInterval = time.Minute
@@ -178,8 +200,11 @@ func (c *change) event(e Event) error {
 // EventFilter chooses events; the zero value of each field chooses all.
 type EventFilter struct {
 	Key, Person int64
-	Before      int64 // revision
-	Limit       int   // 0: 100
+	Action      string    // the whole
+	Actor       string    // a part
+	From, To    time.Time // From inclusive, To not
+	Before      int64     // revision
+	Limit       int       // 0: 100
 }
 
 // Events returns events, the newest first.
@@ -203,7 +228,10 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]Event, error) {
 		return nil
 	}, `SELECT revision, at, actor, action, key, person, attributes FROM events
 		WHERE (key = ? OR CAST(? AS BIGINT) = 0) AND (person = ? OR CAST(? AS BIGINT) = 0) AND (revision < ? OR CAST(? AS BIGINT) = 0)
+		AND (action = ? OR CAST(? AS TEXT) = '') AND (CAST(? AS TEXT) = '' OR `+containsText("actor")+`)
+		AND at >= ? AND (at < ? OR CAST(? AS BIGINT) = 0)
 		ORDER BY revision DESC, number DESC LIMIT ?`,
-		f.Key, f.Key, f.Person, f.Person, f.Before, f.Before, f.Limit)
+		f.Key, f.Key, f.Person, f.Person, f.Before, f.Before, f.Action, f.Action, f.Actor, f.Actor,
+		seconds(f.From), seconds(f.To), seconds(f.To), f.Limit)
 	return events, err
 }
