@@ -66,9 +66,10 @@ func (s *Server) audited(decide decision) web.Handler {
 }
 
 func (s *Server) record(r *http.Request, h *handOver) error {
+	name, _ := s.person(r.Header)
 	event := audit.Event{
 		Listener: listener, Action: audit.HandOver, Outcome: h.outcome, Reason: h.reason,
-		Actor: s.person(r.Header), Attributes: h.attributes(),
+		Actor: name, Attributes: h.attributes(),
 	}
 	err := s.options.Audit.Write(r.Context(), s.options.Now(), event)
 	if err == nil || h.outcome == audit.Refused {

@@ -121,7 +121,7 @@ func TestReadyCallsSendTheKey(t *testing.T) {
 	t.Parallel()
 	process.Slow(t)
 	home := t.TempDir()
-	python := process.Need(t, "T2G_TEST_CLIENT_PYTHON", "python3")
+	python := process.Need(t, "T2G_TEST_CLIENT_PYTHON")
 	s := shell{home, python}
 	s.run(t, python, []string{"-c", `import numpy, rasterio
 with rasterio.open("scene.tif", "w", driver="GTiff", width=64, height=64, count=1, dtype="uint8") as f: f.write(numpy.zeros((1, 64, 64), "uint8"))`}, "")

@@ -11,7 +11,6 @@ import (
 	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/page"
-	"github.com/token2go/token2go/internal/passes"
 	"github.com/token2go/token2go/internal/problem"
 	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/token"
@@ -50,19 +49,16 @@ var table = []web.Row{
 		Kind: problem.PersonDisabled, Detail: "an administrator has disabled your account on this server, and with it your API keys",
 		Fix: "Ask an administrator.",
 	}},
+	{Err: errNotAdmin, Problem: problem.Problem{
+		Kind: problem.NotAdministrator, Detail: "you are not an administrator of this server",
+		Fix: "Administrators are those who have the claim in `T2G_ADMIN_CLAIM`. Sign out and in again if you were given it a moment ago.",
+	}},
 	{Err: errRepeated, Problem: problem.Problem{
 		Kind: problem.AlreadyDone, Detail: "this form was sent before, and made a key then; it is not shown again",
 		Fix: "If the key was not copied, replace it by a new one.",
 	}},
 	{Err: store.ErrNotFound, Problem: problem.Problem{
-		Kind: problem.NotFound, Detail: "you have no API key with this ID", Fix: "Open the list of your keys.",
-	}},
-	{Err: errNoPass, Problem: problem.Problem{
-		Kind: problem.NotFound, Detail: "you have no pass with this ID", Fix: "Open the list of your passes.",
-	}},
-	{Err: passes.ErrNotStored, Problem: problem.Problem{
-		Kind: problem.PolicyRefused, Detail: passes.ErrNotStored.Error(),
-		Fix: "The operator can end passes in the services file. Passes with a short life need no revocation.",
+		Kind: problem.NotFound, Detail: "you have nothing with this ID here", Fix: "Open the list of your keys.",
 	}},
 	{Err: page.ErrNotFound, Problem: problem.Problem{
 		Kind: problem.NotFound, Detail: "no page has this address", Fix: "Open the token page.",

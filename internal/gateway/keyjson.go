@@ -18,6 +18,7 @@ type keyJSON struct {
 	Kind       string              `json:"kind"`
 	Status     string              `json:"status"`
 	EndsSoon   bool                `json:"endsSoon"`
+	Person     string              `json:"person,omitempty"` // for administrators: whose key it is
 	Owner      string              `json:"owner,omitempty"`
 	Created    time.Time           `json:"created"`
 	Expires    *time.Time          `json:"expires,omitempty"`

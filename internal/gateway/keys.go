@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/audit"
@@ -304,13 +305,27 @@ func (s *Server) showKey(w http.ResponseWriter, r *http.Request, status int, act
 		chrome: s.chrome(r), Notice: forms.notice, Key: newKeyView(key, used, s.options.Now()), Calls: s.callsFor(key),
 		Events: newEventViews(events, actor.Person.Subject), Try: s.tryForm(r, key, forms.try),
 	}
+	if key.Person != 0 && key.Person != actor.Person.ID {
+		if err := s.addOwner(r, &view.Key, key.Person); err != nil {
+			return err
+		}
+	}
 	if view.Key.Usable() {
 		at := s.prefix(r) + "/keys/" + key.ID.String()
 		view.Change = orForm(forms.change, func() *keyForm { return s.changeForm(r, actor, key, nil, nil) })
-		view.Rotate = orForm(forms.rotate, func() *keyForm { return s.rotateForm(at, nil) })
+		if view.Key.PersonID == "" { // a new key is shown to the one it belongs to alone
+			view.Rotate = orForm(forms.rotate, func() *keyForm { return s.rotateForm(at, nil) })
+		}
 		view.Revoke = orForm(forms.revoke, func() *keyForm { return &keyForm{Action: at + "/revoke"} })
 	}
 	return s.showForms(w, status, "key", view)
+}
+
+// addOwner says whose key it is, where that is not the one who looks at it.
+func (s *Server) addOwner(r *http.Request, view *keyView, id int64) error {
+	person, err := s.options.Store.Person(r.Context(), id)
+	view.PersonID, view.PersonName = strconv.FormatInt(id, 10), nameOf(person)
+	return err
 }
 
 func orForm(form *keyForm, otherwise func() *keyForm) *keyForm {

@@ -23,6 +23,17 @@ type keysView struct {
 	Form   *keyForm // nil: the person may make no keys
 }
 
+// keyTable is a list of keys.
+type keyTable struct {
+	Base  string
+	Keys  []keyView
+	Admin bool   // says whose each is
+	None  string // what is said where there are none
+}
+
+// Table is the list of the person's keys.
+func (v keysView) Table() keyTable { return keyTable{v.Base, v.Keys, false, "You have no keys yet."} }
+
 // keyPage shows one key, with what can be done with it.
 type keyPage struct {
 	chrome
@@ -51,6 +62,7 @@ type keyView struct {
 	Created, Expires, Revoked    time.Time
 	RevokedFor, Replaces, EndsIn string
 	Owner                        string
+	PersonID, PersonName         string // for administrators: whose key it is
 	Limits                       []limitView
 	Config                       string // indented JSON; may be empty
 	Total                        int64
@@ -243,6 +255,7 @@ type eventView struct {
 	Actor      string
 	Key        string
 	Person     string
+	PersonName string // for administrators: whose key it is, or who it is about
 	Attributes []string
 }
 

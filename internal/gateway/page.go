@@ -18,15 +18,16 @@ func (s *Server) chrome(r *http.Request) chrome {
 			title = "Token2go | " + s.options.Texts.Target
 		}
 	}
+	person, admin := s.person(r.Header)
 	return chrome{
 		Base:       s.prefix(r),
 		Title:      title,
 		Product:    s.options.Texts.Target,
 		Demo:       s.options.Demo,
 		Version:    s.options.Version,
-		Person:     s.person(r.Header),
+		Person:     person,
 		Keys:       s.options.Keys != nil,
-		Passes:     s.options.Passes != nil,
+		Admin:      admin && s.options.Keys != nil,
 		SignInURL:  s.options.Texts.SignInURL,
 		SignOutURL: s.options.Texts.SignOutURL,
 	}

@@ -42,13 +42,13 @@ func storedPerson(p identity.Person, now time.Time) store.Person {
 // name that it only shows or logs.
 const maxWait = 300 * time.Millisecond
 
-// person returns the name to show and to log. No decision depends on it. With a verifier
-// it is the verified one; while the identity provider cannot be asked, a header counts
-// that belongs to the same gateway as the one that held the token. The visit is recorded
-// in the background.
-func (s *Server) person(h http.Header) string {
+// person returns the name to show and to log, and whether it is known to be an
+// administrator's. No decision depends on either. With a verifier the name is the verified
+// one; while the identity provider cannot be asked, a header counts that belongs to the
+// same gateway as the one that held the token. The visit is recorded in the background.
+func (s *Server) person(h http.Header) (name string, admin bool) {
 	if s.options.People == nil {
-		return forwardedName(h, s.options.Identity)
+		return forwardedName(h, s.options.Identity), false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), maxWait)
 	defer cancel()
@@ -56,12 +56,12 @@ func (s *Server) person(h http.Header) string {
 	switch {
 	case errors.Is(err, identity.ErrUnavailable):
 		found, _ := s.options.Tokens.Extract(h)
-		return forwardedName(h, sameFamily(s.options.Identity, found.Header))
+		return forwardedName(h, sameFamily(s.options.Identity, found.Header)), false
 	case err != nil:
-		return ""
+		return "", false
 	}
 	s.visits.record(person, s.options.Now())
-	return shownName(person.Login, person.Email, person.Subject)
+	return shownName(person.Login, person.Email, person.Subject), person.Admin
 }
 
 // shownName returns the first name that can be shown.
@@ -145,12 +145,8 @@ func newVisits(people *store.Store, failed func(error)) *visits {
 	return &visits{store: people, failed: failed, slots: make(chan struct{}, maxRecording), last: map[[2]string]time.Time{}}
 }
 
-// record stores the visit unless one of the same person was stored a moment ago, or nothing
-// is stored.
+// record stores the visit unless one of the same person was stored a moment ago.
 func (v *visits) record(person identity.Person, now time.Time) {
-	if v.store == nil {
-		return
-	}
 	key := [2]string{person.Issuer, person.Subject}
 	if !v.due(key, now) {
 		return

@@ -65,6 +65,7 @@ const (
 	PersonDisabled      Kind = "person_disabled"
 	PolicyRefused       Kind = "policy_refused"
 	AlreadyDone         Kind = "already_done"
+	NotAdministrator    Kind = "not_administrator"
 )
 
 var table = map[Kind]struct {
@@ -118,6 +119,7 @@ var table = map[Kind]struct {
 	PersonDisabled:      {http.StatusForbidden, "Your account is disabled here"},
 	PolicyRefused:       {http.StatusForbidden, "The operator does not allow this"},
 	AlreadyDone:         {http.StatusConflict, "This was done before"},
+	NotAdministrator:    {http.StatusForbidden, "For administrators only"},
 }
 
 // Kinds lists every kind, in no particular order.

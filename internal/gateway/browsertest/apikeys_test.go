@@ -29,6 +29,17 @@ func keysStage(do func(*tab)) func(*testing.T, *tab, *t2gtest.Server) {
 	}
 }
 
+// adminStage opens a page as an administrator, where another person has made keys.
+func adminStage(path string) func(*testing.T, *tab, *t2gtest.Server) {
+	return func(_ *testing.T, b *tab, instance *t2gtest.Server) {
+		b.openKeys(instance)
+		b.makeKey("Nightly job", "10.0.0.0/8")
+		b.makeKey(strings.Repeat("Donaudampfschifffahrt", 4), "")
+		b.signIn(instance, "omar.operator")
+		b.Visit(instance.Gateway + path)
+	}
+}
+
 // openKeys opens the page of keys, once the server has fetched the issuer's keys.
 func (b *tab) openKeys(instance *t2gtest.Server) {
 	b.t.Helper()

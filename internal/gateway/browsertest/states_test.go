@@ -133,6 +133,27 @@ func pageStates() []pageState {
 			b.Click("#revoke-it")
 			b.Until("document.querySelector('#facts ~ .warn')")
 		})},
+		{name: "admin", keys: true, stage: adminStage("/admin")},
+		{name: "admin refused", keys: true, expects: []string{"400"}, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			adminStage("/admin")(t, b, instance)
+			b.enter("#key-name", "Gateway")
+			b.enter("#owner", "platform")
+			b.enter("#grants", "root")
+			b.Click("#make")
+			b.Until("document.getElementById('grants-error')")
+		}},
+		{name: "admin person", keys: true, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			adminStage("/admin?q=ada")(t, b, instance)
+			b.Click("#people a")
+			b.Until("document.getElementById('revoke-all')")
+		}},
+		{name: "admin key of another", keys: true, stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
+			adminStage("/admin?q=nightly")(t, b, instance)
+			b.Click("#keys a")
+			b.Until("document.getElementById('key-id')")
+		}},
+		{name: "admin events", keys: true, stage: adminStage("/admin/events?actor=0")},
+		{name: "admin for others", keys: true, expects: []string{"403"}, stage: keysStage(func(b *tab) { b.Visit(b.origin() + "/admin") })},
 		{name: "API", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
 			signedIn("/swagger-ui/")(t, b, instance)
 			b.Until("document.querySelectorAll('.opblock').length > 0")
