@@ -23,7 +23,7 @@ var imports = map[string]string{
 	"web":       "problem audit",
 	"page":      "",
 	"apidocs":   "page",
-	"gateway":   "web page apidocs problem audit secret seal token flow doctor identity apikey check keys store rule pass signing directory",
+	"gateway":   "web page apidocs problem audit secret seal token flow doctor identity apikey check keys store rule pass signing directory passes",
 	"api":       "web problem audit secret token identity apikey check keys store rule pass signing directory proxy",
 	"ops":       "web problem",
 	"seal":      "secret",
@@ -46,7 +46,7 @@ var imports = map[string]string{
 	"passes":       "pass rule secret store apikey",
 	"pass/lockbox": "secret", "pass/magic": "rule secret",
 	"store/storetest": "store secret apikey", "directory/keycloak": "directory secret",
-	"t2gtest":         "serve web page gateway api ops audit secret token flow demo config identity apikey check signing store keys t2gtest/process",
+	"t2gtest":         "serve web page gateway api ops audit secret token flow demo config identity apikey check signing store keys t2gtest/process passes pass rule",
 	"t2gtest/process": "", "t2gtest/browser": "t2gtest/process",
 
 	"gateway/browsertest": "gateway token flow secret seal",

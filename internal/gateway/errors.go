@@ -11,6 +11,7 @@ import (
 	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/page"
+	"github.com/token2go/token2go/internal/passes"
 	"github.com/token2go/token2go/internal/problem"
 	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/token"
@@ -59,6 +60,13 @@ var table = []web.Row{
 	}},
 	{Err: store.ErrNotFound, Problem: problem.Problem{
 		Kind: problem.NotFound, Detail: "you have nothing with this ID here", Fix: "Open the list of your keys.",
+	}},
+	{Err: errNoPass, Problem: problem.Problem{
+		Kind: problem.NotFound, Detail: "you have no pass with this ID", Fix: "Open the list of your passes.",
+	}},
+	{Err: passes.ErrNotStored, Problem: problem.Problem{
+		Kind: problem.PolicyRefused, Detail: passes.ErrNotStored.Error(),
+		Fix: "The operator can end passes in the services file. Passes with a short life need no revocation.",
 	}},
 	{Err: page.ErrNotFound, Problem: problem.Problem{
 		Kind: problem.NotFound, Detail: "no page has this address", Fix: "Open the token page.",

@@ -23,6 +23,7 @@ import (
 	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/page"
+	"github.com/token2go/token2go/internal/passes"
 	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/token"
 	"github.com/token2go/token2go/internal/web"
@@ -39,9 +40,10 @@ type Options struct {
 	Access   slog.Handler          // a line for every request, may buffer; nil: none
 
 	People   identity.Verifier // proves who is signed in; nil: nothing is stored in anyone's name
-	Store    *store.Store      // required with People: stores who was here, and when
+	Store    *store.Store      // required with Keys: stores who was here, and when; nil: it is not stored
 	Keys     *keys.Manager     // makes API keys for people, requires People; nil: no /keys
 	Checker  *check.Checker    // says why a key is refused; nil: it is not said
+	Passes   *passes.Manager   // makes passes for people, requires People; nil: no /passes
 	APIURL   *url.URL          // the API listener's address, for examples; nil: not known
 	Identity []string          // headers with the name of who is signed in, for display; none: no name is shown
 	Texts    Texts             // the operator's words on the page
@@ -116,9 +118,9 @@ func (o Options) check() error {
 		return errors.New("one of Tokens, Log, Audit, Metrics and Registry is missing")
 	case o.MaxHeaderBytes <= 0 || o.Rules.MaxURL <= 0 || o.Rules.Consent == "":
 		return errors.New("one of MaxHeaderBytes and Rules is missing")
-	case o.People != nil && o.Store == nil:
+	case o.Keys != nil && o.Store == nil:
 		return errors.New("options lack Store")
-	case o.Keys != nil && o.People == nil:
+	case (o.Keys != nil || o.Passes != nil) && o.People == nil:
 		return errors.New("options lack People")
 	}
 	return nil
@@ -159,6 +161,11 @@ func (s *Server) endpoints() []endpoint {
 		{"POST", "/keys/{id}/rotate", s.rotateKey},
 		{"POST", "/keys/{id}/revoke", s.revokeKey},
 		{"GET", "/keys/{id}/usage", s.keyUsage},
+		{"GET", "/passes", s.listPasses},
+		{"POST", "/passes", s.makePass},
+		{"POST", "/passes/try", s.tryPass},
+		{"POST", "/passes/end", s.endPasses},
+		{"POST", "/passes/{id}/revoke", s.revokePass},
 		{"GET", "/admin", s.admin},
 		{"GET", "/admin/keys", s.adminKeys},
 		{"POST", "/admin/keys", s.adminMakeKey},

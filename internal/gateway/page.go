@@ -27,6 +27,7 @@ func (s *Server) chrome(r *http.Request) chrome {
 		Version:    s.options.Version,
 		Person:     person,
 		Keys:       s.options.Keys != nil,
+		Passes:     s.options.Passes != nil,
 		Admin:      admin && s.options.Keys != nil,
 		SignInURL:  s.options.Texts.SignInURL,
 		SignOutURL: s.options.Texts.SignOutURL,

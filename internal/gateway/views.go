@@ -16,6 +16,7 @@ type chrome struct {
 	Version    string
 	Person     string // who is signed in, as forwarded; may be empty
 	Keys       bool   // this server makes API keys
+	Passes     bool   // this server makes passes
 	Admin      bool   // the person is an administrator
 	SignInURL  string // may be empty
 	SignOutURL string // may be empty

@@ -195,7 +195,7 @@ func (o *online) readRefusal(response *http.Response, body []byte) (*Refused, er
 		return nil, fmt.Errorf("status %d without a problem document; is the address that of the API listener?", response.StatusCode)
 	}
 	switch problem.Kind {
-	case "peer_not_allowed", "no_credential", "grant_missing":
+	case "peer_not_allowed", "caller_invalid", "grant_missing":
 		return nil, fmt.Errorf("the server refuses this program: %s", problem.Kind)
 	}
 	refused := &Refused{

@@ -21,7 +21,7 @@ from token2go.keyauth._offline import Offline
 _log = logging.getLogger("token2go.keyauth")
 _MAX_KNOWN = 10_000
 # Refusals of this program and not of the key that it asked about.
-_OWN = ("peer_not_allowed", "no_credential", "grant_missing")
+_OWN = ("peer_not_allowed", "caller_invalid", "grant_missing")
 
 
 @dataclass(frozen=True)
