@@ -106,6 +106,8 @@ func New(options Options) (*Server, error) {
 	return s, nil
 }
 
+const servicePattern = "/s/{service}/{path}"
+
 // listener is the name of this listener in log lines and metrics.
 const listener = "api"
 
@@ -182,7 +184,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.serveVerify(w, r)
 	case s.shared(w, r):
 	case found:
-		s.adapter.Handle("/s/{service}/{path}", s.proxied(service, false)).ServeHTTP(w, r)
+		s.adapter.Handle(servicePattern, s.proxied(service, false)).ServeHTTP(w, r)
 	default:
 		s.router.ServeHTTP(w, r)
 	}
@@ -252,6 +254,9 @@ func (s *Server) Routes() []string {
 	}
 	if s.options.Checker != nil {
 		list = append(list, "GET "+verifyPath, "GET "+nginxPath, "GET "+envoyPattern) // and every other method
+	}
+	if s.options.Services != nil {
+		list = append(list, "GET "+servicePattern)
 	}
 	slices.Sort(list)
 	return list

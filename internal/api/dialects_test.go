@@ -15,6 +15,7 @@ import (
 	"github.com/token2go/token2go/internal/api"
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/check"
+	"github.com/token2go/token2go/internal/problem"
 	"github.com/token2go/token2go/internal/signing"
 )
 
@@ -40,6 +41,7 @@ func everything(t *testing.T) func(*api.Options) {
 		}
 		o.JWTs = versioned{o.Rings.APIKeys}
 		o.Assertions = []string{"signed"}
+		o.Services = noServices{}
 		o.Revoke = func(context.Context, apikey.ID) error { return nil }
 		o.StatusLists = func(_ context.Context, n int) (string, time.Duration, error) {
 			if n != 0 {
@@ -49,6 +51,14 @@ func everything(t *testing.T) func(*api.Options) {
 		}
 	}
 }
+
+type noServices struct{}
+
+func (noServices) Serve(http.ResponseWriter, *http.Request, string, bool) error {
+	return &problem.Problem{Kind: problem.UnknownService, Detail: "there is no service of this name"}
+}
+func (noServices) ForHost(string) string  { return "" }
+func (noServices) DefaultService() string { return "" }
 
 type versioned struct{ *signing.Ring }
 
