@@ -112,6 +112,14 @@ func (c Callers) isPass(text string) bool {
 	return err == nil && strings.Contains(string(header), `"t2g-pass+jwt"`)
 }
 
+// position reports whether a header is one of Positions.
+func (c Callers) position(name string) bool { return slices.Contains(c.Positions, name) }
+
+// holdOurs reports whether a text has a credential of ours in it, or what looks like one.
+func (c Callers) holdOurs(text string) bool {
+	return c.Checker != nil && strings.Contains(text, string(c.Prefix)+"_") || strings.Contains(text, "eyJ")
+}
+
 // find returns the one pass or key of a request; empty where there is none.
 func (c Callers) find(r *http.Request) (string, error) {
 	var found string

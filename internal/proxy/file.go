@@ -223,6 +223,7 @@ func (p *parser) serviceMembers(at string, s *Service) map[string]read {
 		"client_cert_file":       func(raw json.RawMessage) error { return readFileName(raw, &s.ClientCertFile) },
 		"client_key_file":        func(raw json.RawMessage) error { return readFileName(raw, &s.ClientKeyFile) },
 		"websocket":              func(raw json.RawMessage) error { return readBool(raw, &s.WebSocket) },
+		"stream":                 func(raw json.RawMessage) error { return readBool(raw, &s.Stream) },
 		"revoked":                func(raw json.RawMessage) error { return readStrings(raw, &s.Revoked) },
 		"not_before":             func(raw json.RawMessage) error { return readTime(raw, &s.NotBefore) },
 	}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,27 +16,57 @@ func hopByHop(name string) bool {
 	return false
 }
 
-// neverUp matches headers that do not go to an upstream: those in which a credential of
-// this server may stand, whichever was used; those that name the caller or the original
-// request; and those with which a caller could have another method or path taken.
-var neverUp = regexp.MustCompile(`^(authorization|cookie2?|proxy-.*|x-api-key|api-key|x-goog-api-key|private-token|` +
-	`forwarded|x-forwarded(-.*)?|x-real-ip|x-client-ip|x-original-.*|x-rewrite-.*|x-auth-request-.*|x-token2go-.*|` +
-	`x-http-method(-override)?|x-method-override|x-http-verb|x-override-method)$`)
+// neverUp are headers that do not go to an upstream: those in which a credential of this
+// server may stand, whichever was used; those that name the caller or the original request;
+// and those with which a caller could have another method or path taken.
+var neverUp = set(
+	"Authorization", "Cookie", "Cookie2", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Private-Token", "Te", "Connection", "Upgrade",
+	"Forwarded", "X-Forwarded", "X-Real-Ip", "X-Client-Ip", "Client-Ip", "True-Client-Ip", "X-Cluster-Client-Ip", "Cf-Connecting-Ip", "X-Host",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Http-Verb", "X-Override-Method", "X-Override-Url", "X-Http-Host-Override",
+)
 
-// plain is a header's name as upstreams of CGI's kind see it: in lower case, with a hyphen
-// for each underscore.
-func plain(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
+var neverUpPrefixes = []string{
+	"Proxy-", "X-Forwarded-", "X-Original-", "X-Rewrite-", "X-Auth-Request-", "X-Token2go-", "Token2go-", "X-Envoy-", "X-Waws-",
+}
 
-// cleanRequest takes away what must not go up. Injected are the headers that will be set.
-func (s *Service) cleanRequest(h http.Header, injected []string, presented string) {
+func set(names ...string) map[string]bool {
+	all := make(map[string]bool, len(names))
+	for _, name := range names {
+		all[name] = true
+	}
+	return all
+}
+
+func hasPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// plain is a header's name as upstreams of CGI's kind see it: any character that is no
+// letter or digit is one and the same.
+func plain(name string) string {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r != '-' && !isAlphanumeric(r) }) {
+		return name // net/http has made it canonical
+	}
+	return http.CanonicalHeaderKey(strings.Map(func(r rune) rune {
+		if isAlphanumeric(r) {
+			return r
+		}
+		return '-'
+	}, name))
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+// cleanRequest takes away what must not go up.
+func (c *call) cleanRequest(h http.Header) {
 	for name := range h {
-		bare := plain(name)
-		isInjected := slices.ContainsFunc(injected, func(other string) bool { return plain(other) == bare })
-		if isInjected || neverUp.MatchString(bare) || !s.mayGoUp(name) {
+		if !c.mayGoUp(name) {
 			delete(h, name)
 		}
 	}
-	if presented != "" && strings.Contains(h.Get("Referer"), presented) {
+	if referer := h.Get("Referer"); referer != "" && (c.caller.text != "" && strings.Contains(referer, c.caller.text) || c.callers.holdOurs(referer)) {
 		h.Del("Referer")
 	}
 	if _, told := h["User-Agent"]; !told {
@@ -45,35 +74,59 @@ func (s *Service) cleanRequest(h http.Header, injected []string, presented strin
 	}
 }
 
-func (s *Service) mayGoUp(name string) bool {
+// mayGoUp reports whether a header of the caller goes to the service. One that is injected
+// does not, whatever its spelling.
+func (c *call) mayGoUp(name string) bool {
+	normal, s := plain(name), c.service
+	if neverUp[normal] || hasPrefix(normal, neverUpPrefixes) || c.callers.position(normal) {
+		return false
+	}
+	for injected := range c.out.header {
+		if plain(injected) == normal {
+			return false
+		}
+	}
 	return s.RequestHeaders == nil || slices.Contains(s.RequestHeaders, name) || strings.HasPrefix(name, "Content-") || name == "Expect"
 }
 
-// neverBack matches headers of an upstream's answer that would act on the API listener's
-// origin, or on its connection.
-var neverBack = regexp.MustCompile(`^(Set-Cookie2?|Clear-Site-Data|Service-Worker-Allowed|Strict-Transport-Security|` +
-	`Content-Security-Policy(-Report-Only)?|Access-Control-.*|Public-Key-Pins.*|Alt-Svc|Proxy-Auth.*|Token2go-.*|X-Token2go-.*)$`)
+// neverBack are headers of an upstream's answer that would act on the API listener's
+// origin, on its connection, or on a server in front of it.
+var neverBack = set(
+	"Set-Cookie", "Set-Cookie2", "Clear-Site-Data", "Service-Worker-Allowed", "Strict-Transport-Security", "Content-Security-Policy",
+	"Content-Security-Policy-Report-Only", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Alt-Svc", "Nel", "Report-To", "Reporting-Endpoints",
+	"X-Sendfile", "X-Lighttpd-Send-File", "X-Reproxy-Url",
+)
+
+var neverBackPrefixes = []string{"Access-Control-", "Proxy-", "Token2go-", "X-Token2go-", "X-Accel-", "X-Sendfile-"}
+
+var (
+	nosniff    = []string{"nosniff"}
+	sandbox    = []string{"sandbox"}
+	sameOrigin = []string{"same-origin"}
+	ourVersion = []string{"token2go"}
+)
 
 // cleanAnswer takes away what must not come back, and adds what keeps a page of the
 // upstream from running in this origin.
 func (c *call) cleanAnswer(h http.Header) {
+	c.takeAway(h)
+	h["X-Content-Type-Options"], h["Content-Security-Policy"], h["Cross-Origin-Resource-Policy"] = nosniff, sandbox, sameOrigin
+	if c.caller.Kind == "magic" {
+		h["X-Magic-Api-Proxy"] = ourVersion
+	}
+}
+
+// takeAway is for headers and trailers.
+func (c *call) takeAway(h http.Header) {
 	for name, values := range h {
-		if neverBack.MatchString(name) || !c.service.mayComeBack(name) || c.isInjected(name) || c.echoes(values) {
+		if neverBack[name] || hasPrefix(name, neverBackPrefixes) || !c.service.mayComeBack(name) || c.out.header[name] != nil || c.echoes(values) {
 			delete(h, name)
 		}
 	}
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "sandbox")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
 func (s *Service) mayComeBack(name string) bool {
 	return s.ResponseHeaders == nil || slices.Contains(s.ResponseHeaders, name) || strings.HasPrefix(name, "Content-") || name == "Location"
-}
-
-// isInjected reports whether the header is one that carried the credential up.
-func (c *call) isInjected(name string) bool {
-	return c.service.Credential != nil && slices.Contains(c.service.Credential.headers(), name)
 }
 
 // minEcho is the length of the shortest secret that is looked for in answers: a shorter

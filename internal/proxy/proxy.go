@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"github.com/token2go/token2go/internal/apikey"
@@ -62,7 +64,7 @@ type Event struct {
 type Proxy struct {
 	o        Options
 	services atomic.Pointer[running]
-	limits   sync.Map // of callers, by the ID that their calls are counted under
+	limits   *lru.Cache[string, *rate.Limiter] // of callers, by the ID that their calls are counted under
 }
 
 // running is a services file in use.
@@ -90,7 +92,11 @@ func New(o Options, services *Services) (*Proxy, error) {
 	if o.Address == nil {
 		o.Address = peer
 	}
-	p := &Proxy{o: o}
+	limits, err := lru.New[string, *rate.Limiter](maxLimits)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{o: o, limits: limits}
 	return p, p.Replace(services)
 }
 
@@ -180,16 +186,17 @@ func newLimiter(r apikey.Rate) *rate.Limiter {
 
 // call is one call of a service.
 type call struct {
-	service   *Service
-	mount     string // what precedes the service's paths: /s/NAME, or nothing at a host of its own
-	path      rule.Path
-	query     string // raw, without credentials of ours
-	caller    Caller
-	out       outgoing
-	failure   error
-	decide    func(method string, path rule.Path, query string) error
-	event     Event
-	answering bool
+	service *Service
+	callers Callers
+	mount   string // what precedes the service's paths: /s/NAME, or nothing at a host of its own
+	path    rule.Path
+	query   string // raw, without credentials of ours
+	caller  Caller
+	out     outgoing
+	failure error
+	decide  func(method string, path rule.Path, query string) error
+	event   Event
+	cancel  context.CancelCauseFunc
 }
 
 type callKey struct{}
@@ -202,12 +209,13 @@ func callOf(r *http.Request) *call {
 // Serve answers a call of a service: at /s/NAME, or at the root of a host of its own. An
 // error is returned where nothing was answered.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, service string, atRoot bool) (err error) {
-	c := &call{event: Event{At: p.o.Now(), Service: service, Method: r.Method}}
+	c := &call{callers: p.o.Callers, event: Event{At: p.o.Now(), Service: service, Method: r.Method}}
 	if !atRoot {
 		c.mount = "/s/" + service
 	}
-	rec := &recorder{ResponseWriter: w, call: c}
+	rec := &recorder{ResponseWriter: w, call: c, control: http.NewResponseController(w)}
 	defer func() { p.finish(r.Context(), c, rec, err) }() // also when ReverseProxy panics because the upstream broke off
+	defer rec.explain(&err)
 	t, err := p.prepare(c, r, service)
 	if err != nil {
 		return err
@@ -220,6 +228,9 @@ func (p *Proxy) finish(ctx context.Context, c *call, rec *recorder, err error) {
 	e := &c.event
 	e.Status, e.Sent, e.Spent, e.Caller = rec.status, rec.bytes, p.o.Now().Sub(e.At), c.caller
 	e.Query = queryNames(c.query)
+	if rec.body != nil {
+		e.Received = rec.body.read.Load()
+	}
 	if refusal, found := errors.AsType[*Refusal](err); found {
 		e.Kind, e.Status, e.Detail = refusal.Problem.Kind, refusal.Problem.StatusCode(), refusal.reason()
 	}
@@ -245,7 +256,7 @@ func (p *Proxy) prepare(c *call, r *http.Request, service string) (*target, erro
 	if len(t.Networks) > 0 && !slices.ContainsFunc(t.Networks, func(n netip.Prefix) bool { return n.Contains(address) }) {
 		return nil, refuse(addressNotAllowed, ErrNetwork)
 	}
-	if err := c.examine(r, p.o.Callers); err != nil {
+	if err := c.examine(r); err != nil {
 		return nil, err
 	}
 	if t.MaxRequestBytes > 0 && r.ContentLength > t.MaxRequestBytes {
@@ -255,9 +266,9 @@ func (p *Proxy) prepare(c *call, r *http.Request, service string) (*target, erro
 }
 
 // examine reads the path once; what was read is both matched and sent.
-func (c *call) examine(r *http.Request, callers Callers) error {
+func (c *call) examine(r *http.Request) error {
 	s := c.service
-	c.query = callers.cutOurs(r.URL.RawQuery)
+	c.query = c.callers.cutOurs(r.URL.RawQuery)
 	rawPath, err := c.rawPath(r)
 	if err != nil {
 		return refuse(pathNotCanonical(err), err)
@@ -338,19 +349,37 @@ func mustRule(text string) rule.Rule {
 // limit takes the call from the rates of the service and of the caller.
 func (p *Proxy) limit(t *target, caller Caller) error {
 	now := p.o.Now()
-	if t.rate != nil && !t.rate.AllowN(now, 1) {
-		return refuse(tooManyCalls, nil)
+	if t.rate != nil {
+		if wait := waitFor(t.rate, now); wait > 0 {
+			return tooMany(wait)
+		}
 	}
 	for id, limit := range caller.Rates {
 		if limit.Requests == 0 {
 			continue
 		}
-		held, _ := p.limits.LoadOrStore(id, newLimiter(limit))
-		if limiter, isLimiter := held.(*rate.Limiter); isLimiter && !limiter.AllowN(now, 1) {
-			return refuse(tooManyCalls, nil)
+		limiter := newLimiter(limit)
+		if known, found, _ := p.limits.PeekOrAdd(id, limiter); found {
+			limiter = known
+		}
+		if wait := waitFor(limiter, now); wait > 0 {
+			return tooMany(wait)
 		}
 	}
 	return nil
+}
+
+// maxLimits is of how many callers the calls are counted.
+const maxLimits = 1 << 16
+
+// waitFor takes a call from a rate, or returns how long the caller has to wait.
+func waitFor(limiter *rate.Limiter, now time.Time) time.Duration {
+	reserved := limiter.ReserveN(now, 1)
+	wait := reserved.DelayFrom(now)
+	if wait > 0 {
+		reserved.CancelAt(now)
+	}
+	return wait
 }
 
 // forward makes the call and answers.
@@ -360,30 +389,40 @@ func (p *Proxy) forward(t *target, c *call, rec *recorder, r *http.Request) erro
 		case t.slots <- struct{}{}:
 			defer func() { <-t.slots }()
 		default:
-			return refuse(tooManyCalls, nil)
+			return tooMany(time.Second)
 		}
 	}
 	c.out = outgoing{header: http.Header{}, path: c.path.Raw(), query: c.query}
-	if t.Credential != nil {
-		if err := t.Credential.put(&c.out, c.caller.Secret); err != nil {
-			return p.noSecret(c, err)
-		}
-	} else if c.caller.Kind == "magic" {
-		c.out.set("Authorization", "Bearer "+c.caller.Secret.Reveal(), c.caller.Secret.Reveal())
+	if err := c.inject(); err != nil {
+		return p.noSecret(c, err)
 	}
-	control := http.NewResponseController(rec)
-	_ = control.SetWriteDeadline(time.Time{}) // a stream may last; not every writer has one
-	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), callKey{}, c))
-	defer cancel()
+	rec.begin(r.ProtoMajor)
+	defer rec.end()
+	ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), callKey{}, c))
+	defer cancel(nil)
+	c.cancel = cancel
 	r = r.WithContext(ctx)
-	c.setBody(r, control, t.Service)
-	c.event.Received = -1
-	t.proxy.ServeHTTP(rec, r)
-	if body, counted := r.Body.(*requestBody); counted {
-		c.event.Received = body.read
+	if r.Body != nil && r.Body != http.NoBody {
+		rec.body = c.newRequestBody(r, rec.control)
+		r.Body = rec.body
 	}
-	if c.failure != nil {
-		return p.failed(c, c.failure)
+	t.proxy.ServeHTTP(rec, r)
+	if c.failure == nil {
+		return nil
+	}
+	if rec.body != nil && rec.body.tooLarge.Load() {
+		return refuse(bodyTooLarge, nil)
+	}
+	return p.failed(c, cmp.Or(idleCause(ctx), c.failure))
+}
+
+// inject adds the service's credential, or the one that the caller's token carries.
+func (c *call) inject() error {
+	switch {
+	case c.caller.Kind == "magic":
+		return person{}.put(&c.out, c.caller.Secret)
+	case c.service.Credential != nil:
+		return c.service.Credential.put(&c.out, c.caller.Secret)
 	}
 	return nil
 }
@@ -398,9 +437,6 @@ func (p *Proxy) noSecret(c *call, err error) error {
 
 // failed turns a failure before the answer began into a problem.
 func (p *Proxy) failed(c *call, err error) error {
-	if tooLarge, found := errors.AsType[*http.MaxBytesError](err); found {
-		return refuse(bodyTooLarge, tooLarge)
-	}
 	if errors.Is(err, context.Canceled) {
 		return refuse(upstreamReset, err) // the caller has gone
 	}
@@ -408,7 +444,7 @@ func (p *Proxy) failed(c *call, err error) error {
 	switch {
 	case errors.Is(err, ErrAddress):
 		return refuse(upstreamAddress, err)
-	case isTimeout(err):
+	case errors.Is(err, errIdle), isTimeout(err):
 		return refuse(upstreamTimeout, err)
 	case errors.Is(err, syscall.ECONNREFUSED), isLookup(err):
 		return refuse(upstreamRefused, err)
@@ -446,21 +482,24 @@ func isTLS(err error) bool {
 
 // rewrite makes the request that goes out.
 func rewrite(pr *httputil.ProxyRequest) {
-	c := callOf(pr.In)
-	upgrade := pr.Out.Header.Get("Upgrade")
-	injected := []string{}
-	for name := range c.out.header {
-		injected = append(injected, name)
+	c, out := callOf(pr.In), pr.Out
+	websocket := c.isWebSocket(pr.In)
+	c.cleanRequest(out.Header)
+	maps.Copy(out.Header, c.out.header)
+	if websocket {
+		out.Header["Connection"], out.Header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 	}
-	c.service.cleanRequest(pr.Out.Header, injected, c.caller.text)
-	pr.Out.Header.Del("Te")
-	if !c.service.WebSocket || !strings.EqualFold(upgrade, "websocket") {
-		pr.Out.Header.Del("Upgrade")
-		pr.Out.Header.Del("Connection")
+	out.URL = c.service.url(c.out.path, c.out.query, pr.In.URL.ForceQuery)
+	out.Host = c.service.Base.Host
+	out.Trailer = nil
+	if body, has := pr.In.Body.(*requestBody); has {
+		out.Trailer = body.announce(pr.In.Trailer)
 	}
-	maps.Copy(pr.Out.Header, c.out.header)
-	pr.Out.URL = c.service.url(c.out.path, c.out.query, pr.In.URL.ForceQuery)
-	pr.Out.Host = c.service.Base.Host
+}
+
+// isWebSocket reports whether the request becomes a websocket.
+func (c *call) isWebSocket(r *http.Request) bool {
+	return c.service.WebSocket && r.ProtoMajor == 1 && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 // url is the address of a call, with path and query byte for byte. Opaque is sent as it
@@ -478,19 +517,15 @@ func (s *Service) url(path, query string, forceQuery bool) *url.URL {
 func modifyResponse(answer *http.Response) error {
 	c := callOf(answer.Request)
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		if !c.service.WebSocket {
+		if answer.Request.Header.Get("Upgrade") == "" {
 			return errors.New("the upstream switches protocols unasked")
 		}
+		c.cleanAnswer(answer.Header)
 		return nil
 	}
 	c.rewriteLocation(answer.Header)
 	c.cleanAnswer(answer.Header)
-	for name := range answer.Trailer {
-		if neverBack.MatchString(name) {
-			delete(answer.Trailer, name)
-		}
-	}
-	answer.Body = newAnswerBody(answer, c.service.ReadTimeout)
+	answer.Body = c.newAnswerBody(answer)
 	return nil
 }
 
@@ -508,90 +543,6 @@ func (buffers) Put(b []byte) {
 	if len(b) == 32<<10 {
 		bufferPool.Put((*[32 << 10]byte)(b))
 	}
-}
-
-// recorder notes what was answered. Informational answers are cleaned like others.
-type recorder struct {
-	http.ResponseWriter
-	call   *call
-	status int
-	bytes  int64
-}
-
-func (r *recorder) WriteHeader(status int) {
-	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
-		r.call.cleanAnswer(r.Header())
-		r.ResponseWriter.WriteHeader(status)
-		return
-	}
-	r.status, r.call.answering = status, true
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(body []byte) (int, error) {
-	written, err := r.ResponseWriter.Write(body)
-	r.bytes += int64(written)
-	return written, err
-}
-
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-// Flush is what ReverseProxy asks for.
-func (r *recorder) Flush() { _ = http.NewResponseController(r.ResponseWriter).Flush() }
-
-// requestBody counts a body, and gives each part of it as long as an answer's may take.
-type requestBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-	wait    time.Duration
-	read    int64
-}
-
-// setBody lifts the listener's limit on the time that a whole request may take, and sets
-// the service's limits.
-func (c *call) setBody(r *http.Request, control *http.ResponseController, s *Service) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return
-	}
-	body := r.Body
-	if s.MaxRequestBytes > 0 {
-		body = http.MaxBytesReader(nil, body, s.MaxRequestBytes)
-	}
-	r.Body = &requestBody{ReadCloser: body, control: control, wait: max(s.ReadTimeout, defaultRead)}
-}
-
-func (b *requestBody) Read(into []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(b.wait)) // not every connection has one
-	n, err := b.ReadCloser.Read(into)
-	b.read += int64(n)
-	return n, err
-}
-
-// newAnswerBody ends a body whose next part takes too long. An event stream may be silent.
-func newAnswerBody(answer *http.Response, wait time.Duration) io.ReadCloser {
-	media, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
-	if wait == 0 || strings.EqualFold(strings.TrimSpace(media), "text/event-stream") || answer.ContentLength == 0 {
-		return answer.Body
-	}
-	body := &answerBody{ReadCloser: answer.Body, wait: wait}
-	body.timer = time.AfterFunc(wait, func() { _ = answer.Body.Close() })
-	return body
-}
-
-type answerBody struct {
-	io.ReadCloser
-	wait  time.Duration
-	timer *time.Timer
-}
-
-func (b *answerBody) Read(into []byte) (int, error) {
-	b.timer.Reset(b.wait)
-	return b.ReadCloser.Read(into)
-}
-
-func (b *answerBody) Close() error {
-	b.timer.Stop()
-	return b.ReadCloser.Close()
 }
 
 // followTransport follows redirects where the service says so.

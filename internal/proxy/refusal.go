@@ -3,6 +3,8 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/token2go/token2go/internal/check"
 	"github.com/token2go/token2go/internal/pass"
@@ -14,8 +16,9 @@ import (
 
 // Refusal is why a call was not made, or not answered. Cause is for the event alone.
 type Refusal struct {
-	Problem problem.Problem
-	Cause   error
+	Problem    problem.Problem
+	Cause      error
+	RetryAfter time.Duration // 0: not said
 }
 
 func (r *Refusal) Error() string { return r.Problem.Error() }
@@ -30,7 +33,24 @@ func (r *Refusal) reason() string {
 	return r.Cause.Error()
 }
 
-func refuse(p problem.Problem, cause error) error { return &Refusal{p, cause} }
+func refuse(p problem.Problem, cause error) error { return &Refusal{Problem: p, Cause: cause} }
+
+func tooMany(wait time.Duration) error { return &Refusal{Problem: tooManyCalls, RetryAfter: wait} }
+
+// explain sets the headers that go with a refusal.
+func (r *recorder) explain(err *error) {
+	refused, found := errors.AsType[*Refusal](*err)
+	if !found {
+		return
+	}
+	h := r.Header()
+	if refused.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((refused.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if refused.Problem.Kind == problem.BodyTooLarge {
+		h.Set("Connection", "close")
+	}
+}
 
 // The problems.
 var (

@@ -52,6 +52,7 @@ type Service struct {
 	ReadTimeout    time.Duration // until the answer begins, and between its parts; 0: none
 	Redirects      bool          // redirects within the base URL are followed for GET and HEAD
 	WebSocket      bool
+	Stream         bool   // answers may be silent for any time
 	AllowPrivate   bool   // a name may mean a private address
 	Proxy          string // empty: none; "env": as the environment says; else its URL
 	CAFile         string
