@@ -59,7 +59,12 @@ func New(ctx context.Context, o Options) (*Replica, error) {
 	if o.Passes != nil {
 		r.follower.Passes = r.revokePasses
 	}
-	return r, r.follower.Refresh(ctx)
+	if err := r.follower.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	// A change counts here when it is answered; where this fails, Run catches up.
+	o.Store.OnChange(func(ctx context.Context) { _ = r.Refresh(context.WithoutCancel(ctx)) })
+	return r, nil
 }
 
 func checkPeppers(ctx context.Context, o Options) error {
@@ -93,6 +98,10 @@ func (r *Replica) Refresh(ctx context.Context) error {
 
 // Age is how old the copy is at most.
 func (r *Replica) Age() time.Duration { return time.Since(r.follower.Heard()) }
+
+// Usable reports whether checks are answered: the copy is young enough, or an older one
+// counts. It asks nothing.
+func (r *Replica) Usable() bool { return r.options.Continue || r.Age() <= r.options.MaxAge }
 
 const (
 	refreshTimeout = 5 * time.Second

@@ -45,7 +45,8 @@ func open(t *testing.T) *store.Store {
 }
 
 func TestReplicaFollowsTheDatabase(t *testing.T) {
-	s, p := open(t), pepper(t, 1)
+	path := "sqlite:" + filepath.Join(t.TempDir(), "t2g.db")
+	s, other, p := storetest.Open(t, path), storetest.Open(t, path), pepper(t, 1)
 	first := add(t, s, p)
 	r, err := replica.New(t.Context(), replica.Options{Store: s, Peppers: []apikey.Pepper{p}, MaxAge: time.Minute})
 	if err != nil {
@@ -56,21 +57,34 @@ func TestReplicaFollowsTheDatabase(t *testing.T) {
 		_, err := checker.Check(t.Context(), check.Opaque(key), check.Facts{Address: netip.MustParseAddr("192.0.2.1")})
 		return err
 	}
-	second := add(t, s, p) // as another replica would
+	second := add(t, other, p)
 	if err := errors.Join(good(first), good(second)); err != nil {
 		t.Error(err)
 	}
-	_, err = s.ChangeKey(t.Context(), first.ID, func(k *store.Key) error { k.Revoked = time.Now(); return nil }, store.Event{})
-	if err != nil {
-		t.Fatal(err)
+	revoke := func(by *store.Store, key apikey.Key) {
+		t.Helper()
+		_, err := by.ChangeKey(t.Context(), key.ID, func(k *store.Key) error { k.Revoked = time.Now(); return nil }, store.Event{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantRevoked := func(name string, key apikey.Key) {
+		t.Helper()
+		var refusal *check.Refusal
+		if err := good(key); !errors.As(err, &refusal) || refusal.Reason != check.Revoked {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	revoke(s, first)
+	wantRevoked("revoked by this process", first)
+	revoke(other, second)
+	if err := good(second); err != nil {
+		t.Errorf("revoked by another process, before the refresh: %v", err)
 	}
 	if err := r.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var refusal *check.Refusal
-	if err := good(first); !errors.As(err, &refusal) || refusal.Reason != check.Revoked {
-		t.Errorf("revoked: got %v", err)
-	}
+	wantRevoked("revoked by another process", second)
 }
 
 func TestNewRefusesAMissingDatabaseKey(t *testing.T) {

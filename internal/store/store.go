@@ -44,6 +44,7 @@ type Store struct {
 	log      *slog.Logger
 	path     string          // of SQLite's file
 	postgres *pgx.ConnConfig // nil: SQLite
+	onChange func(context.Context)
 }
 
 // Open connects to the database and brings its schema up to date. Several processes may
@@ -174,8 +175,15 @@ func (s *Store) write(ctx context.Context, run func(*change) error) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
+	if s.onChange != nil {
+		s.onChange(ctx)
+	}
 	return nil
 }
+
+// OnChange has f called after each change that this process commits, before the method
+// that made it returns. It must be called before the first change.
+func (s *Store) OnChange(f func(context.Context)) { s.onChange = f }
 
 func (c *change) exec(query string, args ...any) error {
 	_, err := c.tx.ExecContext(c.ctx, c.rebind(query), args...)
