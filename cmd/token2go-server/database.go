@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -38,15 +39,23 @@ type database struct {
 
 // openDatabase brings the schema up to date and reads every key.
 func openDatabase(ctx context.Context, s settings, log *slog.Logger) (*database, error) {
-	databaseKeys, err := databaseKeys(s.Database, log)
-	if err != nil {
-		return nil, err
-	}
-	peppers, err := newPeppers(databaseKeys)
-	if err != nil {
-		return nil, err
-	}
 	opened, err := store.Open(ctx, store.Options{URL: s.Database.URL.Reveal(), Log: log})
+	if err != nil {
+		return nil, err
+	}
+	d, err := useDatabase(ctx, s, opened, log)
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	return d, nil
+}
+
+func useDatabase(ctx context.Context, s settings, opened *store.Store, log *slog.Logger) (*database, error) {
+	databaseKeys, err := readOrMakeKeys(ctx, s.Database, opened, log)
+	if err != nil {
+		return nil, err
+	}
+	peppers, err := peppersOf(databaseKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +64,7 @@ func openDatabase(ctx context.Context, s settings, log *slog.Logger) (*database,
 		Store: opened, Peppers: peppers, Passes: revocations, MaxAge: s.Database.MaxAge, Continue: s.Database.Stale == "continue",
 	})
 	if err != nil {
-		return nil, errors.Join(err, opened.Close())
+		return nil, err
 	}
 	return &database{
 		store:   opened,
@@ -110,11 +119,8 @@ func (d *database) run(ctx context.Context) (stop func()) {
 
 // revoke ends a key whose holder asks for it, here at once.
 func (d *database) revoke(ctx context.Context, id apikey.ID) error {
-	by := keys.Actor{Name: "holder of the key", Admin: true}
-	if _, err := d.keys.Revoke(ctx, by, id, "revoked by its holder"); err != nil {
-		return err
-	}
-	return d.replica.Refresh(ctx)
+	_, err := d.keys.Revoke(ctx, keys.Actor{Name: "holder of the key", Admin: true}, id, "revoked by its holder")
+	return err
 }
 
 // register adds metrics of the copy in memory.
@@ -129,8 +135,25 @@ func (d *database) register(registry prometheus.Registerer) {
 	)
 }
 
-// newPeppers derives the peppers from the database keys.
-func newPeppers(databaseKeys [][]byte) ([]apikey.Pepper, error) {
+// readOrMakeKeys returns the database keys, the current one first. Where there is none yet,
+// it makes one in a file beside the SQLite database.
+func readOrMakeKeys(ctx context.Context, d config.Database, opened *store.Store, log *slog.Logger) ([][]byte, error) {
+	databaseKeys, err := databaseKeys(d)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return databaseKeys, err
+	}
+	if err := notNeeded(ctx, opened, keyFile(d)); err != nil {
+		return nil, err
+	}
+	if err := makeDatabaseKey(keyFile(d)); err != nil {
+		return nil, fmt.Errorf("database key: %w", err)
+	}
+	log.Info("made a database key; keep a copy of it apart from the database: without it no API key can be checked", "file", keyFile(d))
+	return readDatabaseKeys(keyFile(d))
+}
+
+// peppersOf derives the peppers from the database keys.
+func peppersOf(databaseKeys [][]byte) ([]apikey.Pepper, error) {
 	var peppers []apikey.Pepper
 	for _, key := range databaseKeys {
 		pepper, err := apikey.NewPepper(key)
@@ -142,18 +165,36 @@ func newPeppers(databaseKeys [][]byte) ([]apikey.Pepper, error) {
 	return peppers, nil
 }
 
-// databaseKeys are the configured ones, or that of the file beside an SQLite database.
-func databaseKeys(d config.Database, log *slog.Logger) ([][]byte, error) {
+// notNeeded returns an error where live keys need a database key whose file is gone: a new
+// one would be of no use to them.
+func notNeeded(ctx context.Context, opened *store.Store, path string) error {
+	needed, err := opened.Peppers(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	count := 0
+	for _, keys := range needed {
+		count += keys
+	}
+	if count > 0 {
+		return fmt.Errorf("%w: %s does not exist, and live keys need it: %d; restore the file, or set T2G_DATABASE_KEY", replica.ErrPepper, path, count)
+	}
+	return nil
+}
+
+// databaseKeys are the configured ones, or that of the file beside an SQLite database. The
+// error wraps fs.ErrNotExist where there is no such file.
+func databaseKeys(d config.Database) ([][]byte, error) {
 	if !d.Keys.Absent() {
 		return config.DatabaseKeys(d.Keys.Reveal())
 	}
-	path := d.Path() + ".key"
+	return readDatabaseKeys(keyFile(d))
+}
+
+func keyFile(d config.Database) string { return d.Path() + ".key" }
+
+func readDatabaseKeys(path string) ([][]byte, error) {
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if text, err = makeDatabaseKey(path); err == nil {
-			log.Info("made a database key; keep a copy of it apart from the database: without it no API key can be checked", "file", path)
-		}
-	}
 	if err != nil {
 		return nil, fmt.Errorf("database key: %w", err)
 	}
@@ -164,23 +205,29 @@ func databaseKeys(d config.Database, log *slog.Logger) ([][]byte, error) {
 	return keys, nil
 }
 
-// makeDatabaseKey writes a new key that no other user can read. A process that does so at
-// the same time wins or loses as a whole: the file appears complete.
-func makeDatabaseKey(path string) ([]byte, error) {
+// makeDatabaseKey writes a new key that no other user can read. Of several processes that
+// do so at once, the first wins: the file appears complete.
+func makeDatabaseKey(path string) error {
 	key := make([]byte, apikey.DatabaseKeyLength)
 	_, _ = rand.Read(key) // never fails
-	text := []byte(base64.StdEncoding.EncodeToString(key) + "\n")
 	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := writeDurably(temporary, text); err != nil {
-		return nil, err
-	}
 	defer os.Remove(temporary)
-	if err := os.Link(temporary, path); errors.Is(err, fs.ErrExist) {
-		return os.ReadFile(path)
-	} else if err != nil {
-		return nil, err
+	if err := writeDurably(temporary, []byte(base64.StdEncoding.EncodeToString(key)+"\n")); err != nil {
+		return err
 	}
-	return text, nil
+	if err := os.Link(temporary, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDirectory(filepath.Dir(path))
+}
+
+// syncDirectory has a new name in a directory survive a power failure.
+func syncDirectory(path string) error {
+	directory, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(directory.Sync(), directory.Close())
 }
 
 func writeDurably(path string, text []byte) error {

@@ -179,14 +179,7 @@ func (p parts) demoHandlers(ctx context.Context, addresses demoAddresses) (peopl
 
 // printDemo prints what to open and what to try.
 func printDemo(w io.Writer, plan demoPlan, addresses demoAddresses) {
-	for _, listener := range []struct {
-		wanted int
-		got    *url.URL
-	}{{plan.port, addresses.gateway}, {plan.server, addresses.server}, {plan.api, addresses.api}, {plan.notes, addresses.notes}} {
-		if port := listener.got.Port(); port != strconv.Itoa(listener.wanted) && listener.wanted != 0 {
-			fmt.Fprintf(w, "Port %d is taken, so this uses %s.\n", listener.wanted, port)
-		}
-	}
+	printTaken(w, plan, addresses)
 	fmt.Fprintf(w, `
 Token2go demo: pretend people, pretend tokens, on this computer only.
 
@@ -203,15 +196,41 @@ Token2go demo: pretend people, pretend tokens, on this computer only.
 
      curl -i %[2]s/api/notes
 
-4. What the gateway sends, and whether that is safe:
+`, addresses.gateway, addresses.notes, clientCommand())
+	printKeys(w, addresses)
+	fmt.Fprintf(w, `5. What the gateway sends, and whether that is safe:
 
      %[1]s/echo
 
-The server behind the gateway is at %[5]s; without the gateway it
-has no token. Tokens last %[4]s and are renewed while you are signed in.
+The server behind the gateway is at %[3]s; without the gateway it
+has no token. Tokens last %[2]s and are renewed while you are signed in.
 Ctrl-C ends the demo. The audit log follows, one line for each token handed over.
 
-`, addresses.gateway, addresses.notes, clientCommand(), inWords(plan.lifetime), addresses.server)
+`, addresses.gateway, inWords(plan.lifetime), addresses.server)
+}
+
+// printKeys prints how to make, check and revoke an API key.
+func printKeys(w io.Writer, addresses demoAddresses) {
+	fmt.Fprintf(w, `4. A key of your own, for programs that run while you are not signed in. Make one
+   here, put it in place of KEY, and the API listener says whose it is. Revoke it
+   on the page, and the same call answers 401 within a second:
+
+     %[1]s/keys
+     curl -i -H "Authorization: Bearer KEY" %[2]s/check
+
+`, addresses.gateway, addresses.api)
+}
+
+// printTaken prints which ports were taken.
+func printTaken(w io.Writer, plan demoPlan, addresses demoAddresses) {
+	for _, listener := range []struct {
+		wanted int
+		got    *url.URL
+	}{{plan.port, addresses.gateway}, {plan.server, addresses.server}, {plan.api, addresses.api}, {plan.notes, addresses.notes}} {
+		if port := listener.got.Port(); port != strconv.Itoa(listener.wanted) && listener.wanted != 0 {
+			fmt.Fprintf(w, "Port %d is taken, so this uses %s.\n", listener.wanted, port)
+		}
+	}
 }
 
 // inWords writes a duration of at least a second in whole minutes or seconds.

@@ -42,6 +42,10 @@ func TestHealthcheckAsksEveryKindOfListener(t *testing.T) {
 		{"the gateway listener under a prefix", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_BASE_PATH=/t2g"}},
 		{"the gateway listener by TLS", []string{"T2G_SERVER_PORT=" + port, "T2G_OPS_PORT=0", "T2G_TLS_CERT_FILE=" + cert, "T2G_TLS_KEY_FILE=" + key}},
 		{"a Unix socket", []string{"T2G_SERVER_SOCKET=" + socket, "T2G_OPS_PORT=0"}},
+		{"the API listener", storing(t, "T2G_SERVER_PORT=off", "T2G_OPS_PORT=0", "T2G_API_PORT="+port)},
+		{"the API listener, for certain peers only", storing(t, "T2G_SERVER_PORT=off", "T2G_OPS_PORT=0", "T2G_API_PORT="+port, "T2G_API_CIDRS=192.0.2.1")},
+		{"the API listener by TLS", storing(t, "T2G_SERVER_PORT=off", "T2G_OPS_PORT=0", "T2G_API_PORT="+port, "T2G_API_TLS_CERT_FILE="+cert, "T2G_API_TLS_KEY_FILE="+key)},
+		{"the API listener's socket", storing(t, "T2G_SERVER_PORT=off", "T2G_OPS_PORT=0", "T2G_API_SOCKET="+socket)},
 	} {
 		check := func() (int, string) {
 			p := launch(t, []string{"healthcheck"}, test.environment...)

@@ -64,7 +64,7 @@ func launchCommand(t testing.TB, c *exec.Cmd, environment ...string) *program {
 // instance is a server that serves, with the addresses of its listeners, host:port.
 type instance struct {
 	*program
-	gateway, ops string
+	gateway, ops, api string
 }
 
 // open starts a server on free ports, and waits until it serves.
@@ -79,8 +79,10 @@ func openInstance(t testing.TB, environment ...string) *instance {
 func (h *instance) readAddresses(t testing.TB) {
 	t.Helper()
 	err := h.Await(soon, func() bool {
-		h.gateway, h.ops = h.address("gateway"), h.address("ops")
-		return h.gateway != "" && (h.ops != "" || slices.Contains(h.Env, "T2G_OPS_PORT=0"))
+		h.gateway, h.ops, h.api = h.address("gateway"), h.address("ops"), h.address("api")
+		stored := slices.ContainsFunc(h.Env, func(e string) bool { return strings.HasPrefix(e, "T2G_DATABASE_URL=") })
+		return (h.gateway != "" || slices.Contains(h.Env, "T2G_SERVER_PORT=off")) &&
+			(h.ops != "" || slices.Contains(h.Env, "T2G_OPS_PORT=0")) && (h.api != "" || !stored)
 	})
 	if err != nil {
 		t.Fatal(err)

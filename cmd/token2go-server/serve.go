@@ -138,8 +138,16 @@ func (p parts) apiListener() (serve.Listener, error) {
 func (p parts) operator() *ops.Server {
 	return ops.New(ops.Options{
 		Web:     web.Options{Listener: "ops", Log: p.log, Metrics: p.metrics},
-		Metrics: p.registry, Hosts: p.Ops.Hosts(), Pprof: p.Ops.Pprof,
+		Metrics: p.registry, Hosts: p.Ops.Hosts(), Pprof: p.Ops.Pprof, Waiting: p.waiting,
 	})
+}
+
+// waiting is what keeps this server from answering checks.
+func (p parts) waiting() string {
+	if p.database != nil && !p.database.replica.Usable() {
+		return "database"
+	}
+	return ""
 }
 
 func (p parts) opsListener(operator http.Handler) []serve.Listener {
@@ -284,6 +292,7 @@ func (p parts) apiOptions() api.Options {
 		Issuer:         strings.TrimSuffix(p.API.Address().String(), "/"),
 		Host:           p.API.Address().Host,
 		Hosts:          p.API.Hosts(),
+		Addresses:      len(p.API.AllowedHosts) == 0,
 		Peers:          peers,
 		Proxies:        p.API.TrustedProxies,
 		Origins:        p.API.CORSOrigins,

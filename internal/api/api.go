@@ -49,11 +49,13 @@ type Options struct {
 	Assertions  []string    // applications that get X-Token2go-Token; they need Rings.Assertions
 	Services    Services    // the reverse proxy at /s/; nil: none
 
-	Host    string         // of T2G_API_URL; empty: not known
-	Hosts   []string       // host names that are answered, beside those of services; nil: all
-	Peers   []netip.Prefix // addresses that are answered; nil: all
-	Proxies []netip.Prefix // peers whose forwarded facts are believed
-	Origins []string       // origins whose pages may read the answers, such as https://maps.example.org
+	Host  string   // of T2G_API_URL; empty: not known
+	Hosts []string // host names that are answered, beside those of services; nil: all
+	// Addresses are answered as hosts, too. No website has one, so none can rebind its name.
+	Addresses bool
+	Peers     []netip.Prefix // addresses that are answered; nil: all
+	Proxies   []netip.Prefix // peers whose forwarded facts are believed
+	Origins   []string       // origins whose pages may read the answers, such as https://maps.example.org
 	// AskBrowsers has browsers ask for a password, which may be a key, where none came.
 	AskBrowsers bool
 
@@ -213,7 +215,7 @@ func (s *Server) serviceAtRoot(r *http.Request) string {
 	if s.options.Host == "" || strings.EqualFold(r.Host, s.options.Host) {
 		return ""
 	}
-	if _, err := netip.ParseAddr(web.HostName(r.Host)); err == nil {
+	if isAddress(r.Host) {
 		return ""
 	}
 	return s.options.Services.DefaultService()
@@ -270,10 +272,15 @@ func (s *Server) checkRequest(r *http.Request) error {
 	if err := web.CheckSize(r, s.options.MaxHeaderBytes); err != nil {
 		return err
 	}
-	if r.URL.Path == "/health" || s.anyHost(r) || s.options.Services != nil && s.options.Services.ForHost(r.Host) != "" {
+	if r.URL.Path == "/health" || s.options.Addresses && isAddress(r.Host) || s.anyHost(r) || s.options.Services != nil && s.options.Services.ForHost(r.Host) != "" {
 		return nil
 	}
 	return web.CheckHost(r, s.options.Hosts)
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(web.HostName(host))
+	return err == nil
 }
 
 // anyHost reports whether the request is a trusted proxy's question about a request of

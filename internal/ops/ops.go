@@ -26,12 +26,16 @@ type Options struct {
 	Metrics prometheus.Gatherer // required: what /metrics shows
 	Hosts   []string            // names with a dot that are answered; nil: none, "*": all
 	Pprof   bool                // serve profiles
+	// Waiting returns what the server cannot do without and waits for, such as the
+	// database; "" for nothing. Nil: always nothing.
+	Waiting func() string
 }
 
 // Server is the listener's handler. It is safe for concurrent use.
 type Server struct {
 	http.Handler
 	draining atomic.Bool
+	waiting  func() string
 }
 
 // NewRegistry makes the registry of a process, with what describes the process itself.
@@ -48,7 +52,7 @@ func NewRegistry(version string) *prometheus.Registry {
 
 // New makes the handler.
 func New(o Options) *Server {
-	s := &Server{}
+	s := &Server{waiting: o.Waiting}
 	o.Web.Headers, o.Web.Errors = web.SecurityHeaders, refusals()
 	adapter := web.New(o.Web)
 	router := chi.NewRouter()
@@ -80,6 +84,11 @@ func (s *Server) Drain() { s.draining.Store(true) }
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
 	if s.draining.Load() {
 		return web.Write(w, http.StatusServiceUnavailable, web.JSON, `{"status":"draining"}`)
+	}
+	if s.waiting != nil {
+		if what := s.waiting(); what != "" {
+			return web.Write(w, http.StatusServiceUnavailable, web.JSON, `{"status":"waiting for the `+what+`"}`)
+		}
 	}
 	return web.Write(w, http.StatusOK, web.JSON, `{"status":"ready"}`)
 }
