@@ -121,8 +121,8 @@ func (s *Server) makePass(w http.ResponseWriter, r *http.Request) error {
 	return s.showForms(w, http.StatusCreated, "madepass", s.madePassView(r, made))
 }
 
-func (s *Server) mintPass(r *http.Request, actor passes.Actor, in passInput) (passes.Made, error) {
-	request, err := in.request()
+func (s *Server) mintPass(r *http.Request, actor passes.Actor, in passes.Input) (passes.Made, error) {
+	request, err := in.Request()
 	if err != nil {
 		return passes.Made{}, err
 	}
@@ -165,17 +165,12 @@ func (s *Server) tryPass(w http.ResponseWriter, r *http.Request) error {
 	return s.showPasses(w, r, http.StatusOK, actor, passForms{service: in.Service, typed: form, tried: &explanation})
 }
 
-func (s *Server) explainPass(actor passes.Actor, in passInput) (passes.Explanation, error) {
-	rules, err := in.rules()
+func (s *Server) explainPass(actor passes.Actor, in passes.Input) (passes.Explanation, error) {
+	question, err := in.Question()
 	if err != nil {
 		return passes.Explanation{}, err
 	}
-	if in.URL == "" {
-		return passes.Explanation{}, &fieldError{"url", "want an address, or its path such as /notes/1"}
-	}
-	return s.options.Passes.Explain(actor, passes.Question{
-		Service: in.Service, Pass: in.Pass, Rules: rules, Scopes: in.Scopes, Method: in.Method, URL: in.URL,
-	})
+	return s.options.Passes.Explain(actor, question)
 }
 
 // revokePass ends a pass of the person's.

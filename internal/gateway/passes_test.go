@@ -105,7 +105,7 @@ func TestPassRequestsAreRefused(t *testing.T) {
 		{`{"service":"notes","scopes":["read"],"ttl":"91d"}`, "`ttl`: the life of a pass"},
 		{`{"service":"notes","scopes":["read"],"ttl":"soon"}`, "`ttl`: "},
 		{`{"service":"notes","rules":["GET ("],"ttl":"1h"}`, "`rules`: "},
-		{`{"service":"notes","rules":[{"methods":["GET"],"path":"x"}],"ttl":"1h"}`, "`paths`: "},
+		{`{"service":"notes","rules":[{"methods":["GET"],"path":"x"}],"ttl":"1h"}`, "`rules`: want"},
 		{`{"service":"notes","scopes":["read"],"ttl":"1h","networks":["x"]}`, "`networks`: "},
 		{`{"service":"notes","scope":["read"],"ttl":"1h"}`, "is not known"},
 	} {
@@ -188,7 +188,7 @@ func TestPassForm(t *testing.T) {
 	}
 	fields.Set("paths", "notes")
 	answer, page = s.inForm("ada.analyst", "/passes", fields)
-	if answer.status != http.StatusBadRequest || !strings.Contains(page, `id="paths-error"`) {
+	if answer.status != http.StatusBadRequest || !strings.Contains(page, `id="rules-error"`) {
 		t.Errorf("got %d: %s", answer.status, page)
 	}
 	_, page = get(t, s.SignedIn(t, "ada.analyst"), s.Gateway+"/passes?service=me", inBrowser()...)
