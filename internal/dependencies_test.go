@@ -24,7 +24,7 @@ var imports = map[string]string{
 	"page":      "",
 	"apidocs":   "page",
 	"gateway":   "web page apidocs problem audit secret seal token flow doctor identity apikey check keys store rule pass signing directory passes",
-	"api":       "web problem audit secret token identity apikey check keys store rule pass signing directory proxy",
+	"api":       "web problem audit secret token identity apikey check keys store rule pass signing directory proxy passes",
 	"ops":       "web problem",
 	"seal":      "secret",
 	"token":     "secret",

@@ -22,6 +22,7 @@ import (
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/check"
+	"github.com/token2go/token2go/internal/passes"
 	"github.com/token2go/token2go/internal/web"
 )
 
@@ -48,6 +49,7 @@ type Options struct {
 	StatusLists StatusLists // nil: there are no signed keys
 	Assertions  []string    // applications that get X-Token2go-Token; they need Rings.Assertions
 	Services    Services    // the reverse proxy at /s/; nil: none
+	Passes      Passes      // makes passes for services; nil: none
 
 	Host  string   // of T2G_API_URL; empty: not known
 	Hosts []string // host names that are answered, beside those of services; nil: all
@@ -77,6 +79,14 @@ type Services interface {
 	// DefaultService answers at the names of this listener that are not the one of
 	// T2G_API_URL; empty: none does.
 	DefaultService() string
+}
+
+// Passes makes and explains passes; a passes.Manager does.
+type Passes interface {
+	Make(ctx context.Context, by passes.Actor, r passes.Request) (passes.Made, error)
+	Attenuate(text string, r passes.Request) (passes.Made, error)
+	Explain(by passes.Actor, q passes.Question) (passes.Explanation, error)
+	Address(service string) string
 }
 
 // Server is the listener's handler. It is safe for concurrent use.
@@ -144,6 +154,9 @@ func (s *Server) endpoints() []endpoint {
 		if s.options.Revoke != nil {
 			all = append(all, endpoint{"POST", "/revoke", s.revoke})
 		}
+	}
+	if s.options.Passes != nil {
+		all = append(all, endpoint{"POST", "/passes", s.makePass}, endpoint{"POST", "/passes/attenuate", s.attenuatePass}, endpoint{"POST", "/passes/explain", s.explainPass})
 	}
 	for path, ring := range s.options.Rings.published() {
 		all = append(all, endpoint{"GET", path, jwks(ring)})

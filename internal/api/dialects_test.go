@@ -15,6 +15,7 @@ import (
 	"github.com/token2go/token2go/internal/api"
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/check"
+	"github.com/token2go/token2go/internal/passes"
 	"github.com/token2go/token2go/internal/problem"
 	"github.com/token2go/token2go/internal/signing"
 )
@@ -40,6 +41,7 @@ func everything(t *testing.T) func(*api.Options) {
 			APIKeys: ring(signing.APIKeys), Statuses: ring(signing.Statuses), Passes: ring(signing.Passes), Assertions: ring(signing.Assertions),
 		}
 		o.JWTs = versioned{o.Rings.APIKeys}
+		o.Passes = new(passes.Manager)
 		o.Assertions = []string{"signed"}
 		o.Services = noServices{}
 		o.Revoke = func(context.Context, apikey.ID) error { return nil }

@@ -79,6 +79,9 @@ func explain(_ *http.Request, err error) *problem.Problem {
 		p := refusals[refusal.Kind]
 		return &p
 	}
+	if p := explainPassError(err); p != nil {
+		return p
+	}
 	if tooLarge, found := errors.AsType[*web.HeadersError](err); found {
 		return &problem.Problem{
 			Kind: problem.HeadersTooLarge, Detail: tooLarge.Error(),

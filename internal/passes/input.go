@@ -92,7 +92,7 @@ func parseSpan(text string) (time.Duration, error) {
 	}
 	if days, found := strings.CutSuffix(text, "d"); found {
 		number, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(number) * 24 * time.Hour, err //nolint:gosec // of 16 bits
+		return time.Duration(number) * 24 * time.Hour, err
 	}
 	return time.ParseDuration(text)
 }
