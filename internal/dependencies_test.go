@@ -45,7 +45,7 @@ var imports = map[string]string{
 
 	"passes":       "pass rule secret store apikey",
 	"pass/lockbox": "secret", "pass/magic": "rule secret",
-	"store/storetest": "store secret apikey", "directory/keycloak": "directory secret",
+	"store/storetest": "store secret apikey t2gtest/process", "directory/keycloak": "directory secret",
 	"t2gtest":         "serve web page gateway api ops audit secret token flow demo config identity apikey check signing store keys t2gtest/process passes pass rule",
 	"t2gtest/process": "", "t2gtest/browser": "t2gtest/process",
 
@@ -65,8 +65,8 @@ var libraries = map[string]string{
 	"github.com/go-chi/chi":                "gateway api ops",
 	"github.com/swaggo":                    "apidocs",
 	"github.com/kelseyhightower/envconfig": "config",
-	"database/sql":                         "store",
-	"github.com/jackc/pgx":                 "store",
+	"database/sql":                         "store store/storetest",
+	"github.com/jackc/pgx":                 "store store/storetest",
 	"modernc.org/sqlite":                   "store",
 }
 

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"bufio"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,95 +9,27 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/store/storetest"
-	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
-func TestSQLite(t *testing.T) { storetest.Run(t, newSQLite) }
+func TestSQLite(t *testing.T) { storetest.Run(t, storetest.NewSQLite) }
 
 func TestPostgreSQL(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a database server")
-	}
-	server := startPostgreSQL(t)
-	storetest.Run(t, server.newDatabase)
+	storetest.Run(t, storetest.StartPostgreSQL(t).NewDatabase)
 }
 
-func newSQLite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "token2go.db") }
-
-// postgreSQL is a server of the test's own.
-type postgreSQL struct {
-	port  string
-	mu    sync.Mutex
-	count int
+func TestPostgreSQL18(t *testing.T) {
+	storetest.Run(t, storetest.StartPostgreSQL18(t).NewDatabase)
 }
 
-// startPostgreSQL starts a server, as the user nobody where root runs the test, since it
-// refuses root.
-func startPostgreSQL(t testing.TB) *postgreSQL {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "t2g-pg") //nolint:usetesting // short, for its socket, and open to another user
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	attributes := &syscall.SysProcAttr{Setpgid: true}
-	if os.Geteuid() == 0 {
-		const nobody = 65534
-		attributes.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-		if err := os.Chown(folder, nobody, nobody); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(folder, "data")
-	initialize := exec.Command(process.Need(t, "T2G_TEST_INITDB", "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
-	initialize.SysProcAttr, initialize.Dir = attributes, folder
-	if out, err := initialize.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	p := &postgreSQL{port: process.Port(t)}
-	output := new(process.Output)
-	serve := exec.Command(process.Need(t, "T2G_TEST_POSTGRES", "postgres"), "-D", data, "-p", p.port, "-h", "127.0.0.1", "-k", folder, "-F")
-	serve.SysProcAttr, serve.Dir, serve.Stdout, serve.Stderr = attributes, folder, output, output
-	server := process.Start(t, serve)
-	if err := server.Await(process.Soon, func() bool { return strings.Contains(output.String(), "ready to accept connections") }); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
-	return p
-}
-
-func (p *postgreSQL) url(database string) string {
-	return "postgres://postgres@127.0.0.1:" + p.port + "/" + database + "?sslmode=disable"
-}
-
-func (p *postgreSQL) newDatabase(t testing.TB) string {
-	t.Helper()
-	p.mu.Lock()
-	p.count++
-	name := fmt.Sprint("t", p.count)
-	p.mu.Unlock()
-	execute(t, "pgx", p.url("postgres"), "CREATE DATABASE "+name)
-	return p.url(name)
-}
-
-// execute runs a statement past the store.
-func execute(t testing.TB, driver, address, statement string) {
-	t.Helper()
-	db, err := sql.Open(driver, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(statement); err != nil {
-		t.Fatal(err)
-	}
+// Behind a pooler, there are neither prepared statements nor notices.
+func TestPgBouncer(t *testing.T) {
+	storetest.Run(t, storetest.StartPostgreSQL(t).Pooled(t).NewDatabase)
 }
 
 func TestConnectRefuses(t *testing.T) {
@@ -121,9 +52,9 @@ func TestConnectRefuses(t *testing.T) {
 }
 
 func TestMigrateRefusesNewerSchema(t *testing.T) {
-	address := newSQLite(t)
+	address := storetest.NewSQLite(t)
 	storetest.Open(t, address)
-	execute(t, "sqlite", strings.TrimPrefix(address, "sqlite:"), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
+	storetest.Execute(t, "sqlite", strings.TrimPrefix(address, "sqlite:"), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 	s, err := store.Open(t.Context(), store.Options{URL: address, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		_ = s.Close()
@@ -134,7 +65,7 @@ func TestMigrateRefusesNewerSchema(t *testing.T) {
 }
 
 func TestOpenMakesPrivateFiles(t *testing.T) {
-	address := newSQLite(t)
+	address := storetest.NewSQLite(t)
 	storetest.Open(t, address)
 	files, err := filepath.Glob(strings.TrimPrefix(address, "sqlite:") + "*")
 	if err != nil || len(files) == 0 {
@@ -148,7 +79,7 @@ func TestOpenMakesPrivateFiles(t *testing.T) {
 }
 
 func TestBackupIsADatabase(t *testing.T) {
-	s := storetest.Open(t, newSQLite(t))
+	s := storetest.Open(t, storetest.NewSQLite(t))
 	key, err := s.AddKey(t.Context(), storetest.NewKey("kept"), store.Event{})
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +111,7 @@ func TestAcknowledgedKeysSurviveSIGKILL(t *testing.T) {
 	if testing.Short() {
 		rounds = 2
 	}
-	address := newSQLite(t)
+	address := storetest.NewSQLite(t)
 	storetest.Open(t, address)
 	acknowledged := 0
 	for round := range rounds {

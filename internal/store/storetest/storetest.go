@@ -42,6 +42,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"RevokedPasses finds what was revoked since", testRevokedPasses},
 		{"PassUsage adds up", testPassUsage},
 		{"Follower misses no change of many writers", testFollowerUnderLoad},
+		{"Changes wait for each other", testChangesWait},
 		{"Follower sees another process's change within a second", testFollowerNotices},
 		{"Open migrates once for many at a time", testOpenAtOnce},
 	} {
@@ -475,6 +476,51 @@ func testFollowerUnderLoad(t *testing.T, fresh func(testing.TB) string) {
 		if got := r.key(id); got.Name != "changed" || got.Revision != revision {
 			t.Errorf("key %s: got %q at revision %d, want %d", id, got.Name, got.Revision, revision)
 		}
+	}
+}
+
+// The second change is not stored before the first, which began earlier and ends later: it
+// would have the higher revision, and a follower that has read it would miss the first.
+func testChangesWait(t *testing.T, fresh func(testing.TB) string) {
+	address := fresh(t)
+	a, b := Open(t, address), Open(t, address)
+	r, slow := follow(b), add(t, a, NewKey("slow"))
+	begun, end := make(chan struct{}), make(chan struct{})
+	var first, second store.Key
+	var writers sync.WaitGroup
+	writers.Go(func() {
+		var err error
+		first, err = a.ChangeKey(t.Context(), slow.ID, func(k *store.Key) error {
+			close(begun)
+			<-end
+			k.Name = "changed"
+			return nil
+		}, store.Event{})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	writers.Go(func() {
+		var err error
+		if second, err = b.AddKey(t.Context(), NewKey("quick"), store.Event{}); err != nil {
+			t.Error(err)
+		}
+	})
+	time.Sleep(100 * time.Millisecond) // the second is begun
+	if err := r.Refresh(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := len(r.keys); got != 1 || r.key(slow.ID).Name != "slow" {
+		t.Errorf("before the first has ended: got %d keys", got)
+	}
+	close(end)
+	writers.Wait()
+	if err := r.Refresh(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if first.Revision >= second.Revision || r.key(slow.ID).Name != "changed" || r.key(second.ID).Name != "quick" {
+		t.Errorf("got the revisions %d and %d, and %d keys", first.Revision, second.Revision, len(r.keys))
 	}
 }
 
