@@ -27,6 +27,12 @@ const policyForms = "default-src 'none'; style-src 'self'; script-src 'self'; im
 
 // showForms answers with a page that has forms. With no-referrer, browsers would send
 // Origin: null with them.
+//
+// A website cannot send these forms, since a POST must come from a page of ours, nor frame
+// the pages. It can lead a person here who holds a key or double-clicks. What that could
+// press does nothing alone: a name must be typed to make a key, and a box ticked to end
+// one. Rotation and the rest are held back by hold.js until the page could be read. There
+// is no question as in the redirect flow, because nothing here goes to whoever led here.
 func (s *Server) showForms(w http.ResponseWriter, status int, name string, view any) error {
 	w.Header().Set("Referrer-Policy", "same-origin")
 	w.Header().Add("Vary", "Accept")
