@@ -155,6 +155,61 @@ func TestFirstPrintedCurlOfDemoReturnsData(t *testing.T) {
 	}
 }
 
+func TestPrintedCurlOfDemoChecksKeyUntilItIsRevoked(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		process.Missing(t, err.Error())
+	}
+	d := openDemo(t, append(anyPorts, "--api-port=0"))
+	browser := newBrowser(t)
+	browser.signIn(t, d.gateway)
+	printed := regexp.MustCompile(`(?m)^ +(http\S+/keys)\n +(curl -i -H "Authorization: Bearer KEY" http\S+/check)$`).FindStringSubmatch(d.stdout.String())
+	if printed == nil || printed[1] != d.gateway+"/keys" {
+		t.Fatalf("got no steps for keys: %s", d.stdout)
+	}
+	var made struct{ ID, Key string }
+	answer := browser.post(t, printed[1], `{"name":"trying out"}`)
+	if err := json.Unmarshal([]byte(answer.body), &made); err != nil || answer.status != http.StatusCreated {
+		t.Fatalf("got %d %s, want a key", answer.status, answer.body)
+	}
+	check := func() string {
+		out, err := exec.Command("sh", "-c", strings.ReplaceAll(printed[2], "KEY", made.Key)).Output()
+		if err != nil {
+			t.Error(err)
+		}
+		return string(out)
+	}
+	if out := check(); !strings.HasPrefix(out, "HTTP/1.1 200 ") || !strings.Contains(out, `"name":"trying out"`) {
+		t.Errorf("got %s, want the key's verdict", out)
+	}
+	if answer := browser.post(t, printed[1]+"/"+made.ID+"/revoke", `{"reason":"tried"}`); answer.status != http.StatusOK {
+		t.Errorf("revoke: got %d %s", answer.status, answer.body)
+	}
+	if out := check(); !strings.HasPrefix(out, "HTTP/1.1 401 ") { // at once, so within a second
+		t.Errorf("got %s, want the revoked key refused", out)
+	}
+	if strings.Contains(d.stdout.String(), made.Key) {
+		t.Error("the key is logged")
+	}
+	d.Signal(t, syscall.SIGINT)
+	if code := d.Code(t); code != 0 {
+		t.Errorf("got exit code %d: %s", code, d.stderr)
+	}
+}
+
+// post sends JSON as a page of the same origin does.
+func (p browser) post(t *testing.T, address, body string) reply {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return p.send(t, r)
+}
+
 func TestDemoPagesHaveTheBanner(t *testing.T) {
 	t.Parallel()
 	d := openDemo(t, anyPorts)

@@ -2,16 +2,19 @@ package main
 
 import (
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/t2gtest/process"
 )
 
@@ -289,5 +292,54 @@ func overwrite(t *testing.T, path string) {
 	}
 	if _, err := file.Write(make([]byte, info.Size())); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// addPerson stores someone as a visit at the gateway does.
+func addPerson(t *testing.T, environment []string, p store.Person) store.Person {
+	t.Helper()
+	opened, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + databaseFile(environment), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	stored, err := opened.Visit(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+func TestPeopleAreDisabledOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	environment := storing(t)
+	h := openInstance(t, append(environment, "T2G_API_PORT=0")...)
+	ann := addPerson(t, environment, store.Person{Issuer: "i", Subject: "a-1", Login: "ann\x1b[2J", Email: "ann@example.org", Seen: time.Now()})
+	addPerson(t, environment, store.Person{Issuer: "other", Subject: "a-2", Login: "ann", Email: "ann@example.org", Seen: time.Now()})
+	id := strconv.FormatInt(ann.ID, 10)
+	key := strings.TrimSpace(mustTool(t, environment, "keys", "make", "--name", "job", "--person", id))
+	process.Until(t, "the key is good", func() bool { return h.check(t, key) == http.StatusOK })
+	if list := mustTool(t, environment, "people", "list", "--text", "a-1"); !regexp.MustCompile(`(?m)^`+id+` +yes +\S+ +ann\?\[2J +ann@example.org +a-1$`).MatchString(list) || strings.Count(list, "\n") != 2 {
+		t.Errorf("got the list %q", list)
+	}
+	if got := tool(t, environment, "people", "deactivate", "ann@example.org"); got.code != exitUsage || !strings.Contains(got.stderr, "several people") {
+		t.Errorf("a name of two people: got %+v", got)
+	}
+	if got := tool(t, environment, "people", "deactivate", "bob"); got.code != exitFailed || !strings.Contains(got.stderr, "not found") {
+		t.Errorf("a name of no one: got %+v", got)
+	}
+	mustTool(t, environment, "people", "deactivate", "a-1")
+	process.Until(t, "the key is refused", func() bool { return h.check(t, key) == http.StatusUnauthorized })
+	mustTool(t, environment, "people", "activate", id)
+	process.Until(t, "the key is good again", func() bool { return h.check(t, key) == http.StatusOK })
+	if got := mustTool(t, environment, "people", "revoke-keys", id, "--reason", "left"); !strings.Contains(got, "revoked: 1") {
+		t.Errorf("got %q", got)
+	}
+	process.Until(t, "the key is refused", func() bool { return h.check(t, key) == http.StatusUnauthorized })
+	shown := mustTool(t, environment, "people", "show", id)
+	for _, want := range []string{"person disabled by command line", "person enabled by command line", "key revoked by command line", "revoked"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("show lacks %q:\n%s", want, shown)
+		}
 	}
 }
