@@ -112,6 +112,10 @@ bench: ## Measure speed, start, size and memory, each beside what is wanted.
 	go test -run '^$$' -bench . -skip 'Ratio|Program|Load' ./... | grep -v 'no test files' || failed=1; \
 	exit "$$failed"
 
+.PHONY: soak
+soak: ## Run what takes too long for every test: 200 kills of a writing process.
+	T2G_TEST_KILLS=200 go test -count=1 -timeout 1h -run SIGKILL -v ./internal/store
+
 .PHONY: load
 load: ## Measure load and faults behind the gateway that OAUTH2_PROXY names, or nginx.
 	@source .ci/env || true; \

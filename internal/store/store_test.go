@@ -2,12 +2,14 @@ package store_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,14 +110,19 @@ func TestAcknowledgedKeysSurviveSIGKILL(t *testing.T) {
 		writeUntilKilled(t, address)
 	}
 	rounds := 10
-	if testing.Short() {
+	if text := os.Getenv("T2G_TEST_KILLS"); text != "" {
+		var err error
+		if rounds, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	} else if testing.Short() {
 		rounds = 2
 	}
 	address := storetest.NewSQLite(t)
 	storetest.Open(t, address)
 	acknowledged := 0
 	for round := range rounds {
-		acknowledged += killWriter(t, address, time.Duration(30+17*round)*time.Millisecond)
+		acknowledged += killWriter(t, address, time.Duration(30+17*(round%20))*time.Millisecond)
 	}
 	if acknowledged == 0 {
 		t.Error("no key was acknowledged before a kill")
@@ -140,9 +147,43 @@ func writeUntilKilled(t *testing.T, address string) {
 	}
 }
 
-// killWriter lets a process write for a while, kills it, and returns how many keys it had
-// acknowledged, all of which must be there.
-func killWriter(t *testing.T, address string, after time.Duration) int {
+// A command, or another server, is a process of its own on the same file.
+func TestFollowerSeesAnotherProcess(t *testing.T) {
+	if address := os.Getenv(writerVariable); address != "" {
+		writeUntilKilled(t, address)
+	}
+	address := storetest.NewSQLite(t)
+	s := storetest.Open(t, address)
+	revoked := make(chan apikey.ID, 1000)
+	f := store.Follower{Store: s, Person: func(store.Person) error { return nil }, Key: func(k store.Key) error {
+		if !k.Revoked.IsZero() {
+			revoked <- k.ID
+		}
+		return nil
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	writer, said := startWriter(t, address)
+	for said.Scan() && !strings.HasPrefix(said.Text(), "revoked ") {
+	}
+	id := strings.TrimPrefix(said.Text(), "revoked ")
+	begin := time.Now()
+	_ = writer.Process.Kill()
+	_ = writer.Wait() // it was killed
+	for seen := range revoked {
+		if seen.String() == id {
+			break
+		}
+	}
+	if spent := time.Since(begin); spent > 2*time.Second { // a second, on a machine with nothing else to do
+		t.Errorf("seen after %s", spent)
+	}
+}
+
+// startWriter starts a process that runs writeUntilKilled, and returns it when it does.
+func startWriter(t *testing.T, address string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	writer := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
 	writer.Env = append(os.Environ(), writerVariable+"="+address)
@@ -157,6 +198,14 @@ func killWriter(t *testing.T, address string, after time.Duration) int {
 	if !said.Scan() || said.Text() != "ready" {
 		t.Fatalf("got %q, want ready", said.Text())
 	}
+	return writer, said
+}
+
+// killWriter lets a process write for a while, kills it, and returns how many keys it had
+// acknowledged, all of which must be there.
+func killWriter(t *testing.T, address string, after time.Duration) int {
+	t.Helper()
+	writer, said := startWriter(t, address)
 	time.AfterFunc(after, func() { _ = writer.Process.Kill() })
 	states := map[string]string{}
 	for said.Scan() {
