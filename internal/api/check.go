@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type question struct {
 	address netip.Addr
 	host    string // of the page that calls
 	app     string
+	ofProxy bool // app is a trusted proxy's configuration, not the caller's text
 	agent   string
 }
 
@@ -68,7 +70,10 @@ func (s *Server) decide(r *http.Request, q question) (check.Verdict, error) {
 // event is the event of a decision. The key's text is never in it.
 func event(q question, id string, verdict check.Verdict, err error) audit.Event {
 	e := audit.Event{Action: audit.Check, Outcome: audit.Allowed}
-	e.Attributes = append(e.Attributes, attribute("key", id), attribute("app", q.app), attribute("address", addressText(q.address)))
+	e.Attributes = append(e.Attributes, attribute("key", id), attribute("address", addressText(q.address)))
+	if q.ofProxy || slices.Contains(verdict.Key.Apps, q.app) {
+		e.Attributes = append(e.Attributes, attribute("app", q.app)) // else it may be anything, a secret too
+	}
 	if q.found.inURL {
 		e.Attributes = append(e.Attributes, attribute("arrived", "in the URL"))
 	}

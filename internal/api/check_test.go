@@ -229,7 +229,7 @@ func TestRefusalIsRecorded(t *testing.T) {
 	key := f.add(func(k *check.Key) { k.Revoked, k.AllowInURL = true, true })
 	f.get(t, "/check?app=maps&api-key="+key)
 	want := `"msg":"audit","decision":"refused","listener":"api","action":"check","reason":"invalid_key","key":"` + key[4:14] +
-		`","app":"maps","address":"127.0.0.1","arrived":"in the URL","cause":"revoked"`
+		`","address":"127.0.0.1","arrived":"in the URL","cause":"revoked"`
 	if output := f.output.String(); !strings.Contains(output, want) || strings.Contains(output, key) {
 		t.Errorf("got %s\nwant %s", output, want)
 	}

@@ -93,6 +93,7 @@ func (s *Server) grant(w http.ResponseWriter, r *http.Request, target *url.URL, 
 	}
 	verdict, err := s.decide(r, question{
 		found: found, address: s.client(r, addressHeader), host: pageHost(r.Header), app: app, agent: r.UserAgent(),
+		ofProxy: s.trusted(r),
 	})
 	if err != nil {
 		return err
