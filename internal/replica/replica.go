@@ -22,7 +22,8 @@ type Options struct {
 	Store   *store.Store    // required
 	Peppers []apikey.Pepper // required
 
-	Passes *pass.Revocations // takes the passes that are revoked; nil: none are
+	Passes  *pass.Revocations        // takes the passes that are revoked; nil: none are
+	Signing func([]store.SigningKey) // takes all signing keys when one has changed; nil: not followed
 
 	// MaxAge is how old the copy may be; required.
 	MaxAge time.Duration
@@ -52,7 +53,7 @@ var ErrPepper = errors.New("a database key is missing")
 // New reads every key from the database. The error may be ErrPepper.
 func New(ctx context.Context, o Options) (*Replica, error) {
 	r := &Replica{Keys: check.NewSet(o.Peppers...), options: o}
-	r.follower = &store.Follower{Store: o.Store, Person: r.putPerson, Key: r.putKey}
+	r.follower = &store.Follower{Store: o.Store, Person: r.putPerson, Key: r.putKey, Signing: o.Signing}
 	if err := checkPeppers(ctx, o); err != nil {
 		return nil, err
 	}

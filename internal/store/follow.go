@@ -57,7 +57,9 @@ type Follower struct {
 	Key    func(Key) error    // required: takes a key that is new or was changed
 	// Passes takes the IDs of passes that were revoked, and ends of many; nil: not read.
 	Passes func(ids []string, ends []PassEnd)
-	Every  time.Duration // how often the database is asked without a notice; 0: half a second
+	// Signing takes all signing keys when one of them is new or was changed; nil: not read.
+	Signing func([]SigningKey)
+	Every   time.Duration // how often the database is asked without a notice; 0: half a second
 
 	mu    sync.Mutex
 	since int64
@@ -73,16 +75,37 @@ func (f *Follower) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if f.Passes != nil && (since != f.since || f.heard.Load() == nil) {
+	if since != f.since || f.heard.Load() == nil {
+		if err := f.refreshSigned(ctx); err != nil {
+			return err
+		}
+	}
+	f.since = since
+	f.heard.Store(&asked)
+	return nil
+}
+
+// refreshSigned takes over what was changed of passes and signing keys.
+func (f *Follower) refreshSigned(ctx context.Context) error {
+	if f.Passes != nil {
 		ids, ends, err := f.Store.RevokedPasses(ctx, f.since)
 		if err != nil {
 			return err
 		}
 		f.Passes(ids, ends)
 	}
-	f.since = since
-	f.heard.Store(&asked)
-	return nil
+	if f.Signing == nil {
+		return nil
+	}
+	changed, err := f.Store.signingKeysChanged(ctx, f.since)
+	if err != nil || !changed {
+		return err
+	}
+	keys, err := f.Store.SigningKeys(ctx)
+	if err == nil {
+		f.Signing(keys)
+	}
+	return err
 }
 
 // Heard is when the database was last asked and answered: the copy is no older. It is the

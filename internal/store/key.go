@@ -33,6 +33,8 @@ type Key struct {
 	Services map[string][]string // services and scopes that the key opens
 	Grants   []string
 	Revision int64
+
+	Signed *Signed // of a new JWT, for AddKey and RotateKey; not read back
 }
 
 const keyColumns = `id, kind, pepper, hash, number, person, owner, name, note, created, expires, revoked, reason, replaces,
@@ -90,6 +92,9 @@ func (c *change) addKey(k *Key, event Event) error {
 		k.Owner, k.Name, k.Note, seconds(k.Created), seconds(k.Expires), seconds(k.Revoked), k.Reason, int64(k.Replaces), //nolint:gosec // below 2^60
 		restrictionsText(k.Restrictions), string(k.Config), orEmpty(k.Services, len(k.Services)), orEmpty(k.Grants, len(k.Grants)), k.Revision)
 	if err != nil {
+		return err
+	}
+	if err := c.addSigned(*k); err != nil {
 		return err
 	}
 	event.Key, event.Person = int64(k.ID), k.Person //nolint:gosec // below 2^60
