@@ -35,6 +35,7 @@ var imports = map[string]string{
 	"check":     "apikey secret",
 	"store":     "secret apikey",
 	"keys":      "apikey secret store",
+	"keyring":   "secret signing store",
 	"replica":   "apikey check store pass",
 	"signing":   "secret",
 	"directory": "secret",
@@ -51,7 +52,7 @@ var imports = map[string]string{
 
 	"gateway/browsertest": "gateway token flow secret seal",
 
-	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store keys replica apikey check doctor proxy signing identity directory secret rule pass passes pass/lockbox pass/magic",
+	"cmd/token2go-server": "serve web page gateway api ops audit secret token flow demo config manual store keys replica apikey check doctor proxy signing identity directory secret rule pass passes pass/lockbox pass/magic keyring",
 	"deploy/gateways":     "",
 	"cmd/token2go":        "cli manual", "cli": "clients/go/token2go atomicfile loopback",
 	"clients/go/token2go": "seal secret loopback", "clients/go/keyauth": "apikey secret signing loopback",
@@ -71,7 +72,7 @@ var libraries = map[string]string{
 }
 
 // withoutHTTP are the packages that may not import net/http; their tests may.
-const withoutHTTP = "secret seal rule apikey check pass pass/lockbox pass/magic passes"
+const withoutHTTP = "secret seal rule apikey check pass pass/lockbox pass/magic passes keyring"
 
 type pkg struct {
 	ImportPath, Dir, Name, Doc                  string

@@ -71,7 +71,11 @@ func withKeys(c *cobra.Command, run func(ctx context.Context, m *keys.Manager, o
 		if err != nil {
 			return err
 		}
-		return run(c.Context(), newManager(s, opened, peppers), opened)
+		ring, err := openKeyring(c.Context(), s, opened, databaseKeys, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		return run(c.Context(), newManager(s, opened, peppers, ring), opened)
 	})
 }
 

@@ -16,12 +16,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/token2go/token2go/internal/api"
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/check"
 	"github.com/token2go/token2go/internal/config"
+	"github.com/token2go/token2go/internal/keyring"
 	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/replica"
+	"github.com/token2go/token2go/internal/signing"
 	"github.com/token2go/token2go/internal/store"
 )
 
@@ -31,6 +34,7 @@ type database struct {
 	replica *replica.Replica
 	checker *check.Checker
 	keys    *keys.Manager
+	keyring *keyring.Keyring
 	uses    *keys.Uses
 
 	databaseKeys [][]byte          // the current one first
@@ -59,9 +63,13 @@ func useDatabase(ctx context.Context, s settings, opened *store.Store, log *slog
 	if err != nil {
 		return nil, err
 	}
+	ring, err := openKeyring(ctx, s, opened, databaseKeys, log)
+	if err != nil {
+		return nil, err
+	}
 	revocations := new(pass.Revocations)
 	copied, err := replica.New(ctx, replica.Options{
-		Store: opened, Peppers: peppers, Passes: revocations, MaxAge: s.Database.MaxAge, Continue: s.Database.Stale == "continue",
+		Store: opened, Peppers: peppers, Passes: revocations, Signing: ring.Take, MaxAge: s.Database.MaxAge, Continue: s.Database.Stale == "continue",
 	})
 	if err != nil {
 		return nil, err
@@ -73,15 +81,42 @@ func useDatabase(ctx context.Context, s settings, opened *store.Store, log *slog
 			Keys: copied.Keys, Refresh: copied.Refresh, Current: copied.Current,
 			SeenWithin: s.Keys.SeenWithin, Failures: failures(s.Keys.Failures),
 		}),
-		keys: newManager(s, opened, peppers),
-		uses: keys.NewUses(opened, log),
+		keys:    newManager(s, opened, peppers, ring),
+		keyring: ring,
+		uses:    keys.NewUses(opened, log),
 
 		databaseKeys: databaseKeys, revocations: revocations,
 	}, nil
 }
 
-func newManager(s settings, opened *store.Store, peppers []apikey.Pepper) *keys.Manager {
-	return keys.New(keys.Options{Store: opened, Prefix: apikey.Prefix(s.Keys.Prefix), Peppers: peppers, Policy: keyPolicy(s.Keys)})
+// openKeyring reads the keys that sign API keys and status lists.
+func openKeyring(ctx context.Context, s settings, opened *store.Store, databaseKeys [][]byte, log *slog.Logger) (*keyring.Keyring, error) {
+	sealer, err := signing.NewSealer(databaseKeys...)
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(ctx, keyring.Options{Store: opened, Sealer: sealer, Issuer: issuer(s), Log: log})
+}
+
+// issuer is what JWTs of this server name as theirs.
+func issuer(s settings) string { return strings.TrimSuffix(s.API.Address().String(), "/") }
+
+func newManager(s settings, opened *store.Store, peppers []apikey.Pepper, signer keys.Signer) *keys.Manager {
+	return keys.New(keys.Options{
+		Store: opened, Prefix: apikey.Prefix(s.Keys.Prefix), Peppers: peppers, Policy: keyPolicy(s.Keys), Signer: signer,
+	})
+}
+
+// statusList publishes which JWT keys are revoked.
+func (d *database) statusList(ctx context.Context, n int) (string, time.Duration, error) {
+	jwt, err := d.keyring.StatusList(ctx, n)
+	switch {
+	case errors.Is(err, keyring.ErrNoList):
+		return "", 0, api.ErrNoList
+	case err != nil:
+		return "", 0, fmt.Errorf("%w: %w", check.ErrUnavailable, err)
+	}
+	return jwt, keyring.ListLifetime, nil
 }
 
 func failures(perMinute int) apikey.Rate {

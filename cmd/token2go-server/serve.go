@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/proxy"
 	"github.com/token2go/token2go/internal/serve"
+	"github.com/token2go/token2go/internal/signing"
 	"github.com/token2go/token2go/internal/token"
 	"github.com/token2go/token2go/internal/web"
 )
@@ -289,7 +289,7 @@ func (p parts) apiOptions() api.Options {
 		Web:            web.Options{Log: p.log, Metrics: p.metrics, Access: p.access()},
 		Audit:          p.auditLog(),
 		Prefix:         apikey.Prefix(p.Keys.Prefix),
-		Issuer:         strings.TrimSuffix(p.API.Address().String(), "/"),
+		Issuer:         issuer(p.settings),
 		Host:           p.API.Address().Host,
 		Hosts:          p.API.Hosts(),
 		Addresses:      len(p.API.AllowedHosts) == 0,
@@ -300,6 +300,9 @@ func (p parts) apiOptions() api.Options {
 	}
 	if p.database != nil {
 		o.Checker, o.Uses, o.Revoke = p.database.checker, p.database.uses, p.database.revoke
+		ring := p.database.keyring.Ring
+		o.JWTs, o.StatusLists = ring(signing.APIKeys), p.database.statusList
+		o.Rings = api.Rings{APIKeys: ring(signing.APIKeys), Statuses: ring(signing.Statuses), Assertions: ring(signing.Assertions)}
 	}
 	if p.services != nil {
 		o.Services, o.Rings.Passes = p.services.proxy, p.services.ring

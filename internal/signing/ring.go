@@ -105,6 +105,7 @@ type Ring struct {
 type ring struct {
 	version   uint64
 	signer    jose.Signer // nil: no active key
+	signerID  string
 	verifiers map[string]ed25519.PublicKey
 	ordered   []Key // those that verify, the newest first
 	jwks      []byte
@@ -156,6 +157,7 @@ func (r *Ring) Set(keys []Key) error {
 func (c *ring) prepare(purpose Purpose) (err error) {
 	if i := slices.IndexFunc(c.ordered, func(k Key) bool { return k.State == Active }); i >= 0 {
 		key := jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: *c.ordered[i].private, KeyID: c.ordered[i].ID}}
+		c.signerID = c.ordered[i].ID
 		if c.signer, err = jose.NewSigner(key, new(jose.SignerOptions).WithType(jose.ContentType(purpose.Type()))); err != nil {
 			return err
 		}
@@ -177,19 +179,26 @@ func (r *Ring) Version() uint64 { return r.current.Load().version }
 
 // Sign makes a JWT of the purpose's type. The error may be ErrNoKey.
 func (r *Ring) Sign(claims any) (string, error) {
-	signer := r.current.Load().signer
-	if signer == nil {
-		return "", fmt.Errorf("%s: %w", r.purpose, ErrNoKey)
+	compact, _, err := r.SignBy(claims)
+	return compact, err
+}
+
+// SignBy is Sign, and returns the ID of the key that signed.
+func (r *Ring) SignBy(claims any) (compact, id string, err error) {
+	current := r.current.Load()
+	if current.signer == nil {
+		return "", "", fmt.Errorf("%s: %w", r.purpose, ErrNoKey)
 	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	signed, err := signer.Sign(payload)
+	signed, err := current.signer.Sign(payload)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return signed.CompactSerialize()
+	compact, err = signed.CompactSerialize()
+	return compact, current.signerID, err
 }
 
 // maxJWT bounds what is parsed, in bytes: a pass with a sealed secret is the longest but
@@ -218,13 +227,27 @@ func (r *Ring) Verify(compact string, claims any) error {
 	if !strings.EqualFold(kind, r.purpose.Type()) {
 		return ErrInvalid
 	}
-	key, found := r.current.Load().verifiers[header.KeyID]
-	if !found {
-		return ErrInvalid
-	}
-	payload, err := signed.Verify(key)
+	payload, err := r.payload(signed, header.KeyID)
 	if err != nil || json.Unmarshal(payload, claims) != nil {
 		return ErrInvalid
 	}
 	return nil
+}
+
+// payload verifies the signature. An API key that apikeyserv has made names no key; each is
+// tried then.
+func (r *Ring) payload(signed *jose.JSONWebSignature, id string) ([]byte, error) {
+	verifiers := r.current.Load().verifiers
+	if key, found := verifiers[id]; found {
+		return signed.Verify(key)
+	}
+	if id != "" || r.purpose != APIKeys {
+		return nil, ErrInvalid
+	}
+	for _, key := range verifiers {
+		if payload, err := signed.Verify(key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, ErrInvalid
 }

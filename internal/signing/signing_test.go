@@ -151,6 +151,27 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
+// apikeyserv names no key in its JWTs.
+func TestVerifyWithoutKeyID(t *testing.T) {
+	for _, purpose := range purposes() {
+		first, second := newKey(t, purpose, signing.Active, 0), newKey(t, purpose, signing.Retired, 1)
+		r := newRing(t, purpose, first, second)
+		for name, test := range map[string]struct {
+			key  signing.Key
+			good bool
+		}{
+			"the active key's":   {first, purpose == signing.APIKeys},
+			"the retired key's":  {second, purpose == signing.APIKeys},
+			"another ring's key": {newKey(t, purpose, signing.Active, 0), false},
+		} {
+			compact := signing.SignWithoutKeyID(t, test.key, map[string]string{"sub": "7"})
+			if err := r.Verify(compact, new(claims)); (err == nil) != test.good {
+				t.Errorf("%s, %s: got %v", purpose, name, err)
+			}
+		}
+	}
+}
+
 func mustSign(t testing.TB, r *signing.Ring, value any) string {
 	t.Helper()
 	compact, err := r.Sign(value)

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/token2go/token2go/internal/api"
+	"github.com/token2go/token2go/internal/apikey"
+	"github.com/token2go/token2go/internal/audit"
+	"github.com/token2go/token2go/internal/keys"
+	"github.com/token2go/token2go/internal/ops"
+	"github.com/token2go/token2go/internal/pass"
+	"github.com/token2go/token2go/internal/signing"
+	"github.com/token2go/token2go/internal/web"
+)
+
+// openedParts are the parts of a server with an SQLite database, and its API listener.
+type openedParts struct {
+	parts
+	address string
+}
+
+// openParts opens a server's database and API listener, with more of the environment.
+func openParts(t *testing.T, environment ...string) *openedParts {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token2go.db")
+	for _, entry := range append([]string{
+		"T2G_DATABASE_URL=sqlite:" + path, "T2G_OIDC_ISSUER=https://id.example.org", "T2G_OIDC_AUDIENCES=token2go", "T2G_KEYS_KINDS=opaque,jwt",
+		"T2G_API_URL=https://api.example.org", "T2G_API_ALLOWED_HOSTS=*",
+	}, environment...) {
+		name, value, _ := strings.Cut(entry, "=")
+		t.Setenv(name, value)
+	}
+	settings, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	opened, err := openDatabase(t.Context(), settings, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := opened.run(ctx)
+	t.Cleanup(func() { cancel(); stop() })
+	registry := ops.NewRegistry("test")
+	s := &openedParts{parts: parts{
+		settings: settings, log: log, stdout: io.Discard, lines: audit.NewLines(io.Discard), registry: registry, metrics: web.NewMetrics(registry),
+		database: opened, revocations: opened.revocations,
+	}}
+	handler, err := api.New(s.apiOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	s.address = server.URL
+	return s
+}
+
+// get asks the API listener, with a credential unless it is empty.
+func (s *openedParts) get(t *testing.T, path, credential string) (status int, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if credential != "" {
+		r.Header.Set("Authorization", "Bearer "+credential)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+func (s *openedParts) make(t *testing.T, kind apikey.Kind) keys.Made {
+	t.Helper()
+	made, err := s.database.keys.Make(t.Context(), keys.Actor{Name: "ada", Admin: true}, keys.Request{Name: "nightly job", Kind: kind, Owner: "engines"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func TestSignedKeysAreCheckedAndRevoked(t *testing.T) {
+	s := openParts(t)
+	made := s.make(t, apikey.JWT)
+	text := made.Secret.Reveal()
+	if status, body := s.get(t, "/check", text); status != http.StatusOK || !strings.Contains(body, `"kind":"jwt"`) || !strings.Contains(body, made.Key.ID.String()) {
+		t.Fatalf("got %d %s", status, body)
+	}
+	jwks := func(path string) *signing.Ring {
+		t.Helper()
+		_, body := s.get(t, path, "")
+		ring, err := signing.ReadRing(map[bool]signing.Purpose{true: signing.APIKeys, false: signing.Statuses}[path == "/jwks.json"], []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ring
+	}
+	// As a verifier that has only what is published.
+	var claims struct {
+		Status struct {
+			List struct {
+				Index int    `json:"idx"`
+				URI   string `json:"uri"`
+			} `json:"status_list"`
+		}
+	}
+	if err := jwks("/jwks.json").Verify(text, &claims); err != nil {
+		t.Fatal(err)
+	}
+	revoked := func() bool {
+		t.Helper()
+		_, body := s.get(t, strings.TrimPrefix(claims.Status.List.URI, "https://api.example.org"), "")
+		list, _, err := signing.OpenStatusList(jwks("/.well-known/token2go/status.json"), body, claims.Status.List.URI, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list.Revoked(claims.Status.List.Index)
+	}
+	if revoked() {
+		t.Error("the status list shows a live key as revoked")
+	}
+	if _, err := s.database.keys.Revoke(t.Context(), keys.Actor{Admin: true}, made.Key.ID, "left on a train"); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); !revoked(); time.Sleep(50 * time.Millisecond) {
+		if time.Since(begin) > 5*time.Second {
+			t.Fatal("the status list does not show the revocation")
+		}
+	}
+	if status, body := s.get(t, "/check", text); status != http.StatusUnauthorized {
+		t.Errorf("got %d %s, want 401", status, body)
+	}
+	if status, _ := s.get(t, "/status-lists/1", ""); status != http.StatusNotFound {
+		t.Errorf("a list that does not exist: got %d, want 404", status)
+	}
+}
+
+// Each kind of JWT that this server signs goes to every verifier of another kind.
+func TestJWTsOfEachKindAreRefusedByOtherVerifiers(t *testing.T) {
+	s := openParts(t)
+	ring, sealer, err := s.passKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := pass.New(pass.Options{Ring: ring, Issuer: "https://api.example.org", Sealer: sealer, MaxTTL: time.Hour, Revocations: s.revocations})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, minted, err := issuer.Mint(pass.Request{Service: "notes", Subject: "ada", TTL: time.Hour, Limit: pass.Limit{Scopes: []string{"read"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := s.database.keyring.StatusList(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := s.make(t, apikey.JWT).Secret.Reveal()
+	assertion, err := s.database.keyring.Ring(signing.Assertions).Sign(map[string]any{
+		"iss": "https://api.example.org", "sub": "ada", "jti": "0123456789", "exp": time.Now().Add(time.Minute).Unix(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwts := map[string]string{"key": key, "status list": status, "pass": minted.Reveal(), "assertion": assertion}
+	verifiers := map[string]func(string) bool{
+		"key": func(jwt string) bool { code, _ := s.get(t, "/check", jwt); return code == http.StatusOK },
+		"status list": func(jwt string) bool {
+			_, _, err := signing.OpenStatusList(s.database.keyring.Ring(signing.Statuses), jwt, "https://api.example.org/status-lists/0", time.Now())
+			return err == nil
+		},
+		"pass": func(jwt string) bool { _, err := issuer.Verify(jwt, "notes"); return err == nil },
+		"assertion": func(jwt string) bool {
+			return s.database.keyring.Ring(signing.Assertions).Verify(jwt, new(json.RawMessage)) == nil
+		},
+	}
+	for kind, jwt := range jwts {
+		for verifier, takes := range verifiers {
+			if got := takes(jwt); got != (kind == verifier) {
+				t.Errorf("a %s at the verifier of a %s: taken %t", kind, verifier, got)
+			}
+		}
+	}
+}
