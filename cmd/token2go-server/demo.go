@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 	"github.com/token2go/token2go/internal/demo"
 	"github.com/token2go/token2go/internal/gateway"
 	"github.com/token2go/token2go/internal/ops"
+	"github.com/token2go/token2go/internal/proxy"
 	"github.com/token2go/token2go/internal/secret"
 	"github.com/token2go/token2go/internal/serve"
 	"github.com/token2go/token2go/internal/web"
@@ -81,11 +83,17 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 		return err
 	}
 	defer end()
+	notesToken := rand.Text()
+	if err := p.openDemoServices(addresses, notesToken); err != nil {
+		return err
+	}
 	people, programs, err := p.demoHandlers(ctx, addresses)
 	if err != nil {
 		return err
 	}
-	pretend, err := demo.New(demo.Options{Upstream: addresses.server, Provider: addresses.gateway, Lifetime: plan.lifetime})
+	pretend, err := demo.New(demo.Options{
+		Upstream: addresses.server, Provider: addresses.gateway, Lifetime: plan.lifetime, NotesToken: notesToken,
+	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -160,6 +168,26 @@ func (p *parts) openDemoDatabase(ctx context.Context) (end func(), err error) {
 	return func() { stop(); _ = os.RemoveAll(directory) }, nil
 }
 
+// openDemoServices has the proxy call the Notes API: with the API's own token as the
+// service notes, with the token of the person who made the pass as me.
+func (p *parts) openDemoServices(addresses demoAddresses, notesToken string) error {
+	p.revocations = p.database.revocations
+	file, err := proxy.ParseServices(fmt.Appendf(nil, `{"services": {
+		"notes": {
+			"base_url": "%[1]s/api", "credential": {"type": "bearer", "token": "%[2]s"}, "people": ["*"],
+			"rules": ["* /notes(/.*)?"], "scopes": {"read": ["GET /notes(/.*)?"], "write": ["* /notes(/.*)?"]}
+		},
+		"me": {
+			"base_url": "%[1]s/api", "credential": {"type": "person"}, "people": ["*"],
+			"rules": ["GET /notes"], "scopes": {"read": ["GET /notes"]}
+		}
+	}}`, addresses.notes, notesToken), proxy.FileOptions{Strict: true})
+	if err == nil {
+		p.services, err = p.openServices(file)
+	}
+	return err
+}
+
 func (p parts) demoHandlers(ctx context.Context, addresses demoAddresses) (people, programs http.Handler, err error) {
 	options := p.gatewayOptions()
 	options.Access = slog.DiscardHandler
@@ -198,7 +226,8 @@ Token2go demo: pretend people, pretend tokens, on this computer only.
 
 `, addresses.gateway, addresses.notes, clientCommand())
 	printKeys(w, addresses)
-	fmt.Fprintf(w, `5. What the gateway sends, and whether that is safe:
+	printPasses(w, addresses)
+	fmt.Fprintf(w, `6. What the gateway sends, and whether that is safe:
 
      %[1]s/echo
 
@@ -217,6 +246,19 @@ func printKeys(w io.Writer, addresses demoAddresses) {
 
      %[1]s/keys
      curl -i -H "Authorization: Bearer KEY" %[2]s/check
+
+`, addresses.gateway, addresses.api)
+}
+
+// printPasses prints how to make and use a pass.
+func printPasses(w io.Writer, addresses demoAddresses) {
+	fmt.Fprintf(w, `5. A pass, for a program that gets less than a token or a key: one API, for a while,
+   read only. The program never sees the API's credential. Choose "notes", "read"
+   and one hour, put the pass in place of PASS; DELETE and other paths are refused:
+
+     %[1]s/passes
+     curl -i -H "Authorization: Bearer PASS" %[2]s/s/notes/notes
+     curl -i -H "Authorization: Bearer PASS" -X DELETE %[2]s/s/notes/notes
 
 `, addresses.gateway, addresses.api)
 }

@@ -229,11 +229,17 @@ func (p parts) gatewayOptions() gateway.Options {
 // addPeople has the gateway listener prove who is signed in, where something is stored in
 // a person's name.
 func (p parts) addPeople(ctx context.Context, o *gateway.Options) error {
-	if p.database == nil {
+	if p.database == nil && p.services == nil {
 		return nil
 	}
 	verifier, err := p.verifier(ctx)
-	o.People, o.Store, o.Keys, o.Checker, o.APIURL = verifier, p.database.store, p.database.keys, p.database.checker, p.API.Address()
+	o.People, o.APIURL = verifier, p.API.Address()
+	if p.database != nil {
+		o.Store, o.Keys, o.Checker = p.database.store, p.database.keys, p.database.checker
+	}
+	if p.services != nil {
+		o.Passes = p.services.passes
+	}
 	return err
 }
 
@@ -305,7 +311,7 @@ func (p parts) apiOptions() api.Options {
 		o.Rings = api.Rings{APIKeys: ring(signing.APIKeys), Statuses: ring(signing.Statuses), Assertions: ring(signing.Assertions)}
 	}
 	if p.services != nil {
-		o.Services, o.Rings.Passes = p.services.proxy, p.services.ring
+		o.Services, o.Passes, o.Rings.Passes = p.services.proxy, p.services.passes, p.services.ring
 	}
 	return o
 }

@@ -48,6 +48,10 @@ type Options struct {
 	// padding, which is a little over a kilobyte.
 	TokenBytes int
 
+	// NotesToken is a token of the Notes API itself, which opens everyone's notes, as the
+	// credential of a service does. Empty: there is none.
+	NotesToken string
+
 	// Flags are the settings of oauth2-proxy to imitate.
 	Flags Flags
 	// Secure says that browsers reach the gateway by https although it does not
@@ -81,6 +85,7 @@ type Gateway struct {
 	secure   bool
 	renew    time.Duration
 	now      func() time.Time
+	notesKey string
 
 	mint     *mint
 	sessions *boundedMap[*session]
@@ -114,6 +119,7 @@ func New(options Options) (*Gateway, error) {
 		secure:   options.Secure,
 		renew:    options.Renew,
 		now:      options.Now,
+		notesKey: options.NotesToken,
 		mint:     minted,
 		sessions: newBoundedMap[*session](maxSessions),
 		logins:   newBoundedMap[login](maxLogins),
