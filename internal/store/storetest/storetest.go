@@ -34,6 +34,8 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"RotateKey changes both keys or none", testRotateKey},
 		{"RevokeKeys", testRevokeKeys},
 		{"Keys finds text and pages", testKeys},
+		{"Keys finds those of an application", testKeysOfApp},
+		{"People finds text and pages", testPeople},
 		{"Peppers counts keys that need them", testPeppers},
 		{"Usage adds up", testUsage},
 		{"Events filters", testEvents},
@@ -320,6 +322,57 @@ func testKeys(t *testing.T, fresh func(testing.TB) string) {
 	}
 }
 
+func testKeysOfApp(t *testing.T, fresh func(testing.TB) string) {
+	s := Open(t, fresh(t))
+	for name, apps := range map[string][]string{"maps": {"maps"}, "both": {"tiles", "maps"}, "Maps": {"Maps"}, "every": {"*"}, "none": nil} {
+		key := NewKey(name)
+		key.Apps = apps
+		add(t, s, key)
+	}
+	elsewhere := NewKey("role")
+	elsewhere.Roles = []string{"maps"}
+	add(t, s, elsewhere)
+	for _, limit := range []int{0, 1, 2} {
+		var names []string
+		for f := (store.KeyFilter{App: "maps", Limit: limit}); ; {
+			keys, err := s.Keys(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(keys) == 0 {
+				break
+			}
+			for _, key := range keys {
+				names = append(names, key.Name)
+			}
+			f.After = keys[len(keys)-1].ID
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, []string{"both", "maps"}) {
+			t.Errorf("limit %d: got %q", limit, names)
+		}
+	}
+}
+
+func testPeople(t *testing.T, fresh func(testing.TB) string) {
+	s := Open(t, fresh(t))
+	for _, subject := range []string{"ada", "bob_1", "bobx1"} {
+		_ = visit(t, s, subject)
+	}
+	for _, test := range []struct {
+		filter store.PersonFilter
+		want   int
+	}{
+		{store.PersonFilter{}, 3}, {store.PersonFilter{Text: "BOB"}, 2}, {store.PersonFilter{Text: "bob_"}, 1}, {store.PersonFilter{Text: "%"}, 0},
+		{store.PersonFilter{Limit: 2}, 2}, {store.PersonFilter{After: 1 << 53}, 0},
+	} {
+		people, err := s.People(t.Context(), test.filter)
+		if err != nil || len(people) != test.want {
+			t.Errorf("%+v: got %d people, %v, want %d", test.filter, len(people), err, test.want)
+		}
+	}
+}
+
 func testPeppers(t *testing.T, fresh func(testing.TB) string) {
 	s := Open(t, fresh(t))
 	for i, edit := range []func(*store.Key){
@@ -382,6 +435,11 @@ func testEvents(t *testing.T, fresh func(testing.TB) string) {
 		{store.EventFilter{Limit: 1}, []string{"second"}},
 		{store.EventFilter{Person: ada.ID}, []string{"first"}},
 		{store.EventFilter{Key: int64(second.ID)}, []string{"second"}}, //nolint:gosec // below 2^60
+		{store.EventFilter{Action: "key made", Actor: "AD", From: now(), To: now().Add(time.Second)}, []string{"second", "first"}},
+		{store.EventFilter{Action: "key"}, nil},
+		{store.EventFilter{Actor: "_"}, nil},
+		{store.EventFilter{From: now().Add(time.Second)}, nil},
+		{store.EventFilter{To: now()}, nil},
 	} {
 		events, err := s.Events(t.Context(), test.filter)
 		var names []string
