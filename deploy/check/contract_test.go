@@ -90,6 +90,38 @@ func TestServerConformsToAPIDocument(t *testing.T) {
 	}
 }
 
+// TestKeysConformToAPIDocument asks a server that makes API keys, as an administrator.
+func TestKeysConformToAPIDocument(t *testing.T) {
+	program := need(t, "schemathesis")
+	gateway, ops := process.Port(t), process.Port(t)
+	const secret = "of-the-contract-alone"
+	serve(t, gateway, ops,
+		"T2G_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "t2g.db"), "T2G_API_PORT="+process.Port(t), "T2G_API_URL=https://api.example.org",
+		"T2G_IDENTITY=headers", "T2G_SUBJECT_HEADER=X-Forwarded-User", "T2G_GROUPS_HEADER=X-Forwarded-Groups", "T2G_ADMIN_GROUP=admins",
+		"T2G_GATEWAY_SECRET="+secret, "T2G_KEYS_MAX_PER_PERSON=0",
+	)
+	options := []string{"--include-path-regex", "^/(keys|admin)"}
+	for _, header := range []string{"X-Forwarded-User: ada", "X-Forwarded-Groups: admins", "X-Forwarded-Access-Token: a-token", "X-Token2go-Gateway-Secret: " + secret} {
+		options = append(options, "--header", header)
+	}
+	for name, more := range map[string][]string{
+		"a program": nil,
+		"a browser": {"--header", "Accept: text/html", "--header", "Sec-Fetch-Site: same-origin", "--header", "Sec-Fetch-Mode: navigate", "--header", "Sec-Fetch-Dest: document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if said, err := contract(t, program, filepath.Join(top, "openapi/gateway.yaml"), gateway, append(slices.Clone(options), more...)...); err != nil {
+				t.Errorf("%v\n%s", err, said)
+			}
+		})
+	}
+	seen := scrape(t, ops)
+	for _, value := range []string{"200", "201", "400", "404", "405"} {
+		if !slices.Contains(seen["token2go_requests_total"]["status"], value) {
+			t.Errorf("no answer had the status %s", value)
+		}
+	}
+}
+
 // contract asks the server what the document offers, and returns what Schemathesis says.
 // The seed is fixed, so that a tree is judged the same twice.
 func contract(t testing.TB, program, document, gateway string, options ...string) (said string, err error) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -192,13 +193,19 @@ func (s *Server) endpoints() []endpoint {
 
 const flowPath = "/flow/redirect/token"
 
+// routedKey is keyPattern to the router, which would take /keys/try for a key otherwise.
+const (
+	keyPattern = "/keys/{id}"
+	routedKey  = "/keys/{id:[0-9A-Za-z]{10}}"
+)
+
 func (s *Server) routes() chi.Router {
 	router := chi.NewRouter()
 	for _, e := range s.endpoints() {
-		handle := s.adapter.Handle(e.pattern, e.handle)
-		router.Method(e.method, e.pattern, handle)
+		handle, routed := s.adapter.Handle(e.pattern, e.handle), strings.Replace(e.pattern, keyPattern, routedKey, 1)
+		router.Method(e.method, routed, handle)
 		if e.method == http.MethodGet && e.pattern != flowPath {
-			router.Method(http.MethodHead, e.pattern, handle)
+			router.Method(http.MethodHead, routed, handle)
 		}
 	}
 	router.NotFound(s.adapter.Handle(web.NoRoute, s.notFound).ServeHTTP)
