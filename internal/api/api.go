@@ -50,6 +50,8 @@ type Options struct {
 	Assertions  []string    // applications that get X-Token2go-Token; they need Rings.Assertions
 	Services    Services    // the reverse proxy at /s/; nil: none
 	Passes      Passes      // makes passes for services; nil: none
+	// Older are routes of older systems besides their services, as "METHOD /path".
+	Older map[string]func(http.ResponseWriter, *http.Request) error
 
 	Host  string   // of T2G_API_URL; empty: not known
 	Hosts []string // host names that are answered, beside those of services; nil: all
@@ -149,6 +151,10 @@ type endpoint struct {
 // endpoints are the operations; the API document lists the same. GET includes HEAD.
 func (s *Server) endpoints() []endpoint {
 	all := []endpoint{{"GET", "/health", web.Health}}
+	for operation, handle := range s.options.Older {
+		method, pattern, _ := strings.Cut(operation, " ")
+		all = append(all, endpoint{method, pattern, handle})
+	}
 	if s.options.Checker != nil {
 		all = append(all, endpoint{"GET", "/check", s.check}, endpoint{"POST", "/check", s.checkOther}, endpoint{"POST", "/introspect", s.introspect})
 		if s.options.Revoke != nil {

@@ -113,7 +113,9 @@ func (c Callers) isPass(text string) bool {
 }
 
 // position reports whether a header is one of Positions.
-func (c Callers) position(name string) bool { return slices.Contains(c.Positions, name) }
+func (c Callers) position(name string) bool {
+	return slices.ContainsFunc(c.Positions, func(p string) bool { return strings.EqualFold(p, name) })
+}
 
 // holdOurs reports whether a text has a credential of ours in it, or what looks like one.
 func (c Callers) holdOurs(text string) bool {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -87,6 +88,28 @@ func (d dialer) addresses(ctx context.Context, host string) ([]netip.Addr, error
 		return nil, fmt.Errorf("%w: %s means private or reserved addresses alone; the operator may set allow_private", ErrAddress, host)
 	}
 	return allowed, nil
+}
+
+// Unreachable looks the names of all services up and says which calls would be refused for
+// their address, or fail.
+func (s *Services) Unreachable(ctx context.Context, resolver Resolver) []string {
+	var findings []string
+	for _, name := range slices.Sorted(maps.Keys(s.ByName)) {
+		service := s.ByName[name]
+		if service.Proxy != "" {
+			continue // the proxy looks the name up
+		}
+		if _, err := service.dialer(resolver, nil).addresses(ctx, service.Base.Hostname()); err != nil {
+			findings = append(findings, "services."+name+".base_url: "+err.Error())
+		}
+	}
+	return findings
+}
+
+func (s *Service) dialer(resolver Resolver, own func() []netip.AddrPort) dialer {
+	return dialer{
+		resolver: resolver, own: own, allowPrivate: s.AllowPrivate, literal: s.literal(), host: s.Base.Hostname(), timeout: s.ConnectTimeout,
+	}
 }
 
 // allowed reports whether an address may be called. Link-local ones, where clouds have
@@ -173,9 +196,7 @@ const idleConnections = 512
 
 // newTransport makes what carries the calls of one service.
 func (s *Service) newTransport(o Options) (*http.Transport, error) {
-	d := dialer{
-		resolver: o.Resolver, own: o.Own, allowPrivate: s.AllowPrivate, literal: s.literal(), host: s.Base.Hostname(), timeout: s.ConnectTimeout,
-	}
+	d := s.dialer(o.Resolver, o.Own)
 	tlsConfig, err := s.tlsConfig()
 	if err != nil {
 		return nil, err

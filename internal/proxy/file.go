@@ -134,21 +134,23 @@ func (p *parser) readAudit(raw json.RawMessage) error {
 }
 
 func (p *parser) readServices(raw json.RawMessage) error {
-	var all map[string]map[string]json.RawMessage
+	var all map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &all); err != nil || all == nil {
 		return errors.New("want an object with an object for each service")
 	}
+	delete(all, "_comment")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		at := "services." + name
 		if !serviceName(name) {
 			p.mistakes = append(p.mistakes, Mistake{at, errors.New("a name is made of letters, digits, dots, underscores and hyphens, and is more than dots")})
 			continue
 		}
-		if all[name] == nil {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(all[name], &members) != nil || members == nil {
 			p.mistakes = append(p.mistakes, Mistake{at, errors.New("want an object")})
 			continue
 		}
-		p.services.ByName[name] = p.readService(at, name, all[name])
+		p.services.ByName[name] = p.readService(at, name, members)
 	}
 	return nil
 }
@@ -182,11 +184,34 @@ func (p *parser) readService(at, name string, object map[string]json.RawMessage)
 		p.mistakes = append(p.mistakes, Mistake{at + ".base_url", errors.New("missing; want a URL such as https://api.example.org")})
 	}
 	p.members(at, object, p.serviceMembers(at, s))
+	p.warn(at, s)
 	if s.Accepts("magic") && s.Legacy == nil {
 		p.mistakes = append(p.mistakes, Mistake{at + ".legacy_match", errors.New("missing, and the service accepts magic: true matches existing tokens as magic-api-proxy did, " +
 			"at the beginning of a path and without case, so that GET /user opens /users too; false matches whole paths, so that existing tokens may open less")})
 	}
 	return s
+}
+
+// warn notes what is allowed and risky.
+func (p *parser) warn(at string, s *Service) {
+	add := func(found bool, text string) {
+		if found {
+			p.services.Warnings = append(p.services.Warnings, at+text)
+		}
+	}
+	add(s.Base != nil && s.Base.Scheme == "http" && s.Credential != nil && !isLoopback(s.Base.Hostname()),
+		".base_url: http shows the credential to everyone on the way")
+	add(s.Open && s.Credential != nil, ".requires_service_token: false lets anyone who can reach this server call with the service's credential")
+	for _, r := range s.Rules.Allow {
+		for _, finding := range rule.Lint(r) {
+			add(true, ".rules: "+r.String()+": "+finding)
+		}
+	}
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && address.IsLoopback()
 }
 
 // serviceMembers are the members of a service.
@@ -263,6 +288,9 @@ func readBase(raw json.RawMessage, s *Service) error {
 	base, err := url.Parse(strings.TrimRight(text, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" || base.User != nil || base.Opaque != "" {
 		return want
+	}
+	if err := checkHost(base); err != nil {
+		return err
 	}
 	if base.Path != "" {
 		if _, err := rule.Examine(base.EscapedPath(), rule.Options{Unscoped: true, EncodedSlash: true}); err != nil {

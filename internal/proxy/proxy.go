@@ -26,6 +26,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/token2go/token2go/internal/apikey"
+	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/problem"
 	"github.com/token2go/token2go/internal/rule"
 )
@@ -33,8 +34,16 @@ import (
 // Options are what a Proxy needs.
 type Options struct {
 	Callers  Callers
-	Resolver Resolver                // nil: the system's
-	Own      func() []netip.AddrPort // addresses of this server's listeners, which no service may lead to; nil: none
+	Resolver Resolver // nil: the system's
+	// Read reads the services file again; nil: it is never read again.
+	Read func() (*Services, error)
+	// Revocations take those of the services file; nil: they come from elsewhere.
+	Revocations *pass.Revocations
+	Mint        Minting // of magic-api-proxy's tokens
+	// Names are the hosts of this server, with a port where it is not the scheme's own. No
+	// service may lead to them.
+	Names []string
+	Own   func() []netip.AddrPort // addresses of this server's listeners, which no service may lead to; nil: none
 	// Address returns the caller's address; nil: the connection's peer.
 	Address func(*http.Request) netip.Addr
 	// Event takes one event a call; required.
@@ -64,7 +73,9 @@ type Event struct {
 type Proxy struct {
 	o        Options
 	services atomic.Pointer[running]
-	limits   *lru.Cache[string, *rate.Limiter] // of callers, by the ID that their calls are counted under
+
+	replacing sync.Mutex
+	limits    *lru.Cache[string, *rate.Limiter] // of callers, by the ID that their calls are counted under
 }
 
 // running is a services file in use.
@@ -108,15 +119,45 @@ func peer(r *http.Request) netip.Addr {
 	return at.Addr().Unmap()
 }
 
+// ErrNotRead is returned by Reload where the services file is never read again.
+var ErrNotRead = errors.New("the services file is read at the start alone")
+
+// Reload reads the services file again. Where it is wrong, the services stay as they are.
+func (p *Proxy) Reload() error {
+	if p.o.Read == nil {
+		return ErrNotRead
+	}
+	services, err := p.o.Read()
+	if err == nil {
+		err = p.Replace(services)
+	}
+	if err != nil {
+		p.o.Log.Error("services file not taken; the services stay as they are", "cause", err)
+		return err
+	}
+	p.o.Log.Info("services file read", "services", len(services.ByName))
+	return nil
+}
+
 // Replace has calls that begin from now on use other services. Calls under way go on.
 func (p *Proxy) Replace(services *Services) error {
+	p.replacing.Lock()
+	defer p.replacing.Unlock()
 	next := &running{file: services, targets: map[string]*target{}}
 	for name, s := range services.ByName {
+		if slices.ContainsFunc(p.o.Names, func(own string) bool { return strings.EqualFold(own, s.Base.Host) }) {
+			return fmt.Errorf("services.%s: base_url leads back to this server", name)
+		}
 		made, err := p.newTarget(s)
 		if err != nil {
 			return fmt.Errorf("services.%s: %w", name, err)
 		}
 		next.targets[name] = made
+	}
+	if p.o.Revocations != nil {
+		for _, s := range services.ByName {
+			p.o.Revocations.Add(s.Revocations()...)
+		}
 	}
 	if old := p.services.Swap(next); old != nil {
 		old.closeIdle()
@@ -213,7 +254,11 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, service string, at
 	if !atRoot {
 		c.mount = "/s/" + service
 	}
+	if s := p.services.Load().file.ByName[service]; atRoot && s != nil && s.Accepts("magic") && r.URL.Path == magicPath && p.o.Callers.Magic != nil {
+		return p.serveMagic(w, r, s)
+	}
 	rec := &recorder{ResponseWriter: w, call: c, control: http.NewResponseController(w)}
+	defer func() { err = rec.answerInWords(err) }()
 	defer func() { p.finish(r.Context(), c, rec, err) }() // also when ReverseProxy panics because the upstream broke off
 	defer rec.explain(&err)
 	t, err := p.prepare(c, r, service)
@@ -241,6 +286,9 @@ func (p *Proxy) finish(ctx context.Context, c *call, rec *recorder, err error) {
 func (p *Proxy) prepare(c *call, r *http.Request, service string) (*target, error) {
 	address := p.o.Address(r)
 	t, known := p.services.Load().targets[service]
+	if !known && p.o.Callers.Lockbox != nil {
+		return nil, inWords(unknownService, nil, http.StatusNotFound, "Invalid service_name "+service)
+	}
 	if !known {
 		if p.o.Callers.Valid(r, address) {
 			return nil, refuse(unknownService, nil)
@@ -321,7 +369,7 @@ func (c *call) allowed(method string, path rule.Path, query string) error {
 		everything := rule.Set{Allow: []rule.Rule{anything}, Deny: c.service.Rules.Deny}
 		sets = append([]rule.Set{everything}, sets...)
 	case len(sets) == 0:
-		if method == http.MethodConnect || method == http.MethodTrace {
+		if strings.EqualFold(method, http.MethodConnect) || strings.EqualFold(method, http.MethodTrace) {
 			return refuse(ruleRefused, errors.New("method"))
 		}
 		return nil
@@ -330,6 +378,9 @@ func (c *call) allowed(method string, path rule.Path, query string) error {
 		decision := set.Decide(asked)
 		c.event.Rule = decision.Rule
 		if !decision.Allowed {
+			if c.caller.Kind == "magic" {
+				return inWords(ruleRefused, nil, http.StatusUnauthorized, "Disallowed by API proxy")
+			}
 			return refuse(ruleProblem(decision, method, path), nil)
 		}
 	}

@@ -32,7 +32,7 @@ type upstream struct {
 	answer string
 }
 
-func newUpstream(t *testing.T, answer string) *upstream {
+func newUpstream(t testing.TB, answer string) *upstream {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +90,7 @@ type fixture struct {
 }
 
 // newFixture serves a services file, in which UPSTREAM is the upstream's address.
-func newFixture(t *testing.T, u *upstream, file string) *fixture {
+func newFixture(t testing.TB, u *upstream, file string, changes ...func(*proxy.Options)) *fixture {
 	t.Helper()
 	services, err := proxy.ParseServices([]byte(strings.ReplaceAll(file, "UPSTREAM", u.Addr().String())), proxy.FileOptions{})
 	if err != nil {
@@ -108,14 +108,18 @@ func newFixture(t *testing.T, u *upstream, file string) *fixture {
 	if f.passes, err = pass.New(pass.Options{Ring: ring, Issuer: "https://api.example.org"}); err != nil {
 		t.Fatal(err)
 	}
-	f.Proxy, err = proxy.New(proxy.Options{
+	o := proxy.Options{
 		Callers: proxy.Callers{Passes: f.passes}, Log: slog.New(slog.DiscardHandler),
 		Event: func(_ context.Context, e proxy.Event) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.events = append(f.events, e)
 		},
-	}, services)
+	}
+	for _, change := range changes {
+		change(&o)
+	}
+	f.Proxy, err = proxy.New(o, services)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +129,12 @@ func newFixture(t *testing.T, u *upstream, file string) *fixture {
 }
 
 func (f *fixture) answer(w http.ResponseWriter, r *http.Request) {
-	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/s/"), "/")
-	err := f.Serve(w, r, name, false)
+	rest, below := strings.CutPrefix(r.URL.Path, "/s/")
+	name, _, _ := strings.Cut(rest, "/")
+	if !below {
+		name = f.DefaultService()
+	}
+	err := f.Serve(w, r, name, !below)
 	if refused, found := errors.AsType[*problem.Problem](err); found {
 		w.Header().Set("Token2go-Error", string(refused.Kind))
 		w.WriteHeader(refused.StatusCode())
@@ -137,7 +145,7 @@ func (f *fixture) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (f *fixture) pass(t *testing.T, service string, rules ...string) string {
+func (f *fixture) pass(t testing.TB, service string, rules ...string) string {
 	t.Helper()
 	var parsed []rule.Rule
 	for _, text := range rules {

@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -19,6 +22,7 @@ type Refusal struct {
 	Problem    problem.Problem
 	Cause      error
 	RetryAfter time.Duration // 0: not said
+	Text       string        // in the words of an older system; empty: the problem is the answer
 }
 
 func (r *Refusal) Error() string { return r.Problem.Error() }
@@ -36,6 +40,33 @@ func (r *Refusal) reason() string {
 func refuse(p problem.Problem, cause error) error { return &Refusal{Problem: p, Cause: cause} }
 
 func tooMany(wait time.Duration) error { return &Refusal{Problem: tooManyCalls, RetryAfter: wait} }
+
+// inWords is a refusal in the words and with the status of an older system, whose callers
+// compare them.
+func inWords(p problem.Problem, cause error, status int, text string) error {
+	p.Status = status
+	return &Refusal{Problem: p, Cause: cause, Text: text}
+}
+
+// answerInWords answers a refusal that has words of an older system.
+func (r *recorder) answerInWords(err error) error {
+	refused, found := errors.AsType[*Refusal](err)
+	if !found || refused.Text == "" {
+		return err
+	}
+	h := r.Header()
+	h.Set("Token2go-Error", string(refused.Problem.Kind))
+	h.Set("Cache-Control", "no-store")
+	return writeText(r.ResponseWriter, refused.Problem.StatusCode(), refused.Text)
+}
+
+func writeText(w http.ResponseWriter, status int, text string) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, err := io.WriteString(w, text)
+	return err
+}
 
 // explain sets the headers that go with a refusal.
 func (r *recorder) explain(err *error) {
@@ -130,14 +161,27 @@ func refusal(err error) error {
 	case errors.Is(err, pass.ErrInvalid), errors.Is(err, pass.ErrService), errors.Is(err, pass.ErrExpired),
 		errors.Is(err, pass.ErrNotYet), errors.Is(err, pass.ErrRevoked), errors.Is(err, pass.ErrSealed):
 		return refuse(invalidPass, err)
-	case errors.Is(err, magic.ErrNoToken), errors.Is(err, magic.ErrInvalid):
-		return refuse(invalidPass, err)
+	case errors.Is(err, magic.ErrNoToken):
+		return inWords(noCredential, err, http.StatusUnauthorized, err.Error())
+	case errors.Is(err, magic.ErrInvalid):
+		return inWords(invalidPass, err, http.StatusBadRequest, err.Error())
 	}
-	if _, found := errors.AsType[*lockbox.Refusal](err); found {
-		return refuse(invalidPass, err)
+	if refused, found := errors.AsType[*lockbox.Refusal](err); found {
+		return inWords(invalidPass, err, refused.Status, refused.Text)
 	}
 	if _, found := errors.AsType[*check.Refusal](err); found {
 		return err // the listener has a table for these
 	}
+	return err
+}
+
+func writeJSON(w http.ResponseWriter, status int, answer any) error {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, err = w.Write(body)
 	return err
 }

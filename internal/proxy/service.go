@@ -114,6 +114,10 @@ func (s *Service) Revocations() []pass.Revocation {
 // and not a name that could mean another one tomorrow.
 func (s *Service) literal() bool {
 	host := s.Base.Hostname()
+	return isAddress(host) || strings.EqualFold(host, "localhost")
+}
+
+func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
-	return err == nil || strings.EqualFold(host, "localhost")
+	return err == nil
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/token2go/token2go/internal/proxy"
 	"github.com/token2go/token2go/internal/rule"
 )
 
@@ -29,9 +30,9 @@ func goUpstream(t testing.TB, handle http.HandlerFunc) string {
 }
 
 // behind serves a services file in front of the upstream at an address.
-func behind(t *testing.T, address, file string) *fixture {
+func behind(t testing.TB, address, file string, changes ...func(*proxy.Options)) *fixture {
 	t.Helper()
-	return newFixture(t, &upstream{Listener: fakeListener{address: address}}, file)
+	return newFixture(t, &upstream{Listener: fakeListener{address: address}}, file, changes...)
 }
 
 // fakeListener has the address of an upstream that listens elsewhere.
