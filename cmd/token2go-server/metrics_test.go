@@ -17,8 +17,8 @@ func TestDocumentedMetricsEqualServed(t *testing.T) {
 	mustGet(t, "http://"+h.gateway+"/nowhere")
 	_, served := mustGet(t, "http://"+h.ops+"/metrics")
 	got := map[string]string{}
-	for _, line := range regexp.MustCompile(`(?m)^# TYPE (token2go_\w+) (\w+)$`).FindAllStringSubmatch(served, -1) {
-		got[line[1]] = line[2] + " of " + labels(t, served, line[1])
+	for name, kind := range metricTypes(served) {
+		got[name] = kind + " of " + labels(t, served, name)
 	}
 	document, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
@@ -33,6 +33,36 @@ func TestDocumentedMetricsEqualServed(t *testing.T) {
 	if len(want) == 0 || !maps.Equal(got, want) {
 		t.Errorf("got from /metrics %v\nwant as in docs/operations.md %v", got, want)
 	}
+}
+
+// The metrics in docs/keys/operators.md are those that a database adds.
+func TestDocumentedMetricsOfKeysEqualServed(t *testing.T) {
+	t.Parallel()
+	stored := openInstance(t, storing(t, "T2G_API_PORT=0")...)
+	_, served := mustGet(t, "http://"+stored.ops+"/metrics")
+	_, plain := mustGet(t, "http://"+openInstance(t).ops+"/metrics")
+	got := metricTypes(served)
+	maps.DeleteFunc(got, func(name, _ string) bool { return metricTypes(plain)[name] != "" })
+	document, err := os.ReadFile("../../docs/keys/operators.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(token2go_\\w+)` \\| (\\w+) \\| .+ \\|$").FindAllStringSubmatch(string(document), -1) {
+		want[row[1]] = row[2]
+	}
+	if len(want) == 0 || !maps.Equal(got, want) {
+		t.Errorf("got from /metrics %v\nwant as in docs/keys/operators.md %v", got, want)
+	}
+}
+
+// metricTypes are the types of the server's own metrics, by name.
+func metricTypes(served string) map[string]string {
+	types := map[string]string{}
+	for _, line := range regexp.MustCompile(`(?m)^# TYPE (token2go_\w+) (\w+)$`).FindAllStringSubmatch(served, -1) {
+		types[line[1]] = line[2]
+	}
+	return types
 }
 
 // labels are the names of a metric's labels, le aside, which is that of a histogram's buckets.
