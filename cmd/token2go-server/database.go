@@ -63,15 +63,20 @@ func useDatabase(ctx context.Context, s settings, opened *store.Store, log *slog
 	if err != nil {
 		return nil, err
 	}
-	ring, err := openKeyring(ctx, s, opened, databaseKeys, log)
+	var ring *keyring.Keyring // opened once it is known that no database key is missing
+	revocations := new(pass.Revocations)
+	copied, err := replica.New(ctx, replica.Options{
+		Store: opened, Peppers: peppers, Passes: revocations, MaxAge: s.Database.MaxAge, Continue: s.Database.Stale == "continue",
+		Signing: func(keys []store.SigningKey) {
+			if ring != nil {
+				ring.Take(keys)
+			}
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
-	revocations := new(pass.Revocations)
-	copied, err := replica.New(ctx, replica.Options{
-		Store: opened, Peppers: peppers, Passes: revocations, Signing: ring.Take, MaxAge: s.Database.MaxAge, Continue: s.Database.Stale == "continue",
-	})
-	if err != nil {
+	if ring, err = openKeyring(ctx, s, opened, databaseKeys, log); err != nil {
 		return nil, err
 	}
 	return &database{

@@ -32,6 +32,8 @@ type Keyring struct {
 	o     Options
 	rings map[signing.Purpose]*signing.Ring
 
+	opened sync.Map // signing.Key by ID: those that were decrypted
+
 	mu    sync.Mutex
 	last  int             // the newest status list that is known
 	lists map[int]*signed // by their numbers
@@ -66,7 +68,42 @@ func Open(ctx context.Context, o Options) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k, k.set(opened)
+	return k, errors.Join(k.set(opened), k.reseal(ctx, stored))
+}
+
+// reseal encrypts under the current database key what was encrypted under an older one,
+// which can be taken out of the configuration then.
+func (k *Keyring) reseal(ctx context.Context, stored []store.SigningKey) error {
+	if len(k.outdated(stored)) == 0 {
+		return nil
+	}
+	return k.o.Store.ChangeSigningKeys(ctx, func(all []store.SigningKey) (changed []store.SigningKey, _ error) {
+		for _, s := range k.outdated(all) {
+			key, err := k.o.Sealer.Open(sealed(s))
+			if err != nil {
+				return nil, err
+			}
+			changed = append(changed, k.seal(key))
+		}
+		return changed, nil
+	}, store.Event{At: k.o.Now(), Actor: "server", Action: "signing key encrypted anew"})
+}
+
+// outdated are the keys in use that are encrypted under an older database key.
+func (k *Keyring) outdated(all []store.SigningKey) []store.SigningKey {
+	var outdated []store.SigningKey
+	for _, s := range all {
+		if s.State != string(signing.Revoked) && !k.o.Sealer.Current(sealed(s)) {
+			outdated = append(outdated, s)
+		}
+	}
+	return outdated
+}
+
+func sealed(s store.SigningKey) signing.Sealed {
+	return signing.Sealed{
+		ID: s.ID, Purpose: signing.Purpose(s.Purpose), State: signing.State(s.State), Created: s.Created, Private: s.Private,
+	}
 }
 
 // makeFirst makes the active keys that are missing, and returns all keys.
@@ -111,9 +148,7 @@ func (k *Keyring) open(stored []store.SigningKey) (opened []signing.Key, failed 
 		if s.State == string(signing.Revoked) {
 			continue
 		}
-		key, err := k.o.Sealer.Open(signing.Sealed{
-			ID: s.ID, Purpose: signing.Purpose(s.Purpose), State: signing.State(s.State), Created: s.Created, Private: s.Private,
-		})
+		key, err := k.openOne(s)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
@@ -121,6 +156,20 @@ func (k *Keyring) open(stored []store.SigningKey) (opened []signing.Key, failed 
 		opened = append(opened, key)
 	}
 	return opened, failed
+}
+
+// openOne decrypts a key. One that was decrypted before stays good when a replica with a
+// newer database key has encrypted it anew.
+func (k *Keyring) openOne(s store.SigningKey) (signing.Key, error) {
+	key, err := k.o.Sealer.Open(sealed(s))
+	if known, found := k.opened.Load(s.ID); err != nil && found {
+		key, err = known.(signing.Key), nil //nolint:forcetypeassert // nothing else is stored
+		key.State, key.Created = signing.State(s.State), s.Created
+	}
+	if err == nil {
+		k.opened.Store(s.ID, key)
+	}
+	return key, err
 }
 
 func (k *Keyring) set(keys []signing.Key) (failed error) {

@@ -121,6 +121,32 @@ func TestOpenWithoutTheDatabaseKey(t *testing.T) {
 	want(t, err, signing.ErrSealed)
 }
 
+// The old database key stays second until every replica has the new one, and is not needed
+// afterwards.
+func TestOpenEncryptsUnderTheCurrentDatabaseKey(t *testing.T) {
+	f := open(t, newDatabase(t))
+	_, text := f.key(t)
+	keys := func(last byte) []byte { return append(make([]byte, apikey.DatabaseKeyLength-1), last) }
+	for _, databaseKeys := range [][][]byte{{keys(2), keys(1)}, {keys(2)}} {
+		s, err := signing.NewSealer(databaseKeys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rotated, err := keyring.Open(t.Context(), keyring.Options{Store: f.store, Sealer: s, Issuer: issuer, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, rotated.Ring(signing.APIKeys).Verify(text, new(map[string]any)), nil)
+	}
+	stored, err := f.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Take(stored); !f.good(text) {
+		t.Error("a replica that runs with the old database key has forgotten its signing keys")
+	}
+}
+
 func TestSignKey(t *testing.T) {
 	f := open(t, newDatabase(t))
 	key, text := f.key(t)

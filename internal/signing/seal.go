@@ -62,6 +62,12 @@ func (s *Sealer) Seal(key Key) Sealed {
 	}
 }
 
+// Current reports whether a stored key is encrypted under the first database key.
+func (s *Sealer) Current(sealed Sealed) bool {
+	_, err := s.aeads[0].Open(nil, nil, sealed.Private, bound(sealed.ID, sealed.Purpose))
+	return err == nil
+}
+
 // bound is what the encryption authenticates: a stored key cannot be moved to another
 // purpose. State and time may change.
 func bound(id string, purpose Purpose) []byte { return []byte(string(purpose) + " " + id) }
