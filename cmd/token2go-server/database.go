@@ -136,6 +136,7 @@ func keyPolicy(k config.Keys) keys.Policy {
 	policy := keys.Policy{
 		Makers: k.Makers, MinTTL: k.MinTTL, DefaultTTL: k.DefaultTTL, MaxTTL: k.MaxTTL, Never: k.Never,
 		MaxKeys: k.MaxPerPerson, InURL: k.InURL, SignedInWithin: k.SignedInWithin, Apps: k.Apps,
+		MaxTTLFor: k.MaxTTLs(), MaxKeysFor: k.MaxCounts(), NeverFor: k.NeverFor, InURLFor: k.InURLFor,
 	}
 	for _, kind := range k.Kinds {
 		policy.Kinds = append(policy.Kinds, kinds[kind])

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/token2go/token2go/internal/config"
 )
@@ -84,5 +85,13 @@ func TestDatabaseKeysReadsSeveral(t *testing.T) {
 	keys, err := config.DatabaseKeys(base64.StdEncoding.EncodeToString(one) + "," + base64.StdEncoding.EncodeToString(two))
 	if err != nil || len(keys) != 2 || keys[1][0] != 1 {
 		t.Errorf("got %v, %v", keys, err)
+	}
+}
+
+func TestLimitsByRoleAreRead(t *testing.T) {
+	read := loaded(t, withDatabase("T2G_KEYS_MAX_TTL_FOR=operators=3650d,a=b=90m", "T2G_KEYS_MAX_PER_PERSON_FOR=/staff/it=7")...)
+	ttls, counts := read.Keys.MaxTTLs(), read.Keys.MaxCounts()
+	if len(ttls) != 2 || ttls["operators"] != 3650*24*time.Hour || ttls["a=b"] != 90*time.Minute || len(counts) != 1 || counts["/staff/it"] != 7 {
+		t.Errorf("got %v and %v", ttls, counts)
 	}
 }

@@ -216,7 +216,7 @@ func (s *Server) keyList(list []store.Key, next string) keyListJSON {
 
 // machineForm is the form that makes a machine key.
 func (s *Server) machineForm(base string, typed values, errors map[string]string) *keyForm {
-	policy := s.options.Keys.Policy()
+	policy := s.options.Keys.Policy(keys.Actor{})
 	return &keyForm{
 		Action: base + "/admin/keys", Hidden: []field{{"once", newOnce()}}, Values: typed, Errors: errors, Problem: errors[""],
 		InURL: policy.InURL, Lifetimes: lifetimes(policy, typed.get("ttl")), Periods: periods(typed.get("per")),

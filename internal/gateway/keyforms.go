@@ -13,7 +13,7 @@ import (
 
 // makeForm is the form that makes a key: empty, or with what was typed and what is wrong.
 func (s *Server) makeForm(r *http.Request, actor keys.Actor, typed values, errors map[string]string) *keyForm {
-	policy := s.options.Keys.Policy()
+	policy := s.options.Keys.Policy(actor)
 	f := &keyForm{
 		Action: s.prefix(r) + "/keys", Hidden: []field{{"once", newOnce()}}, Values: typed, Errors: errors, Problem: errors[""],
 		AllRoles: true, SomeRoles: typed.get("roleChoice") == "some", InURL: policy.InURL,
@@ -43,7 +43,7 @@ func (s *Server) changeForm(r *http.Request, actor keys.Actor, key store.Key, ty
 	return &keyForm{
 		Action: s.prefix(r) + "/keys/" + key.ID.String(), Values: typed, Errors: errors, Problem: errors[""],
 		AllRoles: key.Roles == nil, SomeRoles: key.Roles != nil || typed.get("roleChoice") == "some",
-		Apps: choices(appsOf(s.options.Keys.Policy()), typed["apps"]), Roles: choices(roles, typed["roles"]),
+		Apps: choices(appsOf(s.options.Keys.Policy(actor)), typed["apps"]), Roles: choices(roles, typed["roles"]),
 	}
 }
 

@@ -44,8 +44,8 @@ func New(options Options) *Manager {
 	return &Manager{options}
 }
 
-// Policy is what the operator allows.
-func (m *Manager) Policy() Policy { return m.o.Policy }
+// Policy is what the operator allows to an actor.
+func (m *Manager) Policy(by Actor) Policy { return m.o.Policy.For(by) }
 
 // MayMake returns a *Denied for an actor who may make no keys at all.
 func (m *Manager) MayMake(by Actor) error {
@@ -80,7 +80,7 @@ type Made struct {
 
 // Make makes a key. The error may be an *Invalid or a *Denied.
 func (m *Manager) Make(ctx context.Context, by Actor, r Request) (Made, error) {
-	key, err := m.checked(ctx, by, r)
+	key, err := m.checked(by, r)
 	if err != nil {
 		return Made{}, err
 	}
@@ -88,8 +88,18 @@ func (m *Manager) Make(ctx context.Context, by Actor, r Request) (Made, error) {
 	if err != nil {
 		return Made{}, err
 	}
-	stored, err := m.o.Store.AddKey(ctx, key, m.event(by, "key made"))
-	return Made{Key: stored, Secret: text}, err
+	limit := 0
+	if key.Person != 0 {
+		limit = m.Policy(by).MaxKeys
+	}
+	stored, err := m.o.Store.AddKeyWithin(ctx, key, limit, m.event(by, "key made"))
+	if errors.Is(err, store.ErrLimit) {
+		err = tooMany(limit)
+	}
+	if err != nil {
+		return Made{}, err
+	}
+	return Made{Key: stored, Secret: text}, nil
 }
 
 // mint sets what makes the key the one that the returned text presents. An ID that is set
@@ -223,7 +233,7 @@ func (m *Manager) change(ctx context.Context, by Actor, id apikey.ID, action str
 const maxOverlap = 90 * 24 * time.Hour
 
 // Rotate makes a key in the place of another one, with the same properties and as long a
-// life. The old one ends after overlap, or when it would have ended if that is sooner.
+// life, as far as the policy allows them now. The old one ends after overlap, or when it would have ended if that is sooner.
 func (m *Manager) Rotate(ctx context.Context, by Actor, id apikey.ID, overlap time.Duration) (Made, error) {
 	return m.RotateTo(ctx, by, id, overlap, 0)
 }
@@ -244,6 +254,9 @@ func (m *Manager) RotateTo(ctx context.Context, by Actor, id apikey.ID, overlap 
 	if err != nil {
 		return Made{}, err
 	}
+	if err := m.checkOverlap(ctx, by, old, overlap); err != nil {
+		return Made{}, err
+	}
 	next.ID = newID
 	text, err := m.mint(ctx, &next)
 	if err != nil {
@@ -255,21 +268,39 @@ func (m *Manager) RotateTo(ctx context.Context, by Actor, id apikey.ID, overlap 
 	return Made{Key: stored, Secret: text}, err
 }
 
+// checkOverlap refuses a rotation while the person has more live keys than allowed, as
+// after one with an overlap: keys would multiply by it.
+func (m *Manager) checkOverlap(ctx context.Context, by Actor, old store.Key, overlap time.Duration) error {
+	limit := m.Policy(by).MaxKeys
+	if old.Person == 0 || limit == 0 || overlap == 0 {
+		return nil
+	}
+	live, err := m.o.Store.LiveKeys(ctx, old.Person, m.now())
+	if err == nil && live > limit {
+		err = tooMany(limit)
+	}
+	return err
+}
+
 // successor is a key like old, not yet minted.
 func (m *Manager) successor(by Actor, old store.Key) (store.Key, error) {
 	if err := m.allowed(by, old.Kind); err != nil {
 		return store.Key{}, err
 	}
-	now := m.now()
+	p, now := m.Policy(by), m.now()
+	if err := checkApps(p, old.Apps); err != nil {
+		return store.Key{}, err
+	}
 	next := store.Key{
 		Kind: old.Kind, Person: old.Person, Owner: old.Owner, Name: old.Name, Note: old.Note, Created: now,
 		Restrictions: old.Restrictions, Config: old.Config, Services: old.Services, Grants: old.Grants,
 	}
+	next.AllowInURL = old.AllowInURL && p.InURL
 	switch {
 	case !old.Expires.IsZero():
-		next.Expires = now.Add(min(old.Expires.Sub(old.Created), m.o.Policy.MaxTTL))
-	case !m.o.Policy.Never:
-		next.Expires = now.Add(m.o.Policy.MaxTTL)
+		next.Expires = now.Add(min(old.Expires.Sub(old.Created), p.MaxTTL))
+	case !p.Never:
+		next.Expires = now.Add(p.MaxTTL)
 	}
 	return next, nil
 }

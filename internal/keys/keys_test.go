@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +152,100 @@ func TestMakeRefusesOneMoreThanAllowed(t *testing.T) {
 	}
 	if _, err := f.Make(t.Context(), ann, keys.Request{Name: "job"}); err != nil {
 		t.Errorf("after a revocation: %v", err)
+	}
+}
+
+func TestPolicyOfRolesAndGroups(t *testing.T) {
+	f := newFixture(t, keys.Policy{
+		MinTTL: time.Hour, DefaultTTL: 90 * day, MaxTTL: 100 * day, MaxKeys: 1,
+		MaxTTLFor: map[string]time.Duration{"hydro": 10 * day, "writer": 30 * day, "other": 900 * day}, MaxKeysFor: map[string]int{"reader": 2, "other": 50},
+		NeverFor: []string{"other"}, InURLFor: []string{"hydro"},
+	})
+	ann := f.person(t, "ann")
+	bob := ann
+	bob.Person.Roles, bob.Person.Groups = nil, nil
+	for _, test := range []struct {
+		name string
+		by   keys.Actor
+		want keys.Policy
+	}{
+		{"the largest of those that she has", ann, keys.Policy{MinTTL: time.Hour, DefaultTTL: 30 * day, MaxTTL: 30 * day, MaxKeys: 2, InURL: true}},
+		{"the general one for others", bob, keys.Policy{MinTTL: time.Hour, DefaultTTL: 90 * day, MaxTTL: 100 * day, MaxKeys: 1}},
+	} {
+		got := f.Policy(test.by)
+		got.MaxTTLFor, got.MaxKeysFor, got.NeverFor, got.InURLFor = nil, nil, nil, nil
+		if !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
+		}
+	}
+	if _, err := f.Make(t.Context(), ann, keys.Request{Name: "job", TTL: 31 * day}); err == nil {
+		t.Error("a key lives longer than allowed to her roles")
+	}
+	made, err := f.Make(t.Context(), ann, keys.Request{Name: "job", Restrictions: apikey.Restrictions{AllowInURL: true}})
+	if err != nil || !made.Key.Expires.Equal(now().Add(30*day)) {
+		t.Errorf("got %+v, %v", made.Key, err)
+	}
+}
+
+func TestKeysMadeAtOnceAreNoMoreThanAllowed(t *testing.T) {
+	f := newFixture(t, policy)
+	ann := f.person(t, "ann")
+	var made atomic.Int64
+	var group sync.WaitGroup
+	for range 12 {
+		group.Go(func() {
+			var denied *keys.Denied
+			if _, err := f.Make(t.Context(), ann, keys.Request{Name: "job"}); err == nil {
+				made.Add(1)
+			} else if !errors.As(err, &denied) {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if made.Load() != 3 {
+		t.Errorf("got %d keys, want 3", made.Load())
+	}
+}
+
+func TestRotateWithOverlapMultipliesNoKeys(t *testing.T) {
+	f := newFixture(t, keys.Policy{DefaultTTL: day, MaxTTL: day, MaxKeys: 1})
+	ann := f.person(t, "ann")
+	made, err := f.Make(t.Context(), ann, keys.Request{Name: "job"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := f.Rotate(t.Context(), ann, made.Key.ID, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var denied *keys.Denied
+	if _, err := f.Rotate(t.Context(), ann, next.Key.ID, time.Hour); !errors.As(err, &denied) {
+		t.Errorf("got %v, want a denial", err)
+	}
+	if _, err := f.Rotate(t.Context(), ann, next.Key.ID, 0); err != nil {
+		t.Errorf("without an overlap: %v", err)
+	}
+}
+
+// What the operator no longer allows ends with a rotation.
+func TestRotateGoesByThePresentPolicy(t *testing.T) {
+	f := newFixture(t, policy)
+	ann := f.person(t, "ann")
+	made, err := f.Make(t.Context(), ann, keys.Request{Name: "job", Restrictions: apikey.Restrictions{AllowInURL: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := func(p keys.Policy) *keys.Manager {
+		return keys.New(keys.Options{Store: f.store, Prefix: "t2g", Peppers: []apikey.Pepper{f.pepper}, Policy: p, Now: now})
+	}
+	var invalid *keys.Invalid
+	if _, err := later(keys.Policy{MaxTTL: day, Apps: []string{"maps"}}).Rotate(t.Context(), ann, made.Key.ID, 0); !errors.As(err, &invalid) {
+		t.Errorf("a key for every application: got %v", err)
+	}
+	next, err := later(keys.Policy{MaxTTL: day}).Rotate(t.Context(), ann, made.Key.ID, 0)
+	if err != nil || next.Key.AllowInURL || !next.Key.Expires.Equal(now().Add(day)) {
+		t.Errorf("got %+v, %v", next.Key, err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -27,6 +26,38 @@ type Policy struct {
 	InURL          bool          // keys may be allowed in URLs
 	SignedInWithin time.Duration // a person must have signed in so lately to make a key; 0: any time
 	Apps           []string      // the operator's applications; nil: keys may name any
+
+	// By role or group, for its members: of those that a person has, the largest counts in
+	// the place of MaxTTL and MaxKeys. A member may have what is true of one of them.
+	MaxTTLFor  map[string]time.Duration
+	MaxKeysFor map[string]int
+	NeverFor   []string
+	InURLFor   []string
+}
+
+// For is the policy as it is for one actor, whose roles and groups have been looked up.
+func (p Policy) For(a Actor) Policy {
+	p.MaxTTL, p.MaxKeys = largest(a, p.MaxTTLFor, p.MaxTTL), largest(a, p.MaxKeysFor, p.MaxKeys)
+	p.MinTTL = min(p.MinTTL, p.MaxTTL)
+	p.DefaultTTL = min(p.DefaultTTL, p.MaxTTL)
+	p.Never = p.Never || slices.ContainsFunc(p.NeverFor, a.isMember)
+	p.InURL = p.InURL || slices.ContainsFunc(p.InURLFor, a.isMember)
+	return p
+}
+
+// largest is the largest value of the actor's roles and groups, or the general one where
+// none of them has any.
+func largest[T int | time.Duration](a Actor, byRole map[string]T, general T) T {
+	var found T
+	for role, value := range byRole {
+		if value > found && a.isMember(role) {
+			found = value
+		}
+	}
+	if found == 0 {
+		return general
+	}
+	return found
 }
 
 // Request is a key that is asked for. Its zero value is a key without a name, which is
@@ -80,14 +111,15 @@ type Denied struct {
 func (e *Denied) Error() string { return e.Reason }
 
 // checked is the key that r asks for, without what mint sets.
-func (m *Manager) checked(ctx context.Context, by Actor, r Request) (store.Key, error) {
+func (m *Manager) checked(by Actor, r Request) (store.Key, error) {
 	if err := m.allowed(by, r.Kind); err != nil {
 		return store.Key{}, err
 	}
-	if err := r.check(m.o.Policy, by); err != nil {
+	p := m.o.Policy.For(by)
+	if err := r.check(p, by); err != nil {
 		return store.Key{}, err
 	}
-	expires, err := m.expires(r)
+	expires, err := m.expires(p, r)
 	if err != nil {
 		return store.Key{}, err
 	}
@@ -97,9 +129,8 @@ func (m *Manager) checked(ctx context.Context, by Actor, r Request) (store.Key, 
 	}
 	if r.Owner != "" {
 		key.Person, key.Owner = 0, r.Owner
-		return key, nil
 	}
-	return key, m.checkCount(ctx, by)
+	return key, nil
 }
 
 // allowed reports whether the actor may make a key of the kind at all.
@@ -131,36 +162,13 @@ func (a Actor) isMember(name string) bool {
 	return slices.Contains(a.Person.Roles, name) || slices.Contains(a.Person.Groups, name)
 }
 
-// checkCount returns an error unless the person may have one more live key.
-func (m *Manager) checkCount(ctx context.Context, by Actor) error {
-	limit := m.o.Policy.MaxKeys
-	if limit == 0 {
-		return nil
-	}
-	now, live := m.now(), 0
-	filter := store.KeyFilter{Person: by.Person.ID, Limit: 100}
-	for {
-		keys, err := m.o.Store.Keys(ctx, filter)
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if key.Revoked.IsZero() && (key.Expires.IsZero() || key.Expires.After(now)) {
-				live++
-			}
-		}
-		if live >= limit {
-			return &Denied{Reason: fmt.Sprintf("you have %d API keys, which is the most allowed; revoke one that you do not need", live)}
-		}
-		if len(keys) < filter.Limit {
-			return nil
-		}
-		filter.After = keys[len(keys)-1].ID
-	}
+// tooMany is the refusal of one more live key.
+func tooMany(limit int) error {
+	return &Denied{Reason: fmt.Sprintf("you have %d API keys or more, which is the most allowed; revoke one that you do not need", limit)}
 }
 
-func (m *Manager) expires(r Request) (time.Time, error) {
-	p, now := m.o.Policy, m.now()
+func (m *Manager) expires(p Policy, r Request) (time.Time, error) {
+	now := m.now()
 	if r.Never {
 		if !p.Never {
 			return time.Time{}, &Invalid{Field: "never", Given: "true", Want: fmt.Sprintf("an end, at most %s ahead", days(p.MaxTTL))}
@@ -201,7 +209,7 @@ func (r Request) check(p Policy, by Actor) error {
 	if err := plainText("note", r.Note, maxNote); err != nil {
 		return err
 	}
-	if err := r.checkApps(p); err != nil {
+	if err := checkApps(p, r.Apps); err != nil {
 		return err
 	}
 	switch {
@@ -225,15 +233,15 @@ func (r Request) check(p Policy, by Actor) error {
 	return r.checkLists()
 }
 
-func (r Request) checkApps(p Policy) error {
+func checkApps(p Policy, apps []string) error {
 	if p.Apps == nil {
 		return nil
 	}
 	want := "at least one of " + strings.Join(p.Apps, ", ") + ", or * for all"
-	if len(r.Apps) == 0 {
+	if len(apps) == 0 {
 		return &Invalid{Field: "apps", Want: want}
 	}
-	for _, app := range r.Apps {
+	for _, app := range apps {
 		if app != apikey.EveryApp && !slices.Contains(p.Apps, app) {
 			return &Invalid{Field: "apps", Given: app, Want: want}
 		}

@@ -85,6 +85,43 @@ func (s *Store) AddKey(ctx context.Context, key Key, event Event) (Key, error) {
 	return key, err
 }
 
+// ErrLimit is returned for one key more than a person may have.
+var ErrLimit = errors.New("too many live keys")
+
+// AddKeyWithin is AddKey for a person who may have limit live keys, this one among them; 0:
+// any number. Those count that are neither revoked nor expired when the key is made. The
+// error may be ErrLimit.
+func (s *Store) AddKeyWithin(ctx context.Context, key Key, limit int, event Event) (Key, error) {
+	err := s.write(ctx, func(c *change) error {
+		if limit > 0 {
+			live, err := scanCount(c.row(liveKeys, key.Person, seconds(key.Created)))
+			if err == nil && live >= limit {
+				err = ErrLimit
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return c.addKey(&key, event)
+	})
+	return key, err
+}
+
+// LiveKeys counts the keys of a person that are neither revoked nor expired.
+func (s *Store) LiveKeys(ctx context.Context, person int64, now time.Time) (int, error) {
+	return scanCount(s.db.QueryRowContext(ctx, s.rebind(liveKeys), person, seconds(now)))
+}
+
+const liveKeys = `SELECT COUNT(*) FROM keys WHERE person = ? AND revoked = 0 AND (expires = 0 OR expires > ?)`
+
+func scanCount(row scanner) (int, error) {
+	var count int
+	if err := row.Scan(&count); err != nil {
+		return 0, fmt.Errorf("database: %w", err)
+	}
+	return count, nil
+}
+
 func (c *change) addKey(k *Key, event Event) error {
 	k.Revision = c.revision
 	err := c.exec(`INSERT INTO keys (`+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

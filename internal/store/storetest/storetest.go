@@ -30,6 +30,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"ChangePerson", testChangePerson},
 		{"AddKey stores every field", testAddKey},
 		{"AddKey refuses what is taken", testAddKeyTwice},
+		{"AddKeyWithin counts live keys of the person", testAddKeyWithin},
 		{"ChangeKey", testChangeKey},
 		{"RotateKey changes both keys or none", testRotateKey},
 		{"RevokeKeys", testRevokeKeys},
@@ -196,6 +197,41 @@ func testAddKeyTwice(t *testing.T, fresh func(testing.TB) string) {
 	add(t, s, NewKey("third"))
 	if after, _ := s.Revision(t.Context()); after != before+1 {
 		t.Errorf("revision %d follows %d: a refused key must use none up", after, before)
+	}
+}
+
+func testAddKeyWithin(t *testing.T, fresh func(testing.TB) string) {
+	s := Open(t, fresh(t))
+	ada, bob := visit(t, s, "ada"), visit(t, s, "bob")
+	for _, edit := range []func(*store.Key){
+		func(*store.Key) {},
+		func(k *store.Key) { k.Expires = now().Add(time.Second) },
+		func(k *store.Key) { k.Expires = now() },
+		func(k *store.Key) { k.Revoked = now() },
+		func(k *store.Key) { k.Person = bob.ID },
+	} {
+		key := NewKey("made")
+		key.Person = ada.ID
+		edit(&key)
+		add(t, s, key)
+	}
+	if live, err := s.LiveKeys(t.Context(), ada.ID, now()); err != nil || live != 2 {
+		t.Errorf("got %d, %v, want 2", live, err)
+	}
+	key := NewKey("one more")
+	key.Person = ada.ID
+	if _, err := s.AddKeyWithin(t.Context(), key, 2, store.Event{}); !errors.Is(err, store.ErrLimit) {
+		t.Errorf("within 2: got %v, want %v", err, store.ErrLimit)
+	}
+	if _, err := s.Key(t.Context(), key.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a refused key: got %v", err)
+	}
+	for _, limit := range []int{3, 0} {
+		if _, err := s.AddKeyWithin(t.Context(), key, limit, store.Event{}); err != nil {
+			t.Errorf("within %d: %v", limit, err)
+		}
+		key.ID++
+		key.Hash = NewKey("").Hash
 	}
 }
 
