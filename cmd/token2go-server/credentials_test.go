@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/pass/lockbox"
 	"github.com/token2go/token2go/internal/pass/magic"
 )
@@ -112,72 +111,4 @@ func TestMagicKeys(t *testing.T) {
 			t.Errorf("%q: got %+v, want %q", arguments, got, want)
 		}
 	}
-}
-
-// Not parallel: the environment is the process's.
-func TestPassCommands(t *testing.T) {
-	key := filepath.Join(t.TempDir(), "pass.key")
-	for name, value := range map[string]string{"T2G_PASS_KEY_FILE": key, "T2G_API_URL": "https://api.example.org", "T2G_PASS_MAX_TTL": "1d"} {
-		t.Setenv(name, value)
-	}
-	minted := runCommand(t, "pass", "mint", "--service", "notes", "--rule", "GET /notes/.*", "--rule", "* .*", "--scope", "read", "--network", "192.0.2.0/24", "--ttl", "90s")
-	if minted.code != 0 || !strings.HasPrefix(minted.stderr, "warning: * .*: it allows every method on every path\n") {
-		t.Fatalf("got %+v", minted)
-	}
-	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("key file: %v, %v", info, err)
-	}
-	ring, _, _, err := pass.ReadKeyFile(key, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	issuer, err := pass.New(pass.Options{Ring: ring, Issuer: "https://api.example.org"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := issuer.Verify(strings.TrimSpace(minted.stdout), "notes")
-	if err != nil || p.Subject != pass.Operator || p.Expires.Sub(p.Issued) != 90*time.Second || len(p.Rules) != 2 {
-		t.Errorf("got %+v, %v", p, err)
-	}
-	child, text, err := issuer.Attenuate(p, pass.Request{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	inspected := inspect(t, text.Reveal()+"\n")
-	for _, want := range []string{"service   notes\nmade for  operator\nID        " + child.ID + "\n", "network   192.0.2.0/24\n",
-		"made from " + p.ID + ", within whose rules it is:\n  rule      GET /notes/.*\n  rule      * .*\n  scope     read\n"} {
-		if inspected.code != 0 || !strings.Contains(inspected.stdout, want) {
-			t.Errorf("got %+v, want %q", inspected, want)
-		}
-	}
-	if got := inspect(t, "x"); got != (outcome{exitFailed, "", "not a pass of this server\n"}) {
-		t.Errorf("not a pass: got %+v", got)
-	}
-	for want, arguments := range map[string][]string{
-		"usage: want --service":          {"mint"},
-		"usage: a pass wants at least":   {"mint", "--service", "notes"},
-		"usage: the life of a pass must": {"mint", "--service", "notes", "--scope", "read", "--ttl", "25h"},
-		"usage: rule \"GET (\"":          {"mint", "--service", "notes", "--rule", "GET ("},
-		"usage: network \"x\"":           {"mint", "--service", "notes", "--scope", "read", "--network", "x"},
-	} {
-		if got := runCommand(t, append([]string{"pass"}, arguments...)...); got.code != exitUsage || !strings.HasPrefix(got.stderr, want) || got.stdout != "" {
-			t.Errorf("%q: got %+v, want %q", arguments, got, want)
-		}
-	}
-	t.Setenv("T2G_PASS_KEY_FILE", "")
-	if got := inspect(t, "x"); got.code != exitUsage || !strings.Contains(got.stderr, "passes want T2G_SERVICES_FILE") {
-		t.Errorf("without a key: got %+v", got)
-	}
-}
-
-func inspect(t *testing.T, input string) outcome {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	root := command(&stdout)
-	root.SetIn(strings.NewReader(input))
-	root.SetArgs([]string{"pass", "inspect"})
-	root.SetOut(&stdout)
-	root.SetErr(&stderr)
-	code := exitCode(root.ExecuteContext(t.Context()), &stderr)
-	return outcome{code, stdout.String(), stderr.String()}
 }

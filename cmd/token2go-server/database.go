@@ -23,6 +23,7 @@ import (
 	"github.com/token2go/token2go/internal/keyring"
 	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/pass"
+	"github.com/token2go/token2go/internal/passes"
 	"github.com/token2go/token2go/internal/replica"
 	"github.com/token2go/token2go/internal/signing"
 	"github.com/token2go/token2go/internal/store"
@@ -36,6 +37,8 @@ type database struct {
 	keys    *keys.Manager
 	keyring *keyring.Keyring
 	uses    *keys.Uses
+
+	passUses *passes.Uses
 
 	databaseKeys [][]byte          // the current one first
 	revocations  *pass.Revocations // of passes
@@ -88,7 +91,7 @@ func useDatabase(ctx context.Context, s settings, opened *store.Store, log *slog
 		}),
 		keys:    newManager(s, opened, peppers, ring),
 		keyring: ring,
-		uses:    keys.NewUses(opened, log),
+		uses:    keys.NewUses(opened, log), passUses: passes.NewUses(opened, log),
 
 		databaseKeys: databaseKeys, revocations: revocations,
 	}, nil
@@ -151,6 +154,7 @@ func (d *database) run(ctx context.Context) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { d.replica.Run(ctx) })
 	running.Go(func() { d.uses.Run(ctx) })
+	running.Go(func() { d.passUses.Run(ctx) })
 	return func() {
 		cancel()
 		running.Wait()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/pass"
-	"github.com/token2go/token2go/internal/rule"
+	"github.com/token2go/token2go/internal/passes"
+	"github.com/token2go/token2go/internal/proxy"
+	"github.com/token2go/token2go/internal/signing"
 )
 
 func passCommand() *cobra.Command {
@@ -23,7 +26,7 @@ func passCommand() *cobra.Command {
 
 // passPlan holds the flags of pass mint.
 type passPlan struct {
-	service                 string
+	service, name           string
 	rules, scopes, networks []string
 	ttl                     time.Duration
 }
@@ -39,10 +42,11 @@ func passMintCommand() *cobra.Command {
 			"  token2go-server pass mint --service github --scope read --network 192.0.2.0/24",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return plan.run(c.OutOrStdout(), c.ErrOrStderr())
+			return plan.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	c.Flags().StringVar(&plan.service, "service", "", "name of the service in the services file")
+	c.Flags().StringVar(&plan.name, "name", "", "name of the pass in lists")
 	c.Flags().StringArrayVar(&plan.rules, "rule", nil, "`RULE` of what may be called, such as \"GET /user\"; may be given again")
 	c.Flags().StringArrayVar(&plan.scopes, "scope", nil, "`NAME` of rules of the service; may be given again")
 	c.Flags().StringArrayVar(&plan.networks, "network", nil, "`NETWORK` of callers, such as 192.0.2.0/24; may be given again")
@@ -50,7 +54,7 @@ func passMintCommand() *cobra.Command {
 	return c
 }
 
-func (p passPlan) run(stdout, stderr io.Writer) error {
+func (p passPlan) run(ctx context.Context, stdout, stderr io.Writer) error {
 	request, err := p.request()
 	if err != nil {
 		return err
@@ -59,61 +63,117 @@ func (p passPlan) run(stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	issuer, err := passIssuer(s)
+	made, err := p.mint(ctx, s, request)
+	if _, invalid := errors.AsType[*passes.Invalid](err); invalid || isPassMistake(err) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	if err != nil {
 		return err
 	}
-	_, text, err := issuer.Mint(request)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+	for _, finding := range made.Findings {
+		fmt.Fprintln(stderr, "warning: "+finding)
 	}
-	for _, r := range request.Rules {
-		for _, finding := range rule.Lint(r) {
-			fmt.Fprintf(stderr, "warning: %s: %s\n", r, finding)
-		}
-	}
-	fmt.Fprintln(stdout, text.Reveal())
+	fmt.Fprintln(stdout, made.Text.Reveal())
 	return nil
 }
 
-func (p passPlan) request() (pass.Request, error) {
+func isPassMistake(err error) bool {
+	for _, mistake := range []error{passes.ErrService, pass.ErrTTL, pass.ErrNoRules, pass.ErrTooLong} {
+		if errors.Is(err, mistake) {
+			return true
+		}
+	}
+	return false
+}
+
+// mint makes the pass, and stores it where there is a database, so that it is listed there
+// and can be revoked.
+func (p passPlan) mint(ctx context.Context, s settings, r passes.Request) (passes.Made, error) {
+	if s.Passes.ServicesFile == "" {
+		return passes.Made{}, fmt.Errorf("%w: this command wants T2G_SERVICES_FILE, as the server has it", errUsage)
+	}
+	file, err := proxy.ReadServices(s.Passes.ServicesFile, proxy.FileOptions{})
+	if err != nil {
+		return passes.Made{}, fmt.Errorf("%w: T2G_SERVICES_FILE=%s:\n%w", errUsage, s.Passes.ServicesFile, err)
+	}
+	issuer, err := passIssuer(s)
+	if err != nil {
+		return passes.Made{}, err
+	}
+	o := passes.Options{
+		Issuer: issuer, Server: apiAddress(s), MaxTTL: s.Passes.MaxTTL, Revocations: new(pass.Revocations),
+		Services: func() []passes.Service { return servicesForPasses(file) },
+	}
+	if !s.Database.URL.Absent() {
+		if o.Store, err = connectDatabase(ctx, s); err != nil {
+			return passes.Made{}, err
+		}
+		defer o.Store.Close()
+	}
+	manager, err := passes.New(o)
+	if err != nil {
+		return passes.Made{}, err
+	}
+	return manager.Make(ctx, passes.Actor{Name: operator.Name, Subject: pass.Operator, Admin: true}, r)
+}
+
+func (p passPlan) request() (passes.Request, error) {
 	if p.service == "" {
-		return pass.Request{}, fmt.Errorf("%w: want --service", errUsage)
+		return passes.Request{}, fmt.Errorf("%w: want --service", errUsage)
 	}
 	rules, err := parseRules(p.rules)
 	if err != nil {
-		return pass.Request{}, err
+		return passes.Request{}, err
 	}
 	var networks []netip.Prefix
 	for _, text := range p.networks {
 		network, err := apikey.ParseNetwork(text)
 		if err != nil {
-			return pass.Request{}, fmt.Errorf("%w: %w", errUsage, err)
+			return passes.Request{}, fmt.Errorf("%w: %w", errUsage, err)
 		}
 		networks = append(networks, network)
 	}
-	return pass.Request{
-		Service: p.service, Subject: pass.Operator, TTL: p.ttl,
-		Limit: pass.Limit{Rules: rules, Scopes: p.scopes}, Networks: networks,
-	}, nil
+	return passes.Request{Service: p.service, Name: p.name, TTL: p.ttl, Rules: rules, Scopes: p.scopes, Networks: networks}, nil
 }
 
-// passIssuer makes and verifies the server's passes.
+// passIssuer verifies and makes passes as the server does.
 func passIssuer(s settings) (*pass.Issuer, error) {
-	path := s.Passes.KeyFile
-	switch {
-	case path != "":
-	case s.Passes.ServicesFile != "":
-		path = filepath.Join(filepath.Dir(s.Passes.ServicesFile), "pass.key")
-	default:
-		return nil, fmt.Errorf("%w: passes want T2G_SERVICES_FILE or T2G_PASS_KEY_FILE", errUsage)
-	}
-	ring, sealer, _, err := pass.ReadKeyFile(path, time.Now())
+	ring, sealer, _, err := readPassKeys(s)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return pass.New(pass.Options{Ring: ring, Sealer: sealer, Issuer: s.API.Address().String(), MaxTTL: s.Passes.MaxTTL})
+	return pass.New(pass.Options{Ring: ring, Sealer: sealer, Issuer: apiAddress(s), MaxTTL: s.Passes.MaxTTL})
 }
+
+// readPassKeys derives the keys of passes from the database keys, so that all replicas have
+// the same, or reads them from a file where there is no database; created reports that it
+// made that.
+func readPassKeys(s settings) (ring *signing.Ring, sealer *pass.Sealer, created string, err error) {
+	if !s.Database.URL.Absent() {
+		databaseKeys, err := databaseKeys(s.Database)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		ring, sealer, err = pass.DeriveKeys(time.Now(), databaseKeys...)
+		return ring, sealer, "", err
+	}
+	path := s.Passes.KeyFile
+	if path == "" {
+		path = filepath.Join(filepath.Dir(s.Passes.ServicesFile), "pass.key")
+	}
+	ring, sealer, made, err := pass.ReadKeyFile(path, time.Now())
+	if err != nil {
+		return nil, nil, "", fmt.Errorf("%w; T2G_PASS_KEY_FILE names another file", err)
+	}
+	if made {
+		created = path
+	}
+	return ring, sealer, created, nil
+}
+
+// apiAddress is the issuer of passes and the address of services, without a slash at its
+// end.
+func apiAddress(s settings) string { return strings.TrimSuffix(s.API.Address().String(), "/") }
 
 func passInspectCommand() *cobra.Command {
 	return &cobra.Command{

@@ -80,7 +80,9 @@ func (h *instance) readAddresses(t testing.TB) {
 	t.Helper()
 	err := h.Await(soon, func() bool {
 		h.gateway, h.ops, h.api = h.address("gateway"), h.address("ops"), h.address("api")
-		stored := slices.ContainsFunc(h.Env, func(e string) bool { return strings.HasPrefix(e, "T2G_DATABASE_URL=") })
+		stored := slices.ContainsFunc(h.Env, func(e string) bool {
+			return strings.HasPrefix(e, "T2G_DATABASE_URL=") || strings.HasPrefix(e, "T2G_SERVICES_FILE=")
+		})
 		return (h.gateway != "" || slices.Contains(h.Env, "T2G_SERVER_PORT=off")) &&
 			(h.ops != "" || slices.Contains(h.Env, "T2G_OPS_PORT=0")) && (h.api != "" || !stored)
 	})

@@ -226,8 +226,8 @@ func (p parts) gatewayOptions() gateway.Options {
 	}
 }
 
-// addPeople has the gateway listener prove who is signed in, where something is stored in
-// a person's name.
+// addPeople has the gateway listener prove who is signed in, where something is stored or
+// signed in a person's name.
 func (p parts) addPeople(ctx context.Context, o *gateway.Options) error {
 	if p.database == nil && p.services == nil {
 		return nil

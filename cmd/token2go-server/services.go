@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +38,7 @@ func (p parts) openServices(file *proxy.Services) (*services, error) {
 	for _, s := range file.ByName {
 		revocations.Add(s.Revocations()...)
 	}
-	address := strings.TrimSuffix(p.API.Address().String(), "/")
+	address := apiAddress(p.settings)
 	issuer, err := pass.New(pass.Options{Ring: ring, Issuer: address, Sealer: sealer, MaxTTL: p.Passes.MaxTTL, Revocations: revocations})
 	if err != nil {
 		return nil, err
@@ -51,6 +49,7 @@ func (p parts) openServices(file *proxy.Services) (*services, error) {
 	if p.database != nil {
 		o.Store = p.database.store
 		callers.Checker, callers.Prefix, callers.Uses = p.database.checker, apikey.Prefix(p.Keys.Prefix), p.database.uses.Count
+		callers.PassUses = p.database.passUses.Count
 	}
 	if s.passes, err = passes.New(o); err != nil {
 		return nil, err
@@ -60,24 +59,13 @@ func (p parts) openServices(file *proxy.Services) (*services, error) {
 	return s, err
 }
 
-// passKeys are derived from the database keys, so that all replicas have the same, or read
-// from a file where there is no database.
+// passKeys are the keys of passes.
 func (p parts) passKeys() (*signing.Ring, *pass.Sealer, error) {
-	if p.database != nil {
-		return pass.DeriveKeys(time.Now(), p.database.databaseKeys...)
+	ring, sealer, created, err := readPassKeys(p.settings)
+	if created != "" {
+		p.log.Info("made a key that signs passes; keep a copy of it: without it no pass can be verified", "file", created)
 	}
-	path := p.Passes.KeyFile
-	if path == "" {
-		path = filepath.Join(filepath.Dir(p.Passes.ServicesFile), "pass.key")
-	}
-	ring, sealer, created, err := pass.ReadKeyFile(path, time.Now())
-	if err != nil {
-		return nil, nil, fmt.Errorf("key of passes: %w; T2G_PASS_KEY_FILE names another file", err)
-	}
-	if created {
-		p.log.Info("made a key that signs passes; keep a copy of it: without it no pass can be verified", "file", path)
-	}
-	return ring, sealer, nil
+	return ring, sealer, err
 }
 
 // ownAddresses are those of this server's listeners, which no service may lead to.
@@ -95,8 +83,10 @@ func (p parts) ownAddresses() func() []netip.AddrPort {
 }
 
 // forPasses are the services as those who make passes see them.
-func (s *services) forPasses() []passes.Service {
-	all := s.proxy.Services().ByName
+func (s *services) forPasses() []passes.Service { return servicesForPasses(s.proxy.Services()) }
+
+func servicesForPasses(file *proxy.Services) []passes.Service {
+	all := file.ByName
 	var list []passes.Service
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		list = append(list, forPasses(all[name]))

@@ -166,6 +166,9 @@ func (s *Server) adminChangePerson(w http.ResponseWriter, r *http.Request) error
 
 func (s *Server) setActive(w http.ResponseWriter, r *http.Request, actor keys.Actor, person store.Person, active bool) error {
 	person, err := s.options.Keys.SetActive(r.Context(), actor, person.ID, active)
+	if err == nil && !active {
+		err = s.endPassesOf(r.Context(), actor, person)
+	}
 	if err != nil {
 		return err
 	}
@@ -206,6 +209,9 @@ func (s *Server) adminRevokeAll(w http.ResponseWriter, r *http.Request) error {
 	var ended []apikey.ID
 	if err == nil {
 		ended, err = s.options.Keys.RevokeAll(r.Context(), actor, person.ID, in.Reason)
+	}
+	if err == nil {
+		err = s.endPassesOf(r.Context(), actor, person)
 	}
 	at := s.prefix(r) + "/admin/people/" + strconv.FormatInt(person.ID, 10)
 	if err != nil {

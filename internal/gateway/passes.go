@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/identity"
+	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/page"
 	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/passes"
@@ -214,6 +216,15 @@ func (s *Server) endPasses(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.answerEnded(w, r)
+}
+
+// endPassesOf ends all passes of a person whom an administrator has disabled, or whose keys
+// an administrator has ended.
+func (s *Server) endPassesOf(ctx context.Context, actor keys.Actor, person store.Person) error {
+	if s.options.Passes == nil {
+		return nil
+	}
+	return s.options.Passes.EndAll(ctx, passes.Actor{Name: actor.Name, Admin: true}, "", pass.PersonSubject(person.Subject))
 }
 
 func (s *Server) answerEnded(w http.ResponseWriter, r *http.Request) error {

@@ -56,7 +56,10 @@ type Callers struct {
 	Token func(ctx context.Context, p pass.Pass, origin string) (secret.Value, error)
 	// Uses counts the uses of keys; nil: they are not counted.
 	Uses func(id apikey.ID, at time.Time, address netip.Addr, agent string)
-	Now  func() time.Time // nil: time.Now
+	// PassUses counts the uses of passes, those of passes made from one as its own; nil:
+	// they are not counted.
+	PassUses func(id string, at time.Time, address netip.Addr, agent string)
+	Now      func() time.Time // nil: time.Now
 }
 
 // identify returns the caller of a service.
@@ -192,6 +195,9 @@ func (c Callers) ours(r *http.Request, s *Service, text string, address netip.Ad
 	}
 	if !p.AllowsAddress(address) {
 		return Caller{}, ErrNetwork
+	}
+	if c.PassUses != nil {
+		c.PassUses(p.First().ID, c.now(), address, r.UserAgent())
 	}
 	caller := Caller{Kind: "pass", ID: p.ID, Subject: p.Subject, Sets: p.Sets(s.Scopes), Rates: p.Rates(), text: text}
 	if s.Personal() {
