@@ -24,7 +24,7 @@ type HeaderOptions struct {
 	Email   string
 	Groups  string // its value is a list with commas
 
-	// Socket says that requests come by a Unix socket that only the gateway can open.
+	// Socket means that requests come by a Unix socket that only the gateway can open.
 	Socket bool
 	// Secret is what the gateway sends in SecretHeader. Required unless Socket.
 	Secret       secret.Value

@@ -19,7 +19,7 @@ import (
 
 var (
 	// ErrUnproven is returned for a request whose person is not proven. The error that
-	// wraps it says why, and quotes nothing of a token.
+	// wraps it has the reason, and quotes nothing of a token.
 	ErrUnproven = errors.New("identity not proven")
 	// ErrUnavailable is returned while the issuer cannot be asked.
 	ErrUnavailable = errors.New("the identity provider cannot be asked")
@@ -43,7 +43,7 @@ type Verifier interface {
 	Identify(ctx context.Context, header http.Header, found token.Found) (Person, error)
 }
 
-// Claims says where a token or the issuer's userinfo holds what. Each is the name of a
+// Claims are the names under which a token or the issuer's userinfo has what is needed. Each is the name of a
 // claim, or names with dots between them for a claim within claims, as in
 // realm_access.roles. An empty path is not read.
 type Claims struct {
@@ -53,7 +53,7 @@ type Claims struct {
 	Admin, AdminValue string
 }
 
-// person reads what the issuer says.
+// person reads the claims of a token or of userinfo.
 func (c Claims) person(issuer string, claims map[string]any) (Person, error) {
 	p := Person{
 		Issuer:  issuer,

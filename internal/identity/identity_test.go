@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -405,5 +406,63 @@ func TestHeaders(t *testing.T) {
 	}
 	if person, err := v.Identify(t.Context(), good(http.Header{"X-Gateway-Secret": nil}), token.Found{}); err != nil || person.Admin {
 		t.Errorf("by a socket: got %+v, %v", person, err)
+	}
+}
+
+func TestRememberedTokenExpires(t *testing.T) {
+	p := startProvider(t)
+	key, private := ed25519Key(t)
+	p.publish(public("1", key))
+	now := time.Now()
+	v := newToken(t, p, func(o *identity.TokenOptions) { o.Now = func() time.Time { return now } })
+	v.Run(t.Context())
+	short := sign(t, jose.EdDSA, private, "1", "JWT", claims(p, map[string]any{"exp": now.Add(10 * time.Second).Unix()}))
+	for range 2 {
+		if person, err := v.Identify(t.Context(), nil, short); err != nil || person.Subject != "7" {
+			t.Fatalf("got %+v, %v", person, err)
+		}
+	}
+	now = now.Add(11 * time.Second)
+	if _, err := v.Identify(t.Context(), nil, short); !errors.Is(err, identity.ErrUnproven) {
+		t.Errorf("got %v for a token that has expired meanwhile, want %v", err, identity.ErrUnproven)
+	}
+	if _, err := v.Identify(t.Context(), nil, token.Found{}); !errors.Is(err, token.ErrNotFound) {
+		t.Errorf("got %v without a token, want %v", err, token.ErrNotFound)
+	}
+}
+
+// TestCallerNeedNotWaitForProvider stalls the provider, which holds a lock while it answers.
+func TestCallerNeedNotWaitForProvider(t *testing.T) {
+	p := startProvider(t)
+	key, _ := ed25519Key(t)
+	_, unknown := ed25519Key(t)
+	p.publish(public("1", key))
+	now := time.Now()
+	byToken := newToken(t, p, func(o *identity.TokenOptions) { o.Now = func() time.Time { return now } })
+	byToken.Run(t.Context())
+	byUserinfo, err := identity.NewUserinfo(identity.UserinfoOptions{Issuer: p.URL, Claims: paths(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	byUserinfo.Run(t.Context())
+	now = now.Add(time.Minute) // keys may be fetched again
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, identify := range map[string]func(context.Context) error{
+		"token of an unknown key": func(ctx context.Context) error {
+			_, err := byToken.Identify(ctx, nil, sign(t, jose.EdDSA, unknown, "2", "JWT", claims(p, map[string]any{"exp": now.Add(time.Hour).Unix()})))
+			return err
+		},
+		"userinfo": func(ctx context.Context) error {
+			_, err := byUserinfo.Identify(ctx, nil, found(t, "opaque"))
+			return err
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		if err := identify(ctx); !errors.Is(err, identity.ErrUnavailable) || time.Since(begin) > 3*time.Second {
+			t.Errorf("%s: got %v after %v, want %v at once", name, err, time.Since(begin), identity.ErrUnavailable)
+		}
 	}
 }

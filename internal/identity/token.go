@@ -112,7 +112,7 @@ func (t *Token) verify(ctx context.Context, compact string) (p Person, expires t
 	return p, verified.Expiry, err
 }
 
-// reason says why go-oidc refuses a token, without what the token says.
+// reason is why go-oidc refuses a token, without anything of the token.
 func reason(err error) string {
 	if _, expired := errors.AsType[*oidc.TokenExpiredError](err); expired {
 		return "the token has expired"
