@@ -231,12 +231,9 @@ func (s *Server) adminMakeKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in keyInput
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) { in = formInput(v) })
 	if err != nil {
 		return err
-	}
-	if form != nil {
-		in = formInput(form)
 	}
 	made, err := s.makeMachine(r, actor, in)
 	if errors.Is(err, errRepeated) && wantsPage(r) {
@@ -279,16 +276,12 @@ func (s *Server) adminRevokeApp(w http.ResponseWriter, r *http.Request) error {
 		App    string `json:"app"`
 		Reason string `json:"reason"`
 	}
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) { in.App, in.Reason = v.get("app"), v.get("reason") })
 	if err != nil {
 		return err
 	}
-	if form != nil {
-		in.App, in.Reason = values(form).get("app"), values(form).get("reason")
-		err = confirmed(r, form)
-	}
 	var ended []apikey.ID
-	if err == nil {
+	if err = confirmed(r, form); err == nil {
 		ended, err = s.options.Keys.RevokeApp(r.Context(), actor, in.App, in.Reason)
 	}
 	if err != nil {
@@ -307,7 +300,7 @@ func (s *Server) adminRevokeApp(w http.ResponseWriter, r *http.Request) error {
 
 // confirmed wants the box of a page's form ticked.
 func confirmed(r *http.Request, form values) error {
-	if wantsPage(r) && form.get("sure") == "" {
+	if form != nil && wantsPage(r) && form.get("sure") == "" {
 		return errNotSure
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/token2go/token2go/internal/apikey"
+	"github.com/token2go/token2go/internal/keys"
 	"github.com/token2go/token2go/internal/store"
 )
 
@@ -69,15 +70,23 @@ func (s *Server) adminEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	switch format := query.Get("format"); format {
+	if format := query.Get("format"); format != "" {
+		return s.exportEvents(w, r, format, filter)
+	}
+	return s.listEvents(w, r, actor, filter)
+}
+
+func (s *Server) exportEvents(w http.ResponseWriter, r *http.Request, format string, filter store.EventFilter) error {
+	switch format {
 	case "csv":
 		return s.exportCSV(w, r, filter)
 	case "jsonl":
 		return s.exportLines(w, r, filter)
-	case "":
-	default:
-		return &fieldError{"format", "want csv or jsonl"}
 	}
+	return &fieldError{"format", "want csv or jsonl"}
+}
+
+func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, actor keys.Actor, filter store.EventFilter) error {
 	events, next, err := s.eventPage(r.Context(), filter)
 	if err != nil {
 		return err

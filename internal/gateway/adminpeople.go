@@ -198,16 +198,12 @@ func (s *Server) adminRevokeAll(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Reason string `json:"reason"`
 	}
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) { in.Reason = v.get("reason") })
 	if err != nil {
 		return err
 	}
-	if form != nil {
-		in.Reason = values(form).get("reason")
-		err = confirmed(r, form)
-	}
 	var ended []apikey.ID
-	if err == nil {
+	if err = confirmed(r, form); err == nil {
 		ended, err = s.options.Keys.RevokeAll(r.Context(), actor, person.ID, in.Reason)
 	}
 	if err == nil {

@@ -72,6 +72,15 @@ func readBody(r *http.Request, value any) (form map[string][]string, err error) 
 	return nil, &problem.Problem{Kind: problem.InvalidRequest, Detail: "the body must be application/json or application/x-www-form-urlencoded"}
 }
 
+// readInput is readBody for a body whose form is read by another function than its JSON.
+func readInput(r *http.Request, value any, fromForm func(values)) (form map[string][]string, err error) {
+	form, err = readBody(r, value)
+	if err == nil && form != nil {
+		fromForm(form)
+	}
+	return form, err
+}
+
 // readJSON reads one object and nothing behind it. A member that is not known is refused:
 // a limit with a typing mistake in its name would not limit anything.
 func readJSON(body io.Reader, value any) error {

@@ -172,12 +172,9 @@ func (s *Server) makeKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in keyInput
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) { in = formInput(v) })
 	if err != nil {
 		return err
-	}
-	if form != nil {
-		in = formInput(form)
 	}
 	made, err := s.make(r.Context(), actor, in)
 	if errors.Is(err, errRepeated) && wantsPage(r) {
@@ -348,12 +345,9 @@ func (s *Server) changeKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in keyInput
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) { in = formInput(v) })
 	if err != nil {
 		return err
-	}
-	if form != nil {
-		in = formInput(form)
 	}
 	change, err := in.change(key)
 	if err == nil {
@@ -390,12 +384,9 @@ func (s *Server) rotateKey(w http.ResponseWriter, r *http.Request) error {
 		Overlap string `json:"overlap"`
 		Once    string `json:"once"`
 	}
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) { in.Overlap, in.Once = v.get("overlap"), v.get("once") })
 	if err != nil {
 		return err
-	}
-	if form != nil {
-		in.Overlap, in.Once = values(form).get("overlap"), values(form).get("once")
 	}
 	made, err := s.rotate(r.Context(), actor, key.ID, in.Overlap, in.Once)
 	if errors.Is(err, errRepeated) && wantsPage(r) {
@@ -437,17 +428,11 @@ func (s *Server) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Reason string `json:"reason"`
 	}
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) { in.Reason = v.get("reason") })
 	if err != nil {
 		return err
 	}
-	if form != nil {
-		in.Reason = values(form).get("reason")
-		if wantsPage(r) && values(form).get("sure") == "" {
-			err = errNotSure
-		}
-	}
-	if err == nil {
+	if err = confirmed(r, form); err == nil {
 		key, err = s.options.Keys.Revoke(r.Context(), actor, key.ID, in.Reason)
 	}
 	if err != nil {

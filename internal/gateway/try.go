@@ -53,13 +53,11 @@ func (s *Server) tryKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in tryInput
-	form, err := readBody(r, &in)
+	form, err := readInput(r, &in, func(v values) {
+		in = tryInput{v.get("key"), v.get("address"), v.get("page"), v.get("app"), v.get("inUrl") != ""}
+	})
 	if err != nil {
 		return err
-	}
-	if form != nil {
-		v := values(form)
-		in = tryInput{v.get("key"), v.get("address"), v.get("page"), v.get("app"), v.get("inUrl") != ""}
 	}
 	if s.options.Checker == nil {
 		return page.ErrNotFound
@@ -68,11 +66,7 @@ func (s *Server) tryKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	owner, err := s.ownerOf(r, actor, key)
-	if err != nil {
-		return err
-	}
-	result, err := s.try(key, owner, in)
+	result, err := s.try(r, actor, key, in)
 	if err != nil {
 		return s.refuseForm(w, r, err, form, func(status int, errors map[string]string) error {
 			return s.showKey(w, r, status, actor, key, keyForms{try: &tryView{keyForm: keyForm{Values: form, Errors: errors, Problem: errors[""]}}})
@@ -121,7 +115,11 @@ func (s *Server) tryForm(r *http.Request, key store.Key, asked *tryView) *tryVie
 }
 
 // try asks the checker about the key as the database has it.
-func (s *Server) try(key store.Key, owner store.Person, in tryInput) (tryResult, error) {
+func (s *Server) try(r *http.Request, actor keys.Actor, key store.Key, in tryInput) (tryResult, error) {
+	owner, err := s.ownerOf(r, actor, key)
+	if err != nil {
+		return tryResult{}, err
+	}
 	facts, err := in.facts()
 	if err != nil {
 		return tryResult{}, err
