@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -308,6 +309,7 @@ func (p parts) apiOptions() api.Options {
 		o.Checker, o.Uses, o.Revoke = p.database.checker, p.database.uses, p.database.revoke
 		ring := p.database.keyring.Ring
 		o.JWTs, o.StatusLists = ring(signing.APIKeys), p.database.statusList
+		o.BareJWTs = slices.Contains(p.API.Compatibility, "apikeyserv")
 		o.Rings = api.Rings{APIKeys: ring(signing.APIKeys), Statuses: ring(signing.Statuses), Assertions: ring(signing.Assertions)}
 	}
 	if p.services != nil {

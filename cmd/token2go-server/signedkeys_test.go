@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,6 +23,7 @@ import (
 	"github.com/token2go/token2go/internal/ops"
 	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/signing"
+	"github.com/token2go/token2go/internal/store"
 	"github.com/token2go/token2go/internal/web"
 )
 
@@ -197,5 +202,82 @@ func TestJWTsOfEachKindAreRefusedByOtherVerifiers(t *testing.T) {
 				t.Errorf("a %s at the verifier of a %s: taken %t", kind, verifier, got)
 			}
 		}
+	}
+}
+
+// A key that apikeyserv has made goes on working, by its number, and can be revoked.
+func TestKeysOfApikeyservGoOnWorking(t *testing.T) {
+	s := openParts(t, "T2G_COMPATIBILITY=apikeyserv")
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	imported, err := s.database.keyring.Import(t.Context(), "ada", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := store.Key{ID: 4711, Number: 4711, Kind: apikey.JWT, Owner: "Hydrology", Name: "4711", Created: time.Now()}
+	if _, err := s.database.store.AddKey(t.Context(), key, store.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	text := part(`{"alg":"EdDSA","typ":"JWT"}`) + "." + part(`{"sub":"4711","exp":4102444800}`)
+	text += "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(text)))
+	if status, body := s.get(t, "/check", text); status != http.StatusOK {
+		t.Errorf("got %d %s", status, body)
+	}
+	if status, body := s.get(t, "/signingkeys", ""); status != http.StatusOK || !strings.Contains(body, imported.ID) { // redirected
+		t.Errorf("signing keys: got %d %s, want %s in it", status, body, imported.ID)
+	}
+	if status, body := s.get(t, "/status/health/", ""); status != http.StatusOK || body != `{"app":true,"database":true}` {
+		t.Errorf("health: got %d %s", status, body)
+	}
+	if _, err := s.database.keys.Revoke(t.Context(), keys.Actor{Admin: true}, key.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := s.get(t, "/check", text); status != http.StatusUnauthorized {
+		t.Errorf("revoked: got %d %s, want 401", status, body)
+	}
+}
+
+func TestSigningKeysCommands(t *testing.T) {
+	t.Parallel()
+	environment := storing(t, "T2G_KEYS_KINDS=opaque,jwt")
+	mustTool(t, environment, "database", "migrate")
+	environment = append(environment, "T2G_DATABASE_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	signers := func() string {
+		var states []string
+		for line := range strings.Lines(mustTool(t, environment, "signing-keys", "list")) {
+			if fields := strings.Fields(line); fields[1] == "apikey" {
+				states = append(states, fields[2])
+			}
+		}
+		return strings.Join(states, " ")
+	}
+	if got := signers(); got != "active" {
+		t.Errorf("got states %q, want active", got)
+	}
+	next := strings.TrimSpace(mustTool(t, environment, "signing-keys", "new"))
+	for want, arguments := range map[string][]string{
+		"usage: verifiers may not have read the key yet": {"activate", next},
+		"usage: signing key unknown: not found":          {"retire", "unknown"},
+		"usage: no signing key can be made of it":        {"new", "--purpose", "pass"},
+		"usage: open ":                        {"import", filepath.Join(t.TempDir(), "none.pem")},
+		"usage: want one ID of a signing key": {"revoke"},
+	} {
+		if got := tool(t, environment, append([]string{"signing-keys"}, arguments...)...); got.code != exitUsage || !strings.HasPrefix(got.stderr, want) {
+			t.Errorf("%q: got %d %q, want %q", arguments, got.code, got.stderr, want)
+		}
+	}
+	if got := mustTool(t, environment, "signing-keys", "activate", "--now", next); got != "signing key "+next+" is active\n" {
+		t.Errorf("got %q", got)
+	}
+	mustTool(t, environment, "signing-keys", "revoke", next)
+	if got := signers(); !strings.Contains(got, "revoked") || !strings.Contains(got, "active") {
+		t.Errorf("got states %q", got)
 	}
 }

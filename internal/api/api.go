@@ -36,7 +36,8 @@ type Options struct {
 	Issuer  string         // T2G_API_URL, the iss of signed keys; required with JWTs
 	JWTs    JWTs           // verifies signed keys; nil: there are none
 	UUIDs   bool           // keys in apikey-manager's form are looked at
-	// BareJWTs has signed keys without iss and kid be looked at, as apikeyserv made them.
+	// BareJWTs has signed keys without iss and kid be looked at, as apikeyserv made them, and
+	// its routes served.
 	BareJWTs bool
 	Uses     Uses // takes the uses of good keys; nil: they are not counted
 	// AuditGood writes an event for good keys, too.
@@ -170,7 +171,7 @@ func (s *Server) endpoints() []endpoint {
 	if s.options.StatusLists != nil {
 		all = append(all, endpoint{"GET", "/status-lists/{n}", s.statusList})
 	}
-	return all
+	return append(all, s.apikeyserv()...)
 }
 
 func (s *Server) routes() chi.Router {

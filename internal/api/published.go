@@ -52,6 +52,33 @@ func jwks(ring *signing.Ring) web.Handler {
 	}
 }
 
+// apikeyserv are the routes of apikeyserv that its verifiers and monitors ask. Compatibility
+// routes are not in the API document: they are documented where their system is.
+func (s *Server) apikeyserv() []endpoint {
+	if !s.options.BareJWTs || s.options.Rings.APIKeys == nil {
+		return nil
+	}
+	return []endpoint{
+		{"GET", "/signingkeys/", func(w http.ResponseWriter, r *http.Request) error {
+			return publish(w, r, web.JSON, string(s.options.Rings.APIKeys.JWKS()), keysTTL)
+		}},
+		{"GET", "/signingkeys", func(w http.ResponseWriter, r *http.Request) error {
+			http.Redirect(w, r, "/signingkeys/", http.StatusMovedPermanently)
+			return nil
+		}},
+		{"GET", "/status/health/", s.healthOfApikeyserv},
+	}
+}
+
+func (s *Server) healthOfApikeyserv(w http.ResponseWriter, r *http.Request) error {
+	current := s.options.Checker == nil || s.options.Checker.Current == nil || s.options.Checker.Current(r.Context()) == nil
+	status := http.StatusOK
+	if !current {
+		status = http.StatusServiceUnavailable
+	}
+	return writeJSON(w, status, map[string]bool{"app": true, "database": current})
+}
+
 // statusList answers which signed keys are revoked.
 func (s *Server) statusList(w http.ResponseWriter, r *http.Request) error {
 	n, err := strconv.Atoi(chi.URLParam(r, "n"))

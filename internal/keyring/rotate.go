@@ -24,6 +24,8 @@ var (
 	ErrState = errors.New("not in this state")
 	// ErrExists is returned for a key that is there already.
 	ErrExists = errors.New("the key is there already")
+	// ErrInvalid is returned for what cannot be a signing key.
+	ErrInvalid = errors.New("no signing key can be made of it")
 )
 
 // List returns the keys of all purposes, the oldest first, with the private halves
@@ -35,7 +37,7 @@ func (k *Keyring) List(ctx context.Context) ([]store.SigningKey, error) {
 // Make makes a key that is published and does not sign yet.
 func (k *Keyring) Make(ctx context.Context, actor string, purpose signing.Purpose) (store.SigningKey, error) {
 	if !slices.Contains(Purposes(), purpose) {
-		return store.SigningKey{}, fmt.Errorf("purpose %q, want one of %v", purpose, Purposes())
+		return store.SigningKey{}, fmt.Errorf("%w: purpose %q, want one of %v", ErrInvalid, purpose, Purposes())
 	}
 	key, err := signing.New(purpose, signing.Next, k.o.Now())
 	if err != nil {
@@ -53,7 +55,7 @@ func (k *Keyring) Import(ctx context.Context, actor string, pem []byte, active b
 	}
 	key, err := signing.ImportPEM(pem, signing.APIKeys, state, k.o.Now())
 	if err != nil {
-		return store.SigningKey{}, err
+		return store.SigningKey{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return k.add(ctx, actor, key)
 }

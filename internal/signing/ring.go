@@ -67,13 +67,19 @@ type Key struct {
 	private *ed25519.PrivateKey // a pointer, so that printing a Key shows no private half
 }
 
-// New makes a key.
+// New makes a key. Its ID does not begin with a hyphen, so that no command takes it for a
+// flag.
 func New(purpose Purpose, state State, now time.Time) (Key, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return Key{}, err
+	for {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return Key{}, err
+		}
+		key, err := newKey(purpose, state, now, private)
+		if err != nil || key.ID[0] != '-' {
+			return key, err
+		}
 	}
-	return newKey(purpose, state, now, private)
 }
 
 func newKey(purpose Purpose, state State, created time.Time, private ed25519.PrivateKey) (Key, error) {
