@@ -22,17 +22,17 @@ func TestOpsReportsHealthAndReadiness(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	for path, want := range map[string]string{"/health": `{"status":"OK."}`, "/ready": `{"status":"ready"}`} {
-		answer, body := get(t, http.DefaultClient, server.Ops+path)
+		answer, body := get(t, t2gtest.NewClient(t), server.Ops+path)
 		if answer.status != http.StatusOK || body != want || answer.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: got %d %s, want %s", path, answer.status, body, want)
 		}
 	}
 	server.Drain()
-	if answer, body := get(t, http.DefaultClient, server.Ops+"/ready"); answer.status != http.StatusServiceUnavailable || body != `{"status":"draining"}` {
+	if answer, body := get(t, t2gtest.NewClient(t), server.Ops+"/ready"); answer.status != http.StatusServiceUnavailable || body != `{"status":"draining"}` {
 		t.Errorf("got %d %s from /ready of a server that drains, want 503", answer.status, body)
 	}
 	for _, address := range []string{server.Ops + "/health", server.Direct + "/health"} {
-		if answer, _ := get(t, http.DefaultClient, address); answer.status != http.StatusOK {
+		if answer, _ := get(t, t2gtest.NewClient(t), address); answer.status != http.StatusOK {
 			t.Errorf("got %d from /health of a server that drains, want 200", answer.status)
 		}
 	}
@@ -50,13 +50,13 @@ func TestOpsServesNoGatewayRoute(t *testing.T) {
 		if path == "/health" {
 			return
 		}
-		answer, body := send(t, http.DefaultClient, method, server.Ops+path, "", with(ofAda)...)
+		answer, body := send(t, t2gtest.NewClient(t), method, server.Ops+path, "", with(ofAda)...)
 		if answer.status != http.StatusNotFound && answer.status != http.StatusMethodNotAllowed || strings.Contains(body, ofAda) {
 			t.Errorf("%s %s: got %d %s, want nothing", method, path, answer.status, body)
 		}
 	})
 	for _, path := range []string{"/health", "/ready", "/metrics", "/nothing", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
-		answer, _ := get(t, http.DefaultClient, server.Ops+path)
+		answer, _ := get(t, t2gtest.NewClient(t), server.Ops+path)
 		if strings.HasPrefix(path, "/debug/") && answer.status != http.StatusNotFound {
 			t.Errorf("%s: got %d, want profiles switched off", path, answer.status)
 		}
@@ -83,18 +83,18 @@ func TestOpsRejectsReboundHosts(t *testing.T) {
 		"web1.example.org:8082": 421, "sub.token2go.auth.svc:8082": 421,
 	} {
 		for _, path := range []string{"/metrics", "/debug/pprof/goroutine", "/debug/pprof/"} {
-			if answer, body := get(t, http.DefaultClient, server.Ops+path, "Host", host); answer.status != want || want != 200 && strings.Contains(body, "go_") {
+			if answer, body := get(t, t2gtest.NewClient(t), server.Ops+path, "Host", host); answer.status != want || want != 200 && strings.Contains(body, "go_") {
 				t.Errorf("%s for %s: got %d, want %d", path, host, answer.status, want)
 			}
 		}
 		for _, path := range []string{"/health", "/ready"} {
-			if answer, _ := get(t, http.DefaultClient, server.Ops+path, "Host", host); answer.status != http.StatusOK {
+			if answer, _ := get(t, t2gtest.NewClient(t), server.Ops+path, "Host", host); answer.status != http.StatusOK {
 				t.Errorf("%s for %s: got %d, want probes to be let through", path, host, answer.status)
 			}
 		}
 	}
 	server = openOps(t, func(o *ops.Options) { o.Hosts = []string{"*"} })
-	if answer, _ := get(t, http.DefaultClient, server.Ops+"/metrics", "Host", "any.example.org"); answer.status != http.StatusOK {
+	if answer, _ := get(t, t2gtest.NewClient(t), server.Ops+"/metrics", "Host", "any.example.org"); answer.status != http.StatusOK {
 		t.Errorf("got %d, want every name to be answered", answer.status)
 	}
 }
@@ -103,7 +103,7 @@ func TestOpsServesProfilesOnlyWhenEnabled(t *testing.T) {
 	t.Parallel()
 	server := openOps(t, func(o *ops.Options) { o.Pprof = true })
 	for path, status := range map[string]int{"/debug/pprof/": 200, "/debug/pprof/goroutine": 200, "/debug/pprof/heap": 200, "/debug/pprof/symbol": 200, "/debug/pprof/nothing": 404, "/debug/pprof/cmdline": 404} {
-		if answer, _ := get(t, http.DefaultClient, server.Ops+path); answer.status != status {
+		if answer, _ := get(t, t2gtest.NewClient(t), server.Ops+path); answer.status != status {
 			t.Errorf("%s: got %d, want %d", path, answer.status, status)
 		}
 		answer, body := get(t, server.Client(), server.Direct+path)
@@ -114,7 +114,7 @@ func TestOpsServesProfilesOnlyWhenEnabled(t *testing.T) {
 // series are the lines of our own metrics, with their values.
 func series(t *testing.T, server *t2gtest.Server) map[string]string {
 	t.Helper()
-	answer, body := get(t, http.DefaultClient, server.Ops+"/metrics")
+	answer, body := get(t, t2gtest.NewClient(t), server.Ops+"/metrics")
 	if answer.status != http.StatusOK || !strings.HasPrefix(answer.header.Get("Content-Type"), "text/plain") {
 		t.Fatalf("got %d of type %q", answer.status, answer.header.Get("Content-Type"))
 	}
@@ -183,7 +183,7 @@ var label = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
 // Prometheus sees no increase, and no alert.
 func TestMetricsBeginAtZero(t *testing.T) {
 	t.Parallel()
-	_, body := get(t, http.DefaultClient, open(t).Ops+"/metrics")
+	_, body := get(t, t2gtest.NewClient(t), open(t).Ops+"/metrics")
 	lines := []string{`token2go_handovers_total{decision="handed_over",way="token"} 0`}
 	for _, kind := range problem.Kinds() {
 		lines = append(lines, `token2go_refusals_total{listener="gateway",reason="`+string(kind)+`"} 0`)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/token2go/token2go/internal/t2gtest"
+
 	"github.com/token2go/token2go/internal/ops"
 )
 
@@ -56,7 +58,7 @@ func TestProfilesContainNoToken(t *testing.T) {
 		if strings.HasSuffix(path, "2") {
 			want = http.StatusForbidden
 		}
-		answer, body := get(t, http.DefaultClient, server.Ops+"/debug/pprof/"+path)
+		answer, body := get(t, t2gtest.NewClient(t), server.Ops+"/debug/pprof/"+path)
 		if answer.status != want {
 			t.Errorf("%s: got %d, want %d", path, answer.status, want)
 		}

@@ -8,7 +8,7 @@ import (
 
 func TestRefusalByRedirectIsCounted(t *testing.T) {
 	server := open(t)
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: t2gtest.NewClient(t).Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, body := get(t, client, server.Direct+jweClient(t).path())
 	if answer.status != http.StatusSeeOther {
 		t.Fatalf("got %d, want a redirect to the client: %s", answer.status, body)

@@ -246,7 +246,7 @@ func searchOutput(t *testing.T, server *t2gtest.Server, find fragments) {
 		}
 	}
 	for _, path := range []string{"/metrics", "/ready", "/health"} {
-		_, body := get(t, http.DefaultClient, server.Ops+path)
+		_, body := get(t, t2gtest.NewClient(t), server.Ops+path)
 		if found := find.in(body); len(found) > 0 || body == "" {
 			t.Errorf("%s contains the secrets of %v: %s", path, found, body)
 		}

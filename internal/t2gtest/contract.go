@@ -21,8 +21,9 @@ import (
 
 // Contract is the API document, to compare answers with.
 type Contract struct {
-	document *openapi3.T
-	prefix   string // goes before every path of the document
+	document  *openapi3.T
+	prefix    string // goes before every path of the document
+	transport http.RoundTripper
 }
 
 // NewContract loads the gateway listener's document, for a server without a prefix.
@@ -37,7 +38,17 @@ func newContract(t testing.TB, load func() (*openapi3.T, error)) *Contract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Contract{document: document}
+	return &Contract{document: document, transport: NewClient(t).Transport}
+}
+
+// NewClient makes a client with a transport of its own. A test must not use the default
+// one while others run: each httptest.Server that is closed closes its connections, which
+// breaks requests that are about to use them.
+func NewClient(t testing.TB) *http.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
 }
 
 // Each document is parsed once for all tests, which only read it.
@@ -281,7 +292,7 @@ func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.cookie != nil {
 		r.AddCookie(c.cookie)
 	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	answer, err := c.contract.transport.RoundTrip(r)
 	if err != nil || !c.hosts[r.URL.Host] || ofTheGateway(r.URL.Path) {
 		return answer, err
 	}
