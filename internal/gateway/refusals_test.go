@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/token2go/token2go/internal/t2gtest"
 )
 
 func TestRefusalByRedirectIsCounted(t *testing.T) {
