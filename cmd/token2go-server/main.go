@@ -118,7 +118,7 @@ func command(stdout io.Writer) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(demoCommand(stdout), healthCommand(), configCommand(), versionCommand(),
 		databaseCommand(), keysCommand(), peopleCommand(), signingKeysCommand(),
-		rulesCommand(), passCommand(), lockboxCommand(), magicCommand(),
+		servicesCommand(), rulesCommand(), passCommand(), lockboxCommand(), magicCommand(),
 		manual.Command(manual.Section{Title: "ENVIRONMENT", Text: variables}, manual.Section{Title: "EXIT STATUS", Text: exitCodes}))
 	return root
 }

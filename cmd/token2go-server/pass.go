@@ -92,7 +92,7 @@ func (p passPlan) mint(ctx context.Context, s settings, r passes.Request) (passe
 	if s.Passes.ServicesFile == "" {
 		return passes.Made{}, fmt.Errorf("%w: this command wants T2G_SERVICES_FILE, as the server has it", errUsage)
 	}
-	file, err := proxy.ReadServices(s.Passes.ServicesFile, proxy.FileOptions{})
+	file, err := proxy.ReadServices(s.Passes.ServicesFile, fileOptions(s))
 	if err != nil {
 		return passes.Made{}, fmt.Errorf("%w: T2G_SERVICES_FILE=%s:\n%w", errUsage, s.Passes.ServicesFile, err)
 	}

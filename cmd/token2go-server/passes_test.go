@@ -159,3 +159,35 @@ func toolWith(t testing.TB, environment []string, input string, arguments ...str
 	p := launchCommand(t, c, environment...)
 	return outcome{p.Code(t), p.stdout.String(), p.stderr.String()}
 }
+
+func TestServicesValidate(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(text string) string {
+		path := filepath.Join(folder, "services.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, test := range []struct {
+		text   string
+		code   int
+		stdout string // a part
+		stderr string // how it begins
+	}{
+		{`{"services":{"notes":{"base_url":"http://127.0.0.1:1","rules":["GET /notes/.*"]}}}`, 0, "ok       notes: http://127.0.0.1:1\n", ""},
+		{`{"services":{"notes":{"base_url":"http://127.0.0.1:1","scopes":{"all":["* .*"]}}}}`, 0, "warning  services.notes: * .*: it allows every method", ""},
+		{`{"services":{"notes":{"base_url":"https://notes.invalid"}}}`, 1, "refused  services.notes.base_url: ", "calls of a service would be refused"},
+		{`{"services":{"notes":{"base_url":"ftp://notes"}}}`, 2, "", "usage: services.notes.base_url"},
+		{`{`, 2, "", "usage: services file"},
+	} {
+		got := tool(t, nil, "services", "validate", write(test.text))
+		if got.code != test.code || !strings.Contains(got.stdout, test.stdout) || !strings.HasPrefix(got.stderr, test.stderr) {
+			t.Errorf("%s: got %+v, want %+v", test.text, got, test)
+		}
+	}
+	if got := tool(t, nil, "services", "validate"); got.code != exitUsage {
+		t.Errorf("without a file: got %+v", got)
+	}
+}

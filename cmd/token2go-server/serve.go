@@ -60,7 +60,7 @@ func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 		p.database, p.revocations = opened, opened.revocations
 	}
 	if s.Passes.ServicesFile != "" {
-		file, err := proxy.ReadServices(s.Passes.ServicesFile, proxy.FileOptions{})
+		file, err := proxy.ReadServices(s.Passes.ServicesFile, fileOptions(s))
 		if err != nil {
 			return fmt.Errorf("%w: T2G_SERVICES_FILE=%s:\n%w", errUsage, s.Passes.ServicesFile, err)
 		}
