@@ -144,6 +144,8 @@ func TestVerifyBelievesTheAddressOfTrustedProxiesAlone(t *testing.T) {
 		{"/verify", "X_Forwarded_For", "192.0.2.9", 403},
 		{"/verify/nginx", "X-Real-Ip", "192.0.2.9", 200},
 		{"/verify/nginx", "X-Forwarded-For", "192.0.2.9", 403},
+		{"/verify/envoy/maps/", "X-Real-Ip", "192.0.2.9", 200},
+		{"/verify/envoy/maps/", "X-Forwarded-For", "192.0.2.9", 403},
 	} {
 		if got := f.get(t, test.path, append(bearer(key), test.header, test.value)...); got.status != test.status {
 			t.Errorf("%s with %s: %s: got %d, want %d", test.path, test.header, test.value, got.status, test.status)

@@ -74,7 +74,9 @@ func (s *Server) target(r *http.Request, header string) (*url.URL, error) {
 }
 
 // verifyEnvoy answers Envoy, which puts the path of the request behind the application's
-// name and passes its query on: nothing of ours is read from it but a key.
+// name and passes its query on: nothing of ours is read from it but a key. To the
+// X-Forwarded-For of its question Envoy adds an address of its own, which need not be the
+// one it connects from; so the client's is in X-Real-IP here.
 func (s *Server) verifyEnvoy(w http.ResponseWriter, r *http.Request) error {
 	name, path, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), envoyPath), "/")
 	app, err := url.PathUnescape(name)
@@ -82,7 +84,7 @@ func (s *Server) verifyEnvoy(w http.ResponseWriter, r *http.Request) error {
 		return &problem.Problem{Kind: problem.NotFound, Detail: "the path names no application", Fix: "Have Envoy ask at `/verify/envoy/APPLICATION`."}
 	}
 	path = "/" + path
-	return s.grant(w, r, &url.URL{Path: path, RawPath: path, RawQuery: r.URL.RawQuery}, app, "X-Forwarded-For")
+	return s.grant(w, r, &url.URL{Path: path, RawPath: path, RawQuery: r.URL.RawQuery}, app, "X-Real-Ip")
 }
 
 // grant lets the request through which a proxy asks about, if its key is good.
