@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/token2go/token2go/internal/t2gtest"
 	"time"
 
 	"github.com/token2go/token2go/internal/api"
@@ -81,7 +83,7 @@ func (s *openedParts) get(t *testing.T, path, credential string) (status int, bo
 	if credential != "" {
 		r.Header.Set("Authorization", "Bearer "+credential)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := t2gtest.NewClient(t).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

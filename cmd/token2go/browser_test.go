@@ -85,6 +85,8 @@ func newTab() *tab {
 	jar, _ := cookiejar.New(nil) // never returns an error
 	t := &tab{site: "none"}
 	t.Jar = jar
+	// Its own, for other tests close the idle connections of the default one.
+	t.Transport = &http.Transport{DisableKeepAlives: true}
 	t.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return t
 }

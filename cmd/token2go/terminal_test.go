@@ -294,7 +294,7 @@ func (e oneHostTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != e.reaches {
 		return nil, fmt.Errorf("connection refused")
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
 }
 
 // mustHoldNoToken fails if a file below a folder holds a token or a part of one.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/token2go/token2go/internal/t2gtest"
 	"time"
 
 	"github.com/token2go/token2go/internal/api"
@@ -85,7 +87,7 @@ func TestNoSecretLeaks(t *testing.T) {
 	for _, line := range f.output.Lines() {
 		look("the log", line)
 	}
-	answer, err := http.Get(f.metrics)
+	answer, err := t2gtest.NewClient(t).Get(f.metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +124,7 @@ func (f *fixture) raw(t testing.TB, method, path, body string, lines ...string) 
 	for i := 0; i < len(lines); i += 2 {
 		r.Header.Add(lines[i], lines[i+1])
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := t2gtest.NewClient(t).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,14 +143,14 @@ func TestGuessingCostsFewLooks(t *testing.T) {
 	good := f.add(nil)
 	begin := time.Now()
 	const guessers, each = 16, 40
-	done := make(chan struct{}, guessers)
+	client, done := t2gtest.NewClient(t), make(chan struct{}, guessers)
 	for range guessers {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			for range each {
 				r, _ := http.NewRequest(http.MethodGet, f.address+"/check", nil)
 				r.Header.Set("X-Api-Key", prefix.Mint().Secret().Reveal())
-				if answer, err := http.DefaultClient.Do(r); err != nil {
+				if answer, err := client.Do(r); err != nil {
 					t.Error(err)
 				} else {
 					_ = answer.Body.Close()
