@@ -36,7 +36,7 @@ func TestAdministrationIsForAdministrators(t *testing.T) {
 	at := "/admin/people/" + s.personNumbered("ada.analyst")
 	for _, request := range []struct{ method, path, body string }{
 		{"GET", "/admin/keys", ""}, {"GET", "/admin/people", ""}, {"GET", at, ""}, {"GET", "/admin/events", ""},
-		{"GET", "/admin/events?format=csv", ""}, {"POST", "/admin/keys", `{"name":"x","owner":"y"}`},
+		{"GET", "/admin/events?format=csv", ""}, {"GET", "/admin/signing-keys", ""}, {"POST", "/admin/keys", `{"name":"x","owner":"y"}`},
 		{"POST", "/admin/keys/revoke", `{"app":"maps"}`}, {"PATCH", at, `{"active":false}`}, {"POST", at + "/revoke", `{}`},
 	} {
 		answer, body := s.inJSON("ada.analyst", request.method, request.path, request.body)
@@ -258,5 +258,21 @@ func TestEventsAreFilteredAndExported(t *testing.T) {
 	answer, page = get(t, client, s.Gateway+"/admin/events?from=tomorrow", "Accept", "text/html")
 	if answer.status != http.StatusBadRequest || !strings.Contains(page, `value="tomorrow"`) {
 		t.Errorf("got %d: %s", answer.status, page)
+	}
+}
+
+func TestSigningKeysAreListedWithoutPrivateHalves(t *testing.T) {
+	t.Parallel()
+	s := openKeys(t)
+	stored := store.SigningKey{ID: "thumbprint-1", Purpose: "api-key", State: "active", Created: time.Now(), Private: []byte("private-half")}
+	err := s.db.ChangeSigningKeys(t.Context(), func([]store.SigningKey) ([]store.SigningKey, error) { return []store.SigningKey{stored}, nil }, store.Event{Action: "signing key made"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, accept := range []string{"application/json", "text/html"} {
+		answer, body := get(t, s.SignedIn(t, admin), s.Gateway+"/admin/signing-keys", "Accept", accept)
+		if answer.status != http.StatusOK || !strings.Contains(body, "thumbprint-1") || !strings.Contains(body, "active") || strings.Contains(body, "private") || strings.Contains(body, "cHJpdmF0ZS1oYWxm") {
+			t.Errorf("%s: got %d: %s", accept, answer.status, body)
+		}
 	}
 }

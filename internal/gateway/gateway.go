@@ -177,6 +177,7 @@ func (s *Server) endpoints() []endpoint {
 		{"POST", "/admin/people/{id}", s.adminChangePerson},
 		{"POST", "/admin/people/{id}/revoke", s.adminRevokeAll},
 		{"GET", "/admin/events", s.adminEvents},
+		{"GET", "/admin/signing-keys", s.adminSigningKeys},
 		{"GET", "/echo", s.echo},
 		{"GET", "/health", web.Health},
 		{"GET", "/docs", s.toSwagger},

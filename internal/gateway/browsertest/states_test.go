@@ -153,6 +153,7 @@ func pageStates() []pageState {
 			b.Until("document.getElementById('key-id')")
 		}},
 		{name: "admin events", keys: true, stage: adminStage("/admin/events?actor=0")},
+		{name: "admin signing keys", keys: true, stage: adminStage("/admin/signing-keys")},
 		{name: "admin for others", keys: true, expects: []string{"403"}, stage: keysStage(func(b *tab) { b.Visit(b.origin() + "/admin") })},
 		{name: "API", stage: func(t *testing.T, b *tab, instance *t2gtest.Server) {
 			signedIn("/swagger-ui/")(t, b, instance)
