@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -371,4 +372,34 @@ func FuzzParseServices(f *testing.F) {
 			t.Fatalf("got %v", err)
 		}
 	})
+}
+
+// TestOperatorsPageHasEveryMember also reads the page's recipes.
+func TestOperatorsPageHasEveryMember(t *testing.T) {
+	content, err := os.ReadFile("../../docs/passes/operators.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(content)
+	for _, member := range regexp.MustCompile(`"([a-z_]{4,})":`).FindAllStringSubmatch(everyMember, -1) {
+		if name := member[1]; !slices.Contains([]string{"none", "unknown", "methods"}, name) && !strings.Contains(page, "`"+name+"`") && !strings.Contains(page, `"`+name+`"`) {
+			t.Errorf("%s is not on the page", name)
+		}
+	}
+	t.Setenv("SLACK_TOKEN", "x")
+	recipes := strings.Split(page, "```json\n")[1:]
+	if len(recipes) < 4 {
+		t.Fatalf("%d recipes", len(recipes))
+	}
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, recipe := range recipes {
+		text, _, _ := strings.Cut(recipe, "```")
+		text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAllString(text, secret)
+		if _, err := proxy.ParseServices([]byte(text), proxy.FileOptions{Strict: true}); err != nil {
+			t.Errorf("%s\n%v", text, err)
+		}
+	}
 }

@@ -220,6 +220,9 @@ func isOverlong(text string) bool {
 // backslash separate; what follows a semicolon is cut off, as Java servers do; spaces and
 // further dots count as dots, as Windows ignores them at the end of a name.
 func hasDotSegment(decoded string) bool {
+	if !strings.Contains(decoded, ".") {
+		return false
+	}
 	for _, separator := range []string{encodedSlash, "%2f", `\`} {
 		decoded = strings.ReplaceAll(decoded, separator, "/")
 	}
@@ -244,6 +247,9 @@ func (o Options) checkAgain(decoded string) Reason {
 		return DoubleEncoded
 	}
 	normal := norm.NFKC.String(decoded)
+	if normal == decoded {
+		return "" // ASCII, most of the time
+	}
 	if structure(normal) != structure(decoded) || strings.Count(normal, "%") != strings.Count(decoded, "%") || hasDotSegment(normal) {
 		return Lookalike
 	}

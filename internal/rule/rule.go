@@ -322,6 +322,9 @@ func unescapeQuery(text string) string {
 // OverridesMethod reports whether a query asks the upstream for another method than the
 // request's, as some frameworks and APIs allow.
 func OverridesMethod(query string) bool {
+	if query == "" {
+		return false
+	}
 	for _, name := range []string{
 		"_method", "x-http-method-override", "x-http-method", "x-method-override",
 		"_HttpMethod", "$httpMethod", // Salesforce, Google
