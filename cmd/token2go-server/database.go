@@ -147,6 +147,24 @@ func keyPolicy(k config.Keys) keys.Policy {
 	return policy
 }
 
+// managerKeys makes keys as apikey-manager does: UUIDs, which may come in URLs.
+func (d *database) managerKeys(k config.Keys) *keys.Manager {
+	policy := keyPolicy(k)
+	policy.Kinds, policy.InURL = []apikey.Kind{apikey.UUID}, true
+	return keys.New(keys.Options{Store: d.store, Prefix: apikey.Prefix(k.Prefix), Policy: policy})
+}
+
+// usage is how a key was used until now.
+func (d *database) usage(ctx context.Context, key store.Key) (store.Usage, error) {
+	used, _, err := d.store.Usage(ctx, key.ID, time.Now())
+	pending := d.uses.Pending(key.ID)
+	used.Count += pending.Count
+	if pending.Last.After(used.Last) {
+		used.Last = pending.Last
+	}
+	return used, err
+}
+
 // run follows the database and writes uses until the context ends. The function that it
 // returns waits for the last uses to be written and closes the database.
 func (d *database) run(ctx context.Context) (stop func()) {

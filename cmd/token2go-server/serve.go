@@ -103,7 +103,7 @@ func (p parts) listeners(ctx context.Context) ([]serve.Listener, error) {
 		open = append(open, listener)
 	}
 	if p.Stored() {
-		listener, err := p.apiListener()
+		listener, err := p.apiListener(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -126,8 +126,16 @@ func (p parts) gatewayListener(ctx context.Context) (serve.Listener, error) {
 	}, err
 }
 
-func (p parts) apiListener() (serve.Listener, error) {
-	handler, err := api.New(p.apiOptions())
+func (p parts) apiListener(ctx context.Context) (serve.Listener, error) {
+	o := p.apiOptions()
+	if p.database != nil && slices.Contains(p.API.Compatibility, "apikey-manager") {
+		people, err := p.verifier(ctx)
+		if err != nil {
+			return serve.Listener{}, err
+		}
+		p.addAPIKeyManager(&o, people)
+	}
+	handler, err := api.New(o)
 	return serve.Listener{
 		Name:           "api",
 		Address:        serve.Address{Socket: p.API.Socket, Host: p.API.Host, Port: p.API.Port, CertFile: p.API.TLSCertFile, KeyFile: p.API.TLSKeyFile},
@@ -284,6 +292,18 @@ func (p parts) headersIssuer() string {
 		return p.Gateway.PublicURL.String()
 	}
 	return "gateway"
+}
+
+// addAPIKeyManager has the API listener answer as apikey-manager does.
+func (p parts) addAPIKeyManager(o *api.Options, people identity.Verifier) {
+	o.UUIDs = true
+	o.APIKeyManager = &api.APIKeyManager{
+		People: people, Visit: p.database.store.Visit, Keys: p.database.managerKeys(p.Keys), Usage: p.database.usage,
+		Apps: p.Keys.Apps != nil, Changes: []string{http.MethodPost},
+	}
+	if p.API.ChangesByGET {
+		o.APIKeyManager.Changes = append(o.APIKeyManager.Changes, http.MethodGet)
+	}
 }
 
 // apiOptions are the API listener's part of the configuration.

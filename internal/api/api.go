@@ -39,7 +39,9 @@ type Options struct {
 	// BareJWTs has signed keys without iss and kid be looked at, as apikeyserv made them, and
 	// its routes served.
 	BareJWTs bool
-	Uses     Uses // takes the uses of good keys; nil: they are not counted
+	// APIKeyManager has the routes of apikey-manager served; nil: they are not.
+	APIKeyManager *APIKeyManager
+	Uses          Uses // takes the uses of good keys; nil: they are not counted
 	// AuditGood writes an event for good keys, too.
 	AuditGood bool
 	// Revoke revokes a key whose holder asks for it, and returns when it is refused here;
@@ -171,7 +173,7 @@ func (s *Server) endpoints() []endpoint {
 	if s.options.StatusLists != nil {
 		all = append(all, endpoint{"GET", "/status-lists/{n}", s.statusList})
 	}
-	return append(all, s.apikeyserv()...)
+	return slices.Concat(all, s.apikeyserv(), s.apikeyManager())
 }
 
 func (s *Server) routes() chi.Router {

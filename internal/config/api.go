@@ -24,6 +24,7 @@ type API struct {
 	CORSOrigins    []string       `name:"T2G_API_CORS_ORIGINS" is:"origin" otherwise:"none" meaning:"Origins whose pages may call the API listener from a browser, without cookies." example:"https://maps.example.org"`
 	TrustedProxies []netip.Prefix `name:"T2G_API_TRUSTED_PROXIES" otherwise:"none" meaning:"Peers whose forwarded address, host, method and path are believed: gateways that ask whether a key is good." example:"10.42.0.7"`
 	Compatibility  []string       `name:"T2G_COMPATIBILITY" oneof:"apikey-manager,apikeyserv,lockbox,magic-api-proxy" otherwise:"none" meaning:"Older systems whose routes and credentials are served, too." example:"lockbox"`
+	ChangesByGET   bool           `name:"T2G_COMPATIBILITY_GET" default:"false" meaning:"Whether apikey-manager's routes make, renew and revoke keys by GET, too, as its programs ask." example:"true"`
 }
 
 // Address is the URL at which programs reach the API listener.
@@ -75,6 +76,7 @@ func (a API) warnings() []string {
 		risk{exposed && a.TLSCertFile == "", fmt.Sprintf("T2G_API_HOST=%s: keys cross the network in plain text; set T2G_API_TLS_CERT_FILE and T2G_API_TLS_KEY_FILE unless the network itself encrypts", a.Host)},
 		risk{nearlyEveryone(a.TrustedProxies), "T2G_API_TRUSTED_PROXIES: the networks together hold an eighth or more of all addresses, so that hardly any caller's address is its own; name the gateways"},
 		risk{slices.Contains(a.AllowedHosts, "*"), "T2G_API_ALLOWED_HOSTS=*: a website that rebinds its name to this address can call the API listener from a browser"},
+		risk{a.ChangesByGET, "T2G_COMPATIBILITY_GET: whole keys are in URLs, which proxies write to their logs; have programs use POST, and switch it off"},
 		risk{a.URL != nil && a.URL.Scheme == "http" && !loopback.Host(a.URL.Hostname()), "T2G_API_URL: over plain http keys can be read on the way"},
 	)
 }
