@@ -197,6 +197,47 @@ func TestPrintedCurlOfDemoChecksKeyUntilItIsRevoked(t *testing.T) {
 	}
 }
 
+func TestPrintedCurlsOfDemoCallWithAPassUntilItIsRevoked(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		process.Missing(t, err.Error())
+	}
+	d := openDemo(t, append(anyPorts, "--api-port=0"))
+	browser := newBrowser(t)
+	browser.signIn(t, d.gateway)
+	printed := regexp.MustCompile(`(?m)^ +(http\S+/passes)\n +(curl .*PASS.*)\n +(curl .*PASS.* -X DELETE .*)$`).FindStringSubmatch(d.stdout.String())
+	if printed == nil {
+		t.Fatalf("got no steps for passes: %s", d.stdout)
+	}
+	for _, service := range []string{"notes", "me"} {
+		var made struct{ ID, Pass string }
+		answer := browser.post(t, printed[1], `{"service":"`+service+`","scopes":["read"],"ttl":"1h"}`)
+		if err := json.Unmarshal([]byte(answer.body), &made); err != nil || answer.status != http.StatusCreated {
+			t.Fatalf("got %d %s, want a pass", answer.status, answer.body)
+		}
+		call := func(curl string) string {
+			curl = strings.ReplaceAll(strings.ReplaceAll(curl, "PASS", made.Pass), "/s/notes/", "/s/"+service+"/")
+			out, err := exec.Command("sh", "-c", curl).Output()
+			if err != nil {
+				t.Error(err)
+			}
+			return string(out)
+		}
+		if out := call(printed[2]); !strings.HasPrefix(out, "HTTP/1.1 200 ") || !strings.Contains(out, `"notes"`) {
+			t.Errorf("%s: got %s, want notes", service, out)
+		}
+		if out := call(printed[3]); !strings.HasPrefix(out, "HTTP/1.1 403 ") {
+			t.Errorf("%s: got %s, want DELETE refused", service, out)
+		}
+		if answer := browser.post(t, printed[1]+"/"+made.ID+"/revoke", `{"reason":"tried"}`); answer.status != http.StatusNoContent {
+			t.Errorf("revoke: got %d %s", answer.status, answer.body)
+		}
+		if out := call(printed[2]); !strings.HasPrefix(out, "HTTP/1.1 401 ") {
+			t.Errorf("%s: got %s, want the revoked pass refused", service, out)
+		}
+	}
+}
+
 // post sends JSON as a page of the same origin does.
 func (p browser) post(t *testing.T, address, body string) reply {
 	t.Helper()

@@ -265,7 +265,7 @@ func TestSigningKeysCommands(t *testing.T) {
 	}
 	next := strings.TrimSpace(mustTool(t, environment, "signing-keys", "new"))
 	for want, arguments := range map[string][]string{
-		"usage: verifiers may not have read the key yet": {"activate", next},
+		"usage: verifiers may not have read the key yet": {"activate", "--", next},
 		"usage: signing key unknown: not found":          {"retire", "unknown"},
 		"usage: no signing key can be made of it":        {"new", "--purpose", "pass"},
 		"usage: open ":                        {"import", filepath.Join(t.TempDir(), "none.pem")},
@@ -275,10 +275,10 @@ func TestSigningKeysCommands(t *testing.T) {
 			t.Errorf("%q: got %d %q, want %q", arguments, got.code, got.stderr, want)
 		}
 	}
-	if got := mustTool(t, environment, "signing-keys", "activate", "--now", next); got != "signing key "+next+" is active\n" {
+	if got := mustTool(t, environment, "signing-keys", "activate", "--now", "--", next); got != "signing key "+next+" is active\n" {
 		t.Errorf("got %q", got)
 	}
-	mustTool(t, environment, "signing-keys", "revoke", next)
+	mustTool(t, environment, "signing-keys", "revoke", "--", next)
 	if got := signers(); !strings.Contains(got, "revoked") || !strings.Contains(got, "active") {
 		t.Errorf("got states %q", got)
 	}

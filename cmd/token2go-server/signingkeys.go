@@ -19,7 +19,8 @@ func signingKeysCommand() *cobra.Command {
 	return group("signing-keys", "List, make, activate, retire and revoke signing keys",
 		"signing-keys is about the keys that sign API keys (apikey), lists of revoked ones (status) and\n"+
 			"assertions for applications (assertion). A key is next (published, does not sign), active (the newest\n"+
-			"signs), retired (verifies only) or revoked (all that it signed is void).\n"+onTheMachine,
+			"signs), retired (verifies only) or revoked (all that it signed is void). Write -- before an ID that begins\n"+
+			"with a hyphen.\n"+onTheMachine,
 		signingKeysListCommand(), signingKeysNewCommand(), signingKeysActivateCommand(), signingKeysRetireCommand(),
 		signingKeysRevokeCommand(), signingKeysImportCommand())
 }

@@ -343,3 +343,26 @@ func TestPeopleAreDisabledOnTheCommandLine(t *testing.T) {
 		}
 	}
 }
+
+func TestSignedKeyEndsWithItsSigningKeyOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	environment := append(storing(t), "T2G_KEYS_KINDS=opaque,jwt", "T2G_API_URL=http://api.example.org")
+	h := openInstance(t, append(environment, "T2G_API_PORT=0")...)
+	key := strings.TrimSpace(mustTool(t, environment, "keys", "make", "--name", "offline", "--owner", "team", "--jwt"))
+	process.Until(t, "the signed key is good", func() bool { return h.check(t, key) == http.StatusOK })
+	first := regexp.MustCompile(`(?m)^(\S+) +apikey +active `).FindStringSubmatch(mustTool(t, environment, "signing-keys", "list"))
+	if first == nil {
+		t.Fatal("no signing key is active")
+	}
+	next := strings.TrimSpace(mustTool(t, environment, "signing-keys", "new"))
+	mustTool(t, environment, "signing-keys", "activate", "--now", "--", next)
+	mustTool(t, environment, "signing-keys", "retire", "--", first[1])
+	if got := h.check(t, key); got != http.StatusOK {
+		t.Errorf("a key of the retired one: got %d, want 200", got)
+	}
+	mustTool(t, environment, "signing-keys", "revoke", "--", first[1])
+	process.Until(t, "the key is refused", func() bool { return h.check(t, key) == http.StatusUnauthorized })
+	if got := tool(t, environment, "signing-keys", "retire", "--", next); got.code != exitUsage || !strings.Contains(got.stderr, "no other key is active") {
+		t.Errorf("the last active one: got %+v", got)
+	}
+}
