@@ -597,6 +597,9 @@ func (p *parser) readCredential(at string, raw json.RawMessage, s *Service) (err
 		}
 		members[name] = func(json.RawMessage) error { return nil }
 	}
+	if kind == "oauth2_client_credentials" {
+		members["scopes"] = func(json.RawMessage) error { return nil }
+	}
 	p.members(at+".credential", object, members)
 	s.Credential, err = reader.read(object)
 	return err
@@ -619,12 +622,13 @@ var credentialReaders = map[string]struct {
 	members []string
 	read    func(map[string]json.RawMessage) (Credential, error)
 }{
-	"basic":   {[]string{"username", "password"}, readBasic},
-	"bearer":  {[]string{"token"}, readBearer},
-	"headers": {[]string{"headers"}, readHeaders},
-	"query":   {[]string{"name", "value"}, readQuery},
-	"path":    {[]string{"template", "token"}, readPath},
-	"person":  {nil, func(map[string]json.RawMessage) (Credential, error) { return person{}, nil }},
+	"basic":                     {[]string{"username", "password"}, readBasic},
+	"bearer":                    {[]string{"token"}, readBearer},
+	"headers":                   {[]string{"headers"}, readHeaders},
+	"query":                     {[]string{"name", "value"}, readQuery},
+	"path":                      {[]string{"template", "token"}, readPath},
+	"oauth2_client_credentials": {[]string{"client_id", "client_secret", "token_url"}, readClientCredentials},
+	"person":                    {nil, func(map[string]json.RawMessage) (Credential, error) { return person{}, nil }},
 }
 
 func readBasic(object map[string]json.RawMessage) (Credential, error) {
