@@ -194,10 +194,12 @@ func TestKeysMadeAtOnceAreNoMoreThanAllowed(t *testing.T) {
 	var group sync.WaitGroup
 	for range 12 {
 		group.Go(func() {
-			var denied *keys.Denied
-			if _, err := f.Make(t.Context(), ann, keys.Request{Name: "job"}); err == nil {
+			_, err := f.Make(t.Context(), ann, keys.Request{Name: "job"})
+			if err == nil {
 				made.Add(1)
-			} else if !errors.As(err, &denied) {
+				return
+			}
+			if _, denied := errors.AsType[*keys.Denied](err); !denied {
 				t.Error(err)
 			}
 		})

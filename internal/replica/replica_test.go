@@ -16,7 +16,7 @@ import (
 	"github.com/token2go/token2go/internal/store/storetest"
 )
 
-func pepper(t *testing.T, first byte) apikey.Pepper {
+func pepper(t testing.TB, first byte) apikey.Pepper {
 	t.Helper()
 	key := make([]byte, apikey.DatabaseKeyLength)
 	key[0] = first

@@ -18,13 +18,18 @@ func (s *Store) Changes(ctx context.Context, since int64, person func(Person) er
 	if err != nil || revision == since {
 		return revision, err
 	}
+	// Without a condition, all are read in the order in which they lie, not by an index.
+	after, arguments := ` WHERE revision > ?`, []any{since}
+	if since == 0 {
+		after, arguments = "", nil
+	}
 	err = s.rows(ctx, func(row scanner) error {
 		p, err := scanPerson(row)
 		if err != nil {
 			return err
 		}
 		return person(p)
-	}, `SELECT `+personColumns+` FROM people WHERE revision > ?`, since)
+	}, `SELECT `+personColumns+` FROM people`+after, arguments...)
 	if err != nil {
 		return since, err
 	}
@@ -34,7 +39,7 @@ func (s *Store) Changes(ctx context.Context, since int64, person func(Person) er
 			return err
 		}
 		return key(k)
-	}, `SELECT `+keyColumns+` FROM keys WHERE revision > ?`, since)
+	}, `SELECT `+keyColumns+` FROM keys`+after, arguments...)
 	if err != nil {
 		return since, err
 	}
