@@ -334,6 +334,7 @@ func (p parts) apiOptions() api.Options {
 	}
 	if p.services != nil {
 		o.Services, o.Passes, o.Rings.Passes = p.services.proxy, p.services.passes, p.services.ring
+		o.Older = p.services.proxy.Older()
 	}
 	return o
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -12,6 +13,8 @@ import (
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/pass"
+	"github.com/token2go/token2go/internal/pass/lockbox"
+	"github.com/token2go/token2go/internal/pass/magic"
 	"github.com/token2go/token2go/internal/passes"
 	"github.com/token2go/token2go/internal/proxy"
 	"github.com/token2go/token2go/internal/rule"
@@ -55,8 +58,49 @@ func (p parts) openServices(file *proxy.Services) (*services, error) {
 		return nil, err
 	}
 	callers.Token = s.passes.Token
-	s.proxy, err = proxy.New(proxy.Options{Callers: callers, Own: p.ownAddresses(), Event: recordCalls(p.auditLog(), p.log), Log: p.log}, file)
+	if err := p.addOlder(&callers, file); err != nil {
+		return nil, err
+	}
+	s.proxy, err = proxy.New(proxy.Options{
+		Callers: callers, Own: p.ownAddresses(), Event: recordCalls(p.auditLog(), p.log), Log: p.log, Revocations: revocations,
+		Read: func() (*proxy.Services, error) {
+			return proxy.ReadServices(p.Passes.ServicesFile, fileOptions(p.settings))
+		},
+		Mint: proxy.Minting{Secret: p.Passes.MintSecret, Open: p.Passes.MagicOpenMint},
+	}, file)
 	return s, err
+}
+
+// addOlder has services take the tokens of lockbox and magic-api-proxy, where their
+// compatibility is on.
+func (p parts) addOlder(callers *proxy.Callers, file *proxy.Services) error {
+	options := fileOptions(p.settings)
+	if options.Lockbox {
+		key, err := lockbox.ReadKey(p.Passes.LockboxKeyFile)
+		if err != nil {
+			return fmt.Errorf("%w: T2G_LOCKBOX_SIGNING_KEY_FILE: %w", errUsage, err)
+		}
+		if key.Weak() {
+			p.log.Warn("T2G_LOCKBOX_SIGNING_KEY_FILE: shorter than 32 bytes; who guesses it opens every service")
+		}
+		callers.Lockbox = &key
+	}
+	if !options.Magic {
+		return nil
+	}
+	if p.Passes.MagicOrigin == nil {
+		return fmt.Errorf("%w: T2G_COMPATIBILITY=magic-api-proxy wants T2G_MAGIC_KEYS_DIR, T2G_MAGIC_SERVICE and T2G_MAGIC_ORIGIN", errUsage)
+	}
+	origin := p.Passes.MagicOrigin.Scheme + "://" + p.Passes.MagicOrigin.Host
+	if service := file.ByName[p.Passes.MagicService]; service == nil || service.Origin() != origin {
+		return fmt.Errorf("%w: T2G_MAGIC_SERVICE must be a service whose base URL has the origin T2G_MAGIC_ORIGIN", errUsage)
+	}
+	keys, err := magic.ReadKeys(magic.Options{Folder: p.Passes.MagicKeysDir, Service: p.Passes.MagicService, Origin: origin, MaxAge: p.Passes.MagicMaxAge})
+	if err != nil {
+		return fmt.Errorf("%w: T2G_MAGIC_KEYS_DIR: %w", errUsage, err)
+	}
+	callers.Magic = keys
+	return nil
 }
 
 // passKeys are the keys of passes.

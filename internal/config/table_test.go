@@ -55,7 +55,7 @@ func withFiles(t *testing.T, v config.Variable) []string {
 		return []string{v.Name + "=" + v.Example, "T2G_OIDC_ISSUER=https://id.example.org", "T2G_OIDC_AUDIENCES=account"}
 	case "T2G_DATABASE_URL_FILE":
 		return []string{v.Name + "=" + written(t, "url", "sqlite:/var/lib/t2g.db"), "T2G_OIDC_ISSUER=https://id.example.org", "T2G_OIDC_AUDIENCES=account"}
-	case "T2G_DATABASE_KEY_FILE", "T2G_GATEWAY_SECRET_FILE":
+	case "T2G_DATABASE_KEY_FILE", "T2G_GATEWAY_SECRET_FILE", "T2G_MINT_SECRET_FILE":
 		return []string{v.Name + "=" + written(t, "secret", marked)}
 	}
 	return []string{v.Name + "=" + v.Example}
@@ -63,7 +63,7 @@ func withFiles(t *testing.T, v config.Variable) []string {
 
 // together are variables that are set with the one of the same beginning.
 func together(one, other string) bool {
-	for _, prefix := range []string{"T2G_TLS_", "T2G_API_TLS_", "T2G_FALLBACK_", "T2G_DATABASE_URL", "T2G_DATABASE_KEY", "T2G_GATEWAY_SECRET"} {
+	for _, prefix := range []string{"T2G_TLS_", "T2G_API_TLS_", "T2G_FALLBACK_", "T2G_DATABASE_URL", "T2G_DATABASE_KEY", "T2G_GATEWAY_SECRET", "T2G_MINT_SECRET"} {
 		if strings.HasPrefix(one, prefix) && strings.HasPrefix(other, prefix) {
 			return true
 		}
@@ -116,8 +116,8 @@ func TestTableBoundsAreInEffect(t *testing.T) {
 			}
 		}
 	}
-	if tried != 17 {
-		t.Errorf("got %d variables with bounds, want 17", tried)
+	if tried != 18 {
+		t.Errorf("got %d variables with bounds, want 18", tried)
 	}
 }
 
