@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -53,7 +54,7 @@ func startPostgreSQL(t testing.TB, programs string) *PostgreSQL {
 	t.Helper()
 	folder, attributes := unprivileged(t)
 	data := filepath.Join(folder, "data")
-	initialize := exec.Command(filepath.Join(programs, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8") //nolint:gosec // a program of this computer
+	initialize := exec.CommandContext(t.Context(), filepath.Join(programs, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8") //nolint:gosec // a program of this computer
 	initialize.SysProcAttr, initialize.Dir = attributes, folder
 	if out, err := initialize.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
@@ -104,7 +105,7 @@ func unprivileged(t testing.TB) (folder string, attributes *syscall.SysProcAttr)
 func serve(t testing.TB, ready, folder string, attributes *syscall.SysProcAttr, program string, arguments ...string) {
 	t.Helper()
 	output := new(process.Output)
-	command := exec.Command(program, arguments...) //nolint:gosec // a program of this computer
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), program, arguments...) //nolint:gosec // a program of this computer
 	command.SysProcAttr, command.Dir, command.Stdout, command.Stderr = attributes, folder, output, output
 	if err := process.Start(t, command).Await(process.Soon, func() bool { return strings.Contains(output.String(), ready) }); err != nil {
 		t.Fatalf("%v\n%s", err, output)
