@@ -146,6 +146,7 @@ func TestAuditLineIsWrittenAtEveryLevel(t *testing.T) {
 		h.program = launch(t, nil, "T2G_SERVER_PORT="+port, "T2G_OPS_PORT="+ops, "T2G_LOG_LEVEL="+test.level)
 		process.Until(t, "the server serves", func() bool { _, _, err := get("http://" + h.ops + "/ready"); return err == nil })
 		mustGet(t, "http://"+h.gateway+"/token", tokenHeader, "opaque-and-good", "X-Forwarded-User", "ada")
+		mustGet(t, "http://"+h.gateway+"/echo", tokenHeader, "opaque-and-good")
 		h.Signal(t, syscall.SIGTERM)
 		h.Code(t)
 		if got := len(h.lines("audit")); got != 1 {

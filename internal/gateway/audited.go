@@ -60,6 +60,7 @@ func (s *Server) audited(decide decision) web.Handler {
 			if err := s.record(r, &h); err != nil {
 				return err
 			}
+			web.SkipAccessLine(w)
 		}
 		return send(w)
 	}

@@ -351,12 +351,21 @@ func encoded(t *testing.T, value any) string {
 	return string(text)
 }
 
+func TestHandOverHasAnAuditLineAndNoAccessLine(t *testing.T) {
+	t.Parallel()
+	server := open(t)
+	get(t, server.Client(), server.Direct+"/token", with(ofAda)...)
+	if audited, accessed := lines(t, server, "audit"), lines(t, server, "access"); len(audited) != 1 || len(accessed) != 0 {
+		t.Errorf("got %d audit and %d access lines, want 1 and 0", len(audited), len(accessed))
+	}
+}
+
 func TestAccessLineNamesRouteNotAddress(t *testing.T) {
 	t.Parallel()
 	server := open(t)
 	for _, one := range []struct{ method, path, route string }{
-		{"GET", "/token?a=b", "/token"}, {"HEAD", "/static/app.css", "/static/{file}"}, {"GET", "/nothing/at/all", "(none)"},
-		{"DELETE", "/token", "(none)"}, {"BREW", "/token", "(none)"}, {"GET", jweClient(t).path(), "/flow/redirect/token"},
+		{"HEAD", "/token?a=b", "/token"}, {"HEAD", "/static/app.css", "/static/{file}"}, {"GET", "/nothing/at/all", "(none)"},
+		{"DELETE", "/token", "(none)"}, {"BREW", "/token", "(none)"}, {"GET", "/flow/redirect/token?a=b", "/flow/redirect/token"},
 	} {
 		send(t, server.Client(), one.method, server.Direct+one.path, "", with(ofAda)...)
 		all := lines(t, server, "access")

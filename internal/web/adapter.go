@@ -94,7 +94,7 @@ func (a *Adapter) finish(rec *responseRecorder, r *http.Request, begin time.Time
 	}
 	spent := time.Since(begin)
 	a.metrics.request(rec.pattern, rec.status, spent)
-	if !a.Access.Enabled(context.Background(), slog.LevelInfo) {
+	if rec.noLine || !a.Access.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	record := slog.NewRecord(begin, slog.LevelInfo, "access", 0)

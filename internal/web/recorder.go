@@ -12,6 +12,14 @@ type responseRecorder struct {
 	pattern string
 	status  int
 	bytes   int
+	noLine  bool
+}
+
+// SkipAccessLine has no access line written for a request whose audit line says as much.
+func SkipAccessLine(w http.ResponseWriter) {
+	if rec, isRecorder := w.(*responseRecorder); isRecorder {
+		rec.noLine = true
+	}
 }
 
 func (r *responseRecorder) WriteHeader(status int) {
