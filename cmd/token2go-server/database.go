@@ -154,6 +154,12 @@ func (d *database) managerKeys(k config.Keys) *keys.Manager {
 	return keys.New(keys.Options{Store: d.store, Prefix: apikey.Prefix(k.Prefix), Policy: policy})
 }
 
+// registrar makes keys as apikeyserv does: JWTs, for a year.
+func (d *database) registrar(k config.Keys) *keys.Manager {
+	policy := keys.Policy{Kinds: []apikey.Kind{apikey.JWT}, MaxTTL: 365 * 24 * time.Hour}
+	return keys.New(keys.Options{Store: d.store, Prefix: apikey.Prefix(k.Prefix), Policy: policy, Signer: d.keyring})
+}
+
 // usage is how a key was used until now.
 func (d *database) usage(ctx context.Context, key store.Key) (store.Usage, error) {
 	used, _, err := d.store.Usage(ctx, key.ID, time.Now())

@@ -330,6 +330,9 @@ func (p parts) apiOptions() api.Options {
 		ring := p.database.keyring.Ring
 		o.JWTs, o.StatusLists = ring(signing.APIKeys), p.database.statusList
 		o.BareJWTs = slices.Contains(p.API.Compatibility, "apikeyserv")
+		if p.API.Registration {
+			o.Registrar = p.database.registrar(p.Keys)
+		}
 		o.Rings = api.Rings{APIKeys: ring(signing.APIKeys), Statuses: ring(signing.Statuses), Assertions: ring(signing.Assertions)}
 	}
 	if p.services != nil {

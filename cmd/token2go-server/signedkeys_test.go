@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -281,5 +282,65 @@ func TestSigningKeysCommands(t *testing.T) {
 	mustTool(t, environment, "signing-keys", "revoke", "--", next)
 	if got := signers(); !strings.Contains(got, "revoked") || !strings.Contains(got, "active") {
 		t.Errorf("got states %q", got)
+	}
+}
+
+func TestOrganisationsRegisterAsWithApikeyserv(t *testing.T) {
+	if off := openParts(t, "T2G_COMPATIBILITY=apikeyserv"); off.apiOptions().Registrar != nil {
+		t.Error("anyone may register where it is not switched on")
+	}
+	s := openParts(t, "T2G_COMPATIBILITY=apikeyserv", "T2G_REGISTRATION=true")
+	post := func(body string) (int, string) {
+		t.Helper()
+		response, err := http.Post(s.address+"/apikeys/", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(text)
+	}
+	for body, want := range map[string]string{
+		"":                      `{"message":"No data provided."}`,
+		`{"id":1,"email_1":""}`: `{"message":"Invalid parameters."}`,
+		`[1]`:                   `{"message":"Invalid parameters."}`,
+		`{"organisation":"Hydrology","agree_on_personal_data":true}`:               `{"email_1":["This field is required."]}`,
+		`{"organisation":"Hydrology","agree_on_personal_data":true,"email_1":"x"}`: `{"email_1":["Enter a valid email address."]}`,
+		`{"organisation":"Hydrology","email_1":"a@example.org"}`:                   `{"agree_on_personal_data":["This field is required."]}`,
+	} {
+		if status, got := post(body); status != http.StatusBadRequest || got != want {
+			t.Errorf("%s: got %d %s, want %s", body, status, got, want)
+		}
+	}
+	const good = `{"organisation":"Hydrology","agree_on_personal_data":true,"email_1":"a@example.org"}`
+	status, body := post(good)
+	var answer struct {
+		ID     int64
+		APIKey string
+		Sent   bool
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK || answer.Sent {
+		t.Fatalf("got %d %s", status, body)
+	}
+	var claims struct {
+		Subject string `json:"sub"`
+	}
+	if err := s.database.keyring.Ring(signing.APIKeys).Verify(answer.APIKey, &claims); err != nil || claims.Subject != strconv.FormatInt(answer.ID, 10) {
+		t.Errorf("got subject %q, %v, want %d", claims.Subject, err, answer.ID)
+	}
+	if status, body := s.get(t, "/check", answer.APIKey); status != http.StatusOK {
+		t.Errorf("check: got %d %s", status, body)
+	}
+	if status, _ := s.get(t, "/apikeys/", ""); status != http.StatusForbidden {
+		t.Errorf("GET: got %d, want 403", status)
+	}
+	for range 9 {
+		post(good)
+	}
+	if status, body := post(good); status != http.StatusTooManyRequests {
+		t.Errorf("the eleventh: got %d %s, want 429", status, body)
 	}
 }

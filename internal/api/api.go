@@ -39,6 +39,8 @@ type Options struct {
 	// BareJWTs has signed keys without iss and kid be looked at, as apikeyserv made them, and
 	// its routes served.
 	BareJWTs bool
+	// Registrar has anyone register at apikeyserv's /apikeys/; nil: no one may.
+	Registrar Registrar
 	// APIKeyManager has the routes of apikey-manager served; nil: they are not.
 	APIKeyManager *APIKeyManager
 	Uses          Uses // takes the uses of good keys; nil: they are not counted
@@ -97,10 +99,11 @@ type Passes interface {
 // Server is the listener's handler. It is safe for concurrent use.
 type Server struct {
 	http.Handler
-	options  Options
-	adapter  *web.Adapter
-	router   chi.Router
-	verified *verified // nil: there are no signed keys
+	options    Options
+	adapter    *web.Adapter
+	router     chi.Router
+	verified   *verified // nil: there are no signed keys
+	registered registrations
 }
 
 // New makes a Server.
@@ -173,7 +176,7 @@ func (s *Server) endpoints() []endpoint {
 	if s.options.StatusLists != nil {
 		all = append(all, endpoint{"GET", "/status-lists/{n}", s.statusList})
 	}
-	return slices.Concat(all, s.apikeyserv(), s.apikeyManager())
+	return slices.Concat(all, s.apikeyserv(), s.registering(), s.apikeyManager())
 }
 
 func (s *Server) routes() chi.Router {

@@ -25,6 +25,7 @@ type API struct {
 	TrustedProxies []netip.Prefix `name:"T2G_API_TRUSTED_PROXIES" otherwise:"none" meaning:"Peers whose forwarded address, host, method and path are believed: gateways that ask whether a key is good." example:"10.42.0.7"`
 	Compatibility  []string       `name:"T2G_COMPATIBILITY" oneof:"apikey-manager,apikeyserv,lockbox,magic-api-proxy" otherwise:"none" meaning:"Older systems whose routes and credentials are served, too." example:"lockbox"`
 	ChangesByGET   bool           `name:"T2G_COMPATIBILITY_GET" default:"false" meaning:"Whether apikey-manager's routes make, renew and revoke keys by GET, too, as its programs ask." example:"true"`
+	Registration   bool           `name:"T2G_REGISTRATION" default:"false" note:"needs T2G_COMPATIBILITY=apikeyserv" meaning:"Whether anyone who reaches the API listener may register at /apikeys/ and get a signed key for a year, as with apikeyserv. Addresses are not confirmed." example:"true"`
 }
 
 // Address is the URL at which programs reach the API listener.
@@ -59,6 +60,9 @@ func (a API) check(r *reader, g Gateway, o Ops) {
 		}
 		checkPorts(r, "T2G_API", a.Host, a.Port, "T2G_OPS", o.Host, o.Port, "ops")
 	}
+	if a.Registration && !slices.Contains(a.Compatibility, "apikeyserv") && r.sound("T2G_COMPATIBILITY") {
+		r.refuse("T2G_REGISTRATION", "true, without apikeyserv in T2G_COMPATIBILITY")
+	}
 	if a.URL == nil || !r.sound("T2G_API_URL", "T2G_PUBLIC_URL") {
 		return
 	}
@@ -76,6 +80,7 @@ func (a API) warnings() []string {
 		risk{exposed && a.TLSCertFile == "", fmt.Sprintf("T2G_API_HOST=%s: keys cross the network in plain text; set T2G_API_TLS_CERT_FILE and T2G_API_TLS_KEY_FILE unless the network itself encrypts", a.Host)},
 		risk{nearlyEveryone(a.TrustedProxies), "T2G_API_TRUSTED_PROXIES: the networks together hold an eighth or more of all addresses, so that hardly any caller's address is its own; name the gateways"},
 		risk{slices.Contains(a.AllowedHosts, "*"), "T2G_API_ALLOWED_HOSTS=*: a website that rebinds its name to this address can call the API listener from a browser"},
+		risk{a.Registration, "T2G_REGISTRATION: anyone who reaches the API listener gets an API key; no address is confirmed"},
 		risk{a.ChangesByGET, "T2G_COMPATIBILITY_GET: whole keys are in URLs, which proxies write to their logs; have programs use POST, and switch it off"},
 		risk{a.URL != nil && a.URL.Scheme == "http" && !loopback.Host(a.URL.Hostname()), "T2G_API_URL: over plain http keys can be read on the way"},
 	)

@@ -343,6 +343,7 @@ func TestLoadReportsAllFaults(t *testing.T) {
 		"T2G_API_TRUSTED_PROXIES":      "proxy",
 		"T2G_COMPATIBILITY":            "other",
 		"T2G_COMPATIBILITY_GET":        "maybe",
+		"T2G_REGISTRATION":             "maybe",
 		"T2G_SERVICES_FILE":            "\x01.",
 		"T2G_PASS_KEY_FILE":            "\x01.",
 		"T2G_PASS_MAX_TTL":             "1s",
