@@ -67,6 +67,7 @@ func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 		if p.services, err = p.openServices(file); err != nil {
 			return err
 		}
+		go p.services.watch(ctx, s.Passes.ServicesFile)
 	}
 	open, err := p.listeners(ctx)
 	if err != nil {

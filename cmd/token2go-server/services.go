@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/netip"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/token2go/token2go/internal/api"
 	"github.com/token2go/token2go/internal/apikey"
 	"github.com/token2go/token2go/internal/audit"
 	"github.com/token2go/token2go/internal/pass"
@@ -66,9 +71,61 @@ func (p parts) openServices(file *proxy.Services) (*services, error) {
 		Read: func() (*proxy.Services, error) {
 			return proxy.ReadServices(p.Passes.ServicesFile, fileOptions(p.settings))
 		},
-		Mint: proxy.Minting{Secret: p.Passes.MintSecret, Open: p.Passes.MagicOpenMint},
+		Mint:    proxy.Minting{Secret: p.Passes.MintSecret, Open: p.Passes.MagicOpenMint},
+		Names:   p.ownNames(),
+		Address: func(r *http.Request) netip.Addr { return api.ClientAddress(r, p.API.TrustedProxies, "X-Forwarded-For") },
 	}, file)
 	return s, err
+}
+
+// ownNames are the hosts of this server's own addresses.
+func (p parts) ownNames() []string {
+	names := []string{p.API.Address().Host}
+	if p.Gateway.PublicURL != nil {
+		names = append(names, p.Gateway.PublicURL.Host)
+	}
+	return names
+}
+
+// watchInterval is how often the services file is looked at for changes.
+const watchInterval = 2 * time.Second
+
+// watch reads the services file again when it changes and at SIGHUP, until the context
+// ends. A wrong file is logged, and the services stay as they are.
+func (s *services) watch(ctx context.Context, path string) {
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	seen := fileVersion(path)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangUps:
+		case <-ticker.C:
+			if fileVersion(path) == seen {
+				continue
+			}
+		}
+		seen = fileVersion(path)
+		_ = s.proxy.Reload() // it logs
+	}
+}
+
+// fileState tells one content of a file from another, as far as that goes without reading it.
+type fileState struct {
+	modified time.Time
+	size     int64
+}
+
+func fileVersion(path string) fileState {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileState{}
+	}
+	return fileState{info.ModTime(), info.Size()}
 }
 
 // addOlder has services take the tokens of lockbox and magic-api-proxy, where their

@@ -20,19 +20,20 @@ func peer(r *http.Request) netip.Addr {
 func clean(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
 
 // trusted reports whether the peer may tell facts about a request that it forwards.
-func (s *Server) trusted(r *http.Request) bool { return s.isProxy(peer(r)) }
+func (s *Server) trusted(r *http.Request) bool { return within(peer(r), s.options.Proxies) }
 
-func (s *Server) isProxy(address netip.Addr) bool {
-	return slices.ContainsFunc(s.options.Proxies, func(n netip.Prefix) bool { return n.Contains(address) })
+// client is the address of the client, which trusted proxies tell in a header.
+func (s *Server) client(r *http.Request, header string) netip.Addr {
+	return ClientAddress(r, s.options.Proxies, header)
 }
 
-// client is the address of the client: the peer, unless that is a trusted proxy; then the
-// right-most address in the header that is not a trusted proxy's. What stands left of it
+// ClientAddress is the address of the client: the peer, unless that is one of the proxies;
+// then the right-most address in the header that is none of theirs. What stands left of it
 // the client may have written itself. The zero address is returned for an entry that is no
 // address.
-func (s *Server) client(r *http.Request, header string) netip.Addr {
+func ClientAddress(r *http.Request, proxies []netip.Prefix, header string) netip.Addr {
 	address := peer(r)
-	if !s.isProxy(address) {
+	if !within(address, proxies) {
 		return address
 	}
 	entries := strings.Split(strings.Join(r.Header[header], ","), ",")
@@ -40,11 +41,15 @@ func (s *Server) client(r *http.Request, header string) netip.Addr {
 		if entry = strings.Trim(entry, " \t"); entry == "" {
 			continue
 		}
-		if address = parseAddress(entry); !s.isProxy(address) {
+		if address = parseAddress(entry); !within(address, proxies) {
 			return address
 		}
 	}
 	return address
+}
+
+func within(address netip.Addr, networks []netip.Prefix) bool {
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(address) })
 }
 
 // parseAddress reads an address as proxies write it: bare, in brackets, or with a port.
