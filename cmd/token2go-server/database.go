@@ -29,7 +29,7 @@ import (
 	"github.com/token2go/token2go/internal/store"
 )
 
-// database is what serves from the database, and what changes it.
+// database is the open database with what reads it, checks keys against it and changes it.
 type database struct {
 	store   *store.Store
 	replica *replica.Replica
@@ -160,7 +160,7 @@ func (d *database) registrar(k config.Keys) *keys.Manager {
 	return keys.New(keys.Options{Store: d.store, Prefix: apikey.Prefix(k.Prefix), Policy: policy, Signer: d.keyring})
 }
 
-// usage is how a key was used until now.
+// usage returns how a key was used until now, uses that are not yet written among them.
 func (d *database) usage(ctx context.Context, key store.Key) (store.Usage, error) {
 	used, _, err := d.store.Usage(ctx, key.ID, time.Now())
 	pending := d.uses.Pending(key.ID)
@@ -211,7 +211,7 @@ func readOrMakeKeys(ctx context.Context, d config.Database, opened *store.Store,
 	if !errors.Is(err, fs.ErrNotExist) {
 		return databaseKeys, err
 	}
-	if err := notNeeded(ctx, opened, keyFile(d)); err != nil {
+	if err := checkNotNeeded(ctx, opened, keyFile(d)); err != nil {
 		return nil, err
 	}
 	if err := makeDatabaseKey(keyFile(d)); err != nil {
@@ -234,9 +234,9 @@ func peppersOf(databaseKeys [][]byte) ([]apikey.Pepper, error) {
 	return peppers, nil
 }
 
-// notNeeded returns an error where live keys need a database key whose file is gone: a new
+// checkNotNeeded returns an error where live keys need a database key whose file is gone: a new
 // one would be of no use to them.
-func notNeeded(ctx context.Context, opened *store.Store, path string) error {
+func checkNotNeeded(ctx context.Context, opened *store.Store, path string) error {
 	needed, err := opened.Peppers(ctx, time.Now())
 	if err != nil {
 		return err

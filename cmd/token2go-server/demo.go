@@ -46,7 +46,7 @@ func demoCommand(stdout io.Writer) *cobra.Command {
 		Short: "Try it: the server behind a pretend gateway, on this computer only",
 		Long: "demo starts the server and, in front of it, a pretend gateway with a sign-in page, pretend\n" +
 			"people and tokens that expire and are renewed, and a small API that takes these tokens.\n" +
-			"API keys are on, with a database that ends with the demo. All of it listens on loopback only.",
+			"API keys and passes are on, with a database that ends with the demo. All of it listens on loopback only.",
 		Example: "  token2go-server demo\n  token2go-server demo --port 9000 --lifetime 90s",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -107,8 +107,8 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	)
 }
 
-// demoListeners are those of the pretend gateway, of the server, and of the API that takes
-// the tokens.
+// demoListeners are those of the pretend gateway, of the server for the gateway and for
+// programs, and of the Notes API.
 type demoListeners struct{ front, server, api, notes net.Listener }
 
 func (p demoPlan) listen() (l demoListeners, err error) {
@@ -169,7 +169,7 @@ func (p *parts) openDemoDatabase(ctx context.Context) (end func(), err error) {
 }
 
 // openDemoServices has the proxy call the Notes API: with the API's own token as the
-// service notes, with the token of the person who made the pass as me.
+// service "notes", with the token of the person who made the pass as "me".
 func (p *parts) openDemoServices(addresses demoAddresses, notesToken string) error {
 	p.revocations = p.database.revocations
 	file, err := proxy.ParseServices(fmt.Appendf(nil, `{"services": {

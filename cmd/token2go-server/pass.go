@@ -50,7 +50,8 @@ func passMintCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&plan.rules, "rule", nil, "`RULE` of what may be called, such as \"GET /user\"; may be given again")
 	c.Flags().StringArrayVar(&plan.scopes, "scope", nil, "`NAME` of rules of the service; may be given again")
 	c.Flags().StringArrayVar(&plan.networks, "network", nil, "`NETWORK` of callers, such as 192.0.2.0/24; may be given again")
-	c.Flags().DurationVar(&plan.ttl, "ttl", time.Hour, "how long the pass is valid")
+	plan.ttl = time.Hour
+	c.Flags().Var((*ttl)(&plan.ttl), "ttl", "how long the pass is valid, such as 12h or 7d")
 	return c
 }
 

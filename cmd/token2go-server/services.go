@@ -128,8 +128,8 @@ func fileVersion(path string) fileState {
 	return fileState{info.ModTime(), info.Size()}
 }
 
-// addOlder has services take the tokens of lockbox and magic-api-proxy, where their
-// compatibility is on.
+// addOlder adds what verifies the tokens of lockbox and magic-api-proxy, where their
+// compatibility is on. The error is errUsage where their settings are wrong.
 func (p parts) addOlder(callers *proxy.Callers, file *proxy.Services) error {
 	options := fileOptions(p.settings)
 	if options.Lockbox {
@@ -160,7 +160,8 @@ func (p parts) addOlder(callers *proxy.Callers, file *proxy.Services) error {
 	return nil
 }
 
-// passKeys are the keys of passes.
+// passKeys reads the keys that sign passes and encrypt their secrets, and logs where a new
+// key file was made.
 func (p parts) passKeys() (*signing.Ring, *pass.Sealer, error) {
 	ring, sealer, created, err := readPassKeys(p.settings)
 	if created != "" {
@@ -169,7 +170,7 @@ func (p parts) passKeys() (*signing.Ring, *pass.Sealer, error) {
 	return ring, sealer, err
 }
 
-// ownAddresses are those of this server's listeners, which no service may lead to.
+// ownAddresses returns the addresses of this server's listeners, which no service may lead to.
 func (p parts) ownAddresses() func() []netip.AddrPort {
 	var own []netip.AddrPort
 	for _, listener := range []struct {

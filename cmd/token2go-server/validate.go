@@ -85,10 +85,11 @@ func validateServices(ctx context.Context, w io.Writer, path string, o proxy.Fil
 	return nil
 }
 
-// lintedRules are the findings about a service's own rules and scopes.
+// lintedRules are the findings about a service's scopes. Those about its own rules are
+// among the file's warnings.
 func lintedRules(name string, file *proxy.Services) (findings []string) {
 	service := file.ByName[name]
-	rules := slices.Clone(service.Rules.Allow)
+	var rules []rule.Rule
 	for _, scope := range service.Scopes {
 		rules = append(rules, scope...)
 	}

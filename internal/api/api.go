@@ -222,7 +222,7 @@ func (s *Server) serveVerify(w http.ResponseWriter, r *http.Request) {
 	s.adapter.Handle(pattern, retry(handle)).ServeHTTP(w, r)
 }
 
-// serviceInPath returns the NAME of /s/NAME and what follows.
+// serviceInPath returns the NAME of /s/NAME/…, and whether the path is a service's.
 func (s *Server) serviceInPath(r *http.Request) (string, bool) {
 	rest, found := strings.CutPrefix(r.URL.EscapedPath(), "/s/")
 	service, _, _ := strings.Cut(rest, "/")

@@ -96,7 +96,7 @@ func readForm(w http.ResponseWriter, r *http.Request, names ...string) (url.Valu
 	return r.PostForm, nil
 }
 
-// about checks the key that an application asks about, which may ask.
+// about checks the key that an application asks about. The caller has the grant for it.
 func (s *Server) about(r *http.Request, about asked) (_ check.Verdict, err error) {
 	q := question{found: presented{text: about.Key}, host: hostOf(about.Referer), app: about.App}
 	if about.IP != "" {
@@ -166,7 +166,7 @@ func onlyApp(grants []string) (string, error) {
 	}
 	switch len(apps) {
 	case 0:
-		return "", nil // refused for the grant that lacks, after the key was checked
+		return "", nil // refused for the missing grant after the key was checked
 	case 1:
 		return apps[0], nil
 	}

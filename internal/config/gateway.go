@@ -14,7 +14,7 @@ import (
 // Gateway is the listener that the auth gateway forwards people's requests to.
 type Gateway struct {
 	Host         string         `name:"T2G_SERVER_HOST" is:"address" default:"127.0.0.1" meaning:"Address of the gateway listener. Anyone who can reach it can forge any header; the container image sets 0.0.0.0." example:"0.0.0.0"`
-	Port         int            `name:"T2G_SERVER_PORT" min:"0" max:"65535" off:"true" default:"8080" note:"0 takes any free port; off leaves the listener away where the API listener is open" meaning:"Port of the gateway listener." example:"9090"`
+	Port         int            `name:"T2G_SERVER_PORT" min:"0" max:"65535" off:"true" default:"8080" note:"0 takes any free port; off: none, where the API listener is open" meaning:"Port of the gateway listener." example:"9090"`
 	Socket       string         `name:"T2G_SERVER_SOCKET" is:"socket" note:"not together with T2G_SERVER_PORT, T2G_GATEWAY_CIDRS or TLS" meaning:"Unix socket for the gateway listener, in place of host and port." example:"/run/token2go/gateway.sock"`
 	TLSCertFile  string         `name:"T2G_TLS_CERT_FILE" is:"file" allowed:"path of a readable PEM file; together with T2G_TLS_KEY_FILE, which it must fit" meaning:"Certificate chain for the gateway listener; read again when it changes." example:"/etc/token2go/tls.crt"`
 	TLSKeyFile   string         `name:"T2G_TLS_KEY_FILE" is:"private file" allowed:"path of a readable PEM file; together with T2G_TLS_CERT_FILE" meaning:"Private key of the certificate; read again when it changes." example:"/etc/token2go/tls.key"`

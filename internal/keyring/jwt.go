@@ -55,12 +55,12 @@ func (k *Keyring) SignKey(ctx context.Context, key *store.Key) (secret.Value, er
 	return secret.New(text), nil
 }
 
-// maxNumber is the first number that JavaScript cannot tell from its neighbor.
+// maxNumber bounds the numbers of keys: JavaScript reads those below it exactly.
 const maxNumber = 1 << 53
 
 // random is below a bound, each number equally likely.
 func random(bound int64) int64 {
-	n, _ := rand.Int(rand.Reader, big.NewInt(bound)) // fails for no source of random numbers that Go has
+	n, _ := rand.Int(rand.Reader, big.NewInt(bound)) // rand.Reader never fails
 	return n.Int64()
 }
 
@@ -68,8 +68,9 @@ const (
 	// listSize is the number of keys that a status list has places for: 128 KB, which
 	// compress to the revoked ones.
 	listSize = 1 << 20
-	// tries is how many places of a list are tried before the next list begins: about when
-	// three quarters are taken.
+	// tries is how many places of a list are tried before the next list begins. With one
+	// place taken in four, the chance of that is 1 in 65,000 for each new key: lists end
+	// about there.
 	tries = 8
 )
 

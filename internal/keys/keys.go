@@ -233,7 +233,8 @@ func (m *Manager) change(ctx context.Context, by Actor, id apikey.ID, action str
 const maxOverlap = 90 * 24 * time.Hour
 
 // Rotate makes a key in the place of another one, with the same properties and as long a
-// life, as far as the policy allows them now. The old one ends after overlap, or when it would have ended if that is sooner.
+// life, as far as the policy allows them now. The old one ends after overlap, or at its own
+// end if that is sooner.
 func (m *Manager) Rotate(ctx context.Context, by Actor, id apikey.ID, overlap time.Duration) (Made, error) {
 	return m.RotateTo(ctx, by, id, overlap, 0)
 }

@@ -133,7 +133,7 @@ func (m *Manager) checked(by Actor, r Request) (store.Key, error) {
 	return key, nil
 }
 
-// allowed reports whether the actor may make a key of the kind at all.
+// allowed returns an *Invalid or a *Denied unless the actor may make a key of the kind.
 func (m *Manager) allowed(by Actor, kind apikey.Kind) error {
 	p := m.o.Policy
 	switch {

@@ -90,7 +90,11 @@ func (u *Uses) Flush(ctx context.Context) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		for _, use := range uses {
-			u.of(use.Pass).Count += use.Count
+			if newer, known := u.uses[use.Pass]; known {
+				newer.Count += use.Count
+			} else {
+				u.uses[use.Pass] = &use
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package passes_test
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -30,5 +31,19 @@ func TestUsesAreWrittenInBatches(t *testing.T) {
 		if got, err := s.PassUsage(t.Context(), "A"); err != nil || got != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
+	}
+}
+
+func TestUsesOutliveAFlushThatFails(t *testing.T) {
+	s := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "t2g.db"))
+	uses := passes.NewUses(s, slog.New(slog.DiscardHandler))
+	want := store.PassUsage{Pass: "A", Count: 1, Last: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC), Address: "192.0.2.1", Agent: "curl"}
+	uses.Count("A", want.Last, netip.MustParseAddr(want.Address), want.Agent)
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	uses.Flush(canceled)
+	uses.Flush(t.Context())
+	if got, err := s.PassUsage(t.Context(), "A"); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

@@ -138,6 +138,7 @@ var reservedNetworks = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
 	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("fec0::/10"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), // a network's own NAT64 (RFC 8215), whose layout is not known
 }
 
 func reserved(ip netip.Addr) bool {
@@ -146,7 +147,6 @@ func reserved(ip netip.Addr) bool {
 
 var (
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")
-	nat64Own  = netip.MustParsePrefix("64:ff9b:1::/48")
 	sixToFour = netip.MustParsePrefix("2002::/16")
 	oldMapped = netip.MustParsePrefix("::/96")
 )
@@ -162,7 +162,7 @@ func embedded(ip netip.Addr) netip.Addr {
 	switch {
 	case ip.IsLoopback(), ip.IsUnspecified():
 		return ip
-	case nat64.Contains(ip), nat64Own.Contains(ip), oldMapped.Contains(ip):
+	case nat64.Contains(ip), oldMapped.Contains(ip):
 		return netip.AddrFrom4([4]byte(bytes[12:16]))
 	case sixToFour.Contains(ip):
 		return netip.AddrFrom4([4]byte(bytes[2:6]))

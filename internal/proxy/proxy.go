@@ -235,7 +235,6 @@ type call struct {
 	caller  Caller
 	out     outgoing
 	failure error
-	decide  func(method string, path rule.Path, query string) error
 	event   Event
 	cancel  context.CancelCauseFunc
 }
@@ -282,7 +281,7 @@ func (p *Proxy) finish(ctx context.Context, c *call, rec *recorder, err error) {
 	p.o.Event(ctx, *e)
 }
 
-// prepare decides whether the call may be made.
+// prepare decides whether the call may be made, and counts it towards the rates.
 func (p *Proxy) prepare(c *call, r *http.Request, service string) (*target, error) {
 	address := p.o.Address(r)
 	t, known := p.services.Load().targets[service]
@@ -339,7 +338,6 @@ func (c *call) examine(r *http.Request) error {
 	if scoped && rule.OverridesMethod(r.URL.RawQuery) {
 		return refuse(ruleRefused, errors.New("the query asks for another method"))
 	}
-	c.decide = func(method string, path rule.Path, query string) error { return c.allowed(method, path, query) }
 	return c.allowed(r.Method, path, c.query)
 }
 
@@ -420,7 +418,8 @@ func (p *Proxy) limit(t *target, caller Caller) error {
 	return nil
 }
 
-// maxLimits is of how many callers the calls are counted.
+// maxLimits is the number of callers whose calls are counted; the one not seen for longest
+// is forgotten first.
 const maxLimits = 1 << 16
 
 // waitFor takes a call from a rate, or returns how long the caller has to wait.
@@ -644,7 +643,7 @@ func (c *call) next(r *http.Request, answer *http.Response) *http.Request {
 	paths := c.service.Paths
 	paths.Unscoped = !c.service.Scoped() && len(c.caller.Sets) == 0
 	path, err := rule.Examine(rest, paths)
-	if err != nil || c.decide(r.Method, path, to.RawQuery) != nil {
+	if err != nil || c.allowed(r.Method, path, to.RawQuery) != nil {
 		return nil
 	}
 	out := outgoing{header: http.Header{}, path: path.Raw(), query: to.RawQuery}
