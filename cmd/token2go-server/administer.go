@@ -75,7 +75,7 @@ func withKeys(c *cobra.Command, run func(ctx context.Context, m *keys.Manager, o
 		if err != nil {
 			return err
 		}
-		return run(c.Context(), newManager(s, opened, peppers, ring), opened)
+		return run(c.Context(), newManager(s, opened, peppers, ring, nil), opened)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,8 @@ type database struct {
 	uses    *keys.Uses
 
 	passUses *passes.Uses
+
+	services *services // nil: there is no proxy
 
 	databaseKeys [][]byte          // the current one first
 	revocations  *pass.Revocations // of passes
@@ -82,19 +85,37 @@ func useDatabase(ctx context.Context, s settings, opened *store.Store, log *slog
 	if ring, err = openKeyring(ctx, s, opened, databaseKeys, log); err != nil {
 		return nil, err
 	}
-	return &database{
+	d := &database{
 		store:   opened,
 		replica: copied,
 		checker: check.New(check.Options{
 			Keys: copied.Keys, Refresh: copied.Refresh, Current: copied.Current,
 			SeenWithin: s.Keys.SeenWithin, Failures: failures(s.Keys.Failures),
 		}),
-		keys:    newManager(s, opened, peppers, ring),
 		keyring: ring,
 		uses:    keys.NewUses(opened, log), passUses: passes.NewUses(opened, log),
 
 		databaseKeys: databaseKeys, revocations: revocations,
-	}, nil
+	}
+	d.keys = newManager(s, opened, peppers, ring, d.servicesOf)
+	return d, nil
+}
+
+// servicesOf are the services that someone may make keys for, with the names of their
+// scopes.
+func (d *database) servicesOf(by keys.Actor) map[string][]string {
+	if d.services == nil {
+		return nil
+	}
+	actor := passes.Actor{Admin: by.Admin, Person: slices.Concat([]string{by.Person.Subject}, by.Person.Roles, by.Person.Groups)}
+	open := map[string][]string{}
+	for _, s := range d.services.passes.Services(actor) {
+		open[s.Name] = nil
+		for _, scope := range s.Scopes {
+			open[s.Name] = append(open[s.Name], scope.Name)
+		}
+	}
+	return open
 }
 
 // openKeyring reads the keys that sign API keys and status lists.
@@ -109,9 +130,9 @@ func openKeyring(ctx context.Context, s settings, opened *store.Store, databaseK
 // issuer is what JWTs of this server name as theirs.
 func issuer(s settings) string { return strings.TrimSuffix(s.API.Address().String(), "/") }
 
-func newManager(s settings, opened *store.Store, peppers []apikey.Pepper, signer keys.Signer) *keys.Manager {
+func newManager(s settings, opened *store.Store, peppers []apikey.Pepper, signer keys.Signer, services func(keys.Actor) map[string][]string) *keys.Manager {
 	return keys.New(keys.Options{
-		Store: opened, Prefix: apikey.Prefix(s.Keys.Prefix), Peppers: peppers, Policy: keyPolicy(s.Keys), Signer: signer,
+		Store: opened, Prefix: apikey.Prefix(s.Keys.Prefix), Peppers: peppers, Policy: keyPolicy(s.Keys), Signer: signer, Services: services,
 	})
 }
 

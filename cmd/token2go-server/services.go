@@ -75,6 +75,9 @@ func (p parts) openServices(file *proxy.Services) (*services, error) {
 		Names:   p.ownNames(),
 		Address: func(r *http.Request) netip.Addr { return api.ClientAddress(r, p.API.TrustedProxies, "X-Forwarded-For") },
 	}, file)
+	if p.database != nil {
+		p.database.services = s
+	}
 	return s, err
 }
 

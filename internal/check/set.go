@@ -61,6 +61,8 @@ type Set struct {
 	peppers map[apikey.PepperID]apikey.Pepper
 	keys    [shardCount]shard
 	people  [shardCount]peopleShard
+
+	subjects sync.Map // of a subject to the number of the person
 }
 
 type peopleShard struct {
@@ -105,6 +107,17 @@ func (s *Set) PutPerson(person *Person) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	shard.people[person.ID] = person
+	s.subjects.Store(person.Subject, person.ID)
+}
+
+// PersonOf returns the person with this subject; nil: none is known. With several issuers,
+// it is the one who was changed last.
+func (s *Set) PersonOf(subject string) *Person {
+	if id, known := s.subjects.Load(subject); known {
+		id, _ := id.(int64)
+		return s.person(id)
+	}
+	return nil
 }
 
 func (s *Set) person(id int64) *Person {

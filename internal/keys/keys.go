@@ -22,8 +22,11 @@ type Options struct {
 	Prefix  apikey.Prefix   // required: what opaque keys begin with
 	Peppers []apikey.Pepper // required: the first hashes new keys
 	Policy  Policy
-	Signer  Signer           // makes JWT keys; nil: there are none
-	Now     func() time.Time // nil: time.Now
+	Signer  Signer // makes JWT keys; nil: there are none
+	// Services are those of the proxy that the actor may use, with the names of their
+	// scopes; nil: there are none, and no key opens one.
+	Services func(by Actor) map[string][]string
+	Now      func() time.Time // nil: time.Now
 }
 
 // Signer makes JWT keys.
@@ -295,6 +298,9 @@ func (m *Manager) successor(by Actor, old store.Key) (store.Key, error) {
 	next := store.Key{
 		Kind: old.Kind, Person: old.Person, Owner: old.Owner, Name: old.Name, Note: old.Note, Created: now,
 		Restrictions: old.Restrictions, Config: old.Config, Services: old.Services, Grants: old.Grants,
+	}
+	if err := m.checkServices(by, old.Owner, old.Services); err != nil {
+		return store.Key{}, err
 	}
 	next.AllowInURL = old.AllowInURL && p.InURL
 	switch {

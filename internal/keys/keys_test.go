@@ -354,3 +354,30 @@ func TestMachineKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysOpenOnlyServicesThatTheirMakerMayUse(t *testing.T) {
+	f := newFixture(t, policy)
+	usable := map[string][]string{"notes": {"read"}}
+	f.Manager = keys.New(keys.Options{
+		Store: f.store, Prefix: "t2g", Peppers: []apikey.Pepper{f.pepper}, Policy: policy, Now: now,
+		Services: func(keys.Actor) map[string][]string { return usable },
+	})
+	ann := f.person(t, "ann")
+	made, err := f.Make(t.Context(), ann, keys.Request{Name: "job", Services: map[string][]string{"notes": {"read"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, services := range []map[string][]string{
+		{"payroll": {"read"}}, {"payroll": {}}, {"notes": {}}, {"notes": {"write"}}, {"notes": {"read"}, "payroll": {"read"}},
+	} {
+		if _, invalid := errors.AsType[*keys.Invalid](makeError(f.Make(t.Context(), ann, keys.Request{Name: "job", Services: services}))); !invalid {
+			t.Errorf("a key for %v was made", services)
+		}
+	}
+	usable = nil
+	if _, invalid := errors.AsType[*keys.Invalid](makeError(f.Rotate(t.Context(), ann, made.Key.ID, 0))); !invalid {
+		t.Error("a key was rotated whose service its owner may not use any more")
+	}
+}
+
+func makeError(_ keys.Made, err error) error { return err }

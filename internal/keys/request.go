@@ -119,6 +119,9 @@ func (m *Manager) checked(by Actor, r Request) (store.Key, error) {
 	if err := r.check(p, by); err != nil {
 		return store.Key{}, err
 	}
+	if err := m.checkServices(by, r.Owner, r.Services); err != nil {
+		return store.Key{}, err
+	}
 	expires, err := m.expires(p, r)
 	if err != nil {
 		return store.Key{}, err
@@ -131,6 +134,33 @@ func (m *Manager) checked(by Actor, r Request) (store.Key, error) {
 		key.Person, key.Owner = 0, r.Owner
 	}
 	return key, nil
+}
+
+// checkServices refuses services that the actor may not use: a key opens them with their
+// own credential. Only a machine key, which an administrator makes, opens one whole.
+func (m *Manager) checkServices(by Actor, owner string, services map[string][]string) error {
+	if len(services) == 0 {
+		return nil
+	}
+	var open map[string][]string
+	if m.o.Services != nil {
+		open = m.o.Services(by)
+	}
+	for name, scopes := range services {
+		known, may := open[name]
+		switch {
+		case !may:
+			return &Invalid{Field: "services", Given: name, Want: "services that you may use"}
+		case len(scopes) == 0 && owner == "":
+			return &Invalid{Field: "services", Given: name, Want: "at least one scope of the service"}
+		}
+		for _, scope := range scopes {
+			if !slices.Contains(known, scope) {
+				return &Invalid{Field: "services", Given: scope, Want: "scopes of " + name}
+			}
+		}
+	}
+	return nil
 }
 
 // allowed returns an *Invalid or a *Denied unless the actor may make a key of the kind.

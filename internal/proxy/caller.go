@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -125,6 +126,24 @@ func (c Callers) holdOurs(text string) bool {
 	return c.Checker != nil && strings.Contains(text, string(c.Prefix)+"_") || strings.Contains(text, "eyJ")
 }
 
+// withheld stands in an event for a text that holds a credential.
+const withheld = "(withheld: it holds a credential)"
+
+// withhold takes credentials out of an event that a caller put where none belongs.
+func (c Callers) withhold(e *Event) {
+	if c.holdOurs(e.Path) {
+		e.Path = withheld
+	}
+	for i, name := range e.Query {
+		if c.holdOurs(name) {
+			e.Query[i] = withheld
+		}
+	}
+	if c.holdOurs(e.Detail) {
+		e.Detail = withheld
+	}
+}
+
 // find returns the one pass or key of a request; empty where there is none.
 func (c Callers) find(r *http.Request) (string, error) {
 	var found string
@@ -178,7 +197,8 @@ func authorization(value string) string {
 // cutOurs takes the pieces of a raw query away that hold a credential of ours.
 func (c Callers) cutOurs(query string) string {
 	return cutQuery(query, func(name, value string) bool {
-		return slices.Contains([]string{"api-key", "api_key", "x-api-key"}, name) && (c.isKey(value) || c.isPass(value))
+		held := slices.Contains([]string{"api-key", "api_key", "x-api-key"}, name) && (c.isKey(value) || c.isPass(value))
+		return held || c.isKey(name) || c.isPass(name)
 	})
 }
 
@@ -196,6 +216,9 @@ func (c Callers) ours(r *http.Request, s *Service, text string, address netip.Ad
 	if !p.AllowsAddress(address) {
 		return Caller{}, ErrNetwork
 	}
+	if err := c.checkMaker(p, address); err != nil {
+		return Caller{}, err
+	}
 	if c.PassUses != nil {
 		c.PassUses(p.First().ID, c.now(), address, r.UserAgent())
 	}
@@ -204,6 +227,37 @@ func (c Callers) ours(r *http.Request, s *Service, text string, address netip.Ad
 		caller.Secret, err = c.token(r.Context(), p, s.Origin())
 	}
 	return caller, err
+}
+
+// keySubject is what pass.KeySubject begins with.
+const keySubject = "key:"
+
+// checkMaker refuses the pass of a person who is not active any more, and one that was made
+// with a key that has ended or may not be used from here.
+func (c Callers) checkMaker(p pass.Pass, address netip.Addr) error {
+	if c.Checker == nil {
+		return nil
+	}
+	if subject, found := strings.CutPrefix(p.Subject, pass.PersonSubject("")); found {
+		if err := c.Checker.Present(subject); err != nil {
+			return fmt.Errorf("%w: %w", pass.ErrRevoked, err)
+		}
+	}
+	text, found := strings.CutPrefix(p.Subject, keySubject)
+	if !found {
+		return nil
+	}
+	id, err := apikey.ParseID(text)
+	if err == nil {
+		err = c.Checker.Live(id, address)
+	}
+	if refusal, refused := errors.AsType[*check.Refusal](err); refused && refusal.Kind == check.AddressNotAllowed {
+		return ErrNetwork
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", pass.ErrRevoked, err)
+	}
+	return nil
 }
 
 func (c Callers) token(ctx context.Context, p pass.Pass, origin string) (secret.Value, error) {
@@ -229,7 +283,7 @@ func (c Callers) key(ctx context.Context, s *Service, text string, address netip
 		return Caller{}, err
 	}
 	scopes, opens := verdict.Key.Services[s.Name]
-	if !opens {
+	if !opens || verdict.Person != nil && !s.mayUse(verdict.Person) {
 		return Caller{}, ErrNotAccepted
 	}
 	if c.Uses != nil {

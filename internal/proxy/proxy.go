@@ -272,6 +272,7 @@ func (p *Proxy) finish(ctx context.Context, c *call, rec *recorder, err error) {
 	e := &c.event
 	e.Status, e.Sent, e.Spent, e.Caller = rec.status, rec.bytes, p.o.Now().Sub(e.At), c.caller
 	e.Query = queryNames(c.query)
+	p.o.Callers.withhold(e)
 	if rec.body != nil {
 		e.Received = rec.body.read.Load()
 	}
@@ -395,27 +396,35 @@ func mustRule(text string) rule.Rule {
 	return parsed
 }
 
-// limit takes the call from the rates of the service and of the caller.
+// limit takes the call from the rates of the caller and, if those allow it, of the service:
+// a caller who is refused takes nothing from the others.
 func (p *Proxy) limit(t *target, caller Caller) error {
 	now := p.o.Now()
+	for id, limit := range caller.Rates {
+		if limit.Requests == 0 {
+			continue
+		}
+		if wait := waitFor(p.limiter(id, limit), now); wait > 0 {
+			return tooMany(wait)
+		}
+	}
 	if t.rate != nil {
 		if wait := waitFor(t.rate, now); wait > 0 {
 			return tooMany(wait)
 		}
 	}
-	for id, limit := range caller.Rates {
-		if limit.Requests == 0 {
-			continue
-		}
-		limiter := newLimiter(limit)
-		if known, found, _ := p.limits.PeekOrAdd(id, limiter); found {
-			limiter = known
-		}
-		if wait := waitFor(limiter, now); wait > 0 {
-			return tooMany(wait)
-		}
-	}
 	return nil
+}
+
+func (p *Proxy) limiter(id string, limit apikey.Rate) *rate.Limiter {
+	if known, found := p.limits.Get(id); found {
+		return known
+	}
+	limiter := newLimiter(limit)
+	if known, found, _ := p.limits.PeekOrAdd(id, limiter); found {
+		return known
+	}
+	return limiter
 }
 
 // maxLimits is the number of callers whose calls are counted; the one not seen for longest

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/token2go/token2go/internal/apikey"
+	"github.com/token2go/token2go/internal/check"
 	"github.com/token2go/token2go/internal/pass"
 	"github.com/token2go/token2go/internal/pass/lockbox"
 	"github.com/token2go/token2go/internal/rule"
@@ -68,6 +69,13 @@ func (s *Service) Scoped() bool { return len(s.Rules.Allow) > 0 || len(s.Rules.D
 
 // Accepts reports whether credentials of the kind open the service.
 func (s *Service) Accepts(kind string) bool { return slices.Contains(s.Accept, kind) }
+
+// mayUse reports whether the person is still one of those who may use the service.
+func (s *Service) mayUse(p *check.Person) bool {
+	return slices.ContainsFunc(s.People, func(name string) bool {
+		return name == "*" || name == p.Subject || slices.Contains(p.Roles, name) || slices.Contains(p.Groups, name)
+	})
+}
 
 // Personal reports whether the service is called with the token of the person who made the
 // pass.
