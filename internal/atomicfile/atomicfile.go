@@ -57,6 +57,9 @@ func create(target string, content []byte, mode fs.FileMode) (path string, err e
 	sweep(folder, prefix)
 	file, err := os.CreateTemp(folder, prefix) // mode 0600
 	if err != nil {
+		if failed, isPath := errors.AsType[*fs.PathError](err); isPath {
+			failed.Path = target // the caller knows no other
+		}
 		return "", err
 	}
 	_, err = file.Write(content)

@@ -104,8 +104,9 @@ func TestCheckLeavesTheFolderAsItWas(t *testing.T) {
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
 		t.Errorf("got %v and %v, want an empty folder", entries, err)
 	}
-	if atomicfile.Check(filepath.Join(folder, "missing", "file")) == nil {
-		t.Error("got a missing folder accepted")
+	missing := filepath.Join(folder, "missing", "file")
+	if err := atomicfile.Check(missing); err == nil || err.Error() != "open "+missing+": no such file or directory" {
+		t.Errorf("got %v, want an error that names the file", err)
 	}
 }
 
