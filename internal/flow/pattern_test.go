@@ -100,7 +100,7 @@ func FuzzPattern(f *testing.F) {
 		if err != nil || strings.HasPrefix(value, "http://") {
 			return
 		}
-		target, err := ParseTarget(value, []Pattern{pattern})
+		target, err := parseTarget(value, []Pattern{pattern})
 		if err == nil {
 			checkMatch(t, text, target)
 		}

@@ -105,9 +105,9 @@ func (ru Rules) target(q *query) (Target, error) {
 
 func (ru Rules) parseTarget(target, port, path string) (Target, error) {
 	if target != "" {
-		return ParseTarget(target, ru.Targets)
+		return parseTarget(target, ru.Targets)
 	}
-	return LoopbackTarget(port, path)
+	return loopbackTarget(port, path)
 }
 
 // maxState is the length of the longest state, in bytes.

@@ -69,9 +69,9 @@ func (t Target) with(fields []Field) string {
 	return whole.String()
 }
 
-// ParseTarget reads an absolute URL that an answer may go to: http on loopback, or one
+// parseTarget reads an absolute URL that an answer may go to: http on loopback, or one
 // that matches a pattern. The error is an ErrTarget with the reason.
-func ParseTarget(text string, patterns []Pattern) (Target, error) {
+func parseTarget(text string, patterns []Pattern) (Target, error) {
 	if rest, isPlain := strings.CutPrefix(text, "http://"); isPlain {
 		t, err := split("http", rest)
 		if err != nil {
@@ -98,9 +98,9 @@ func ParseTarget(text string, patterns []Pattern) (Target, error) {
 	return Target{}, fmt.Errorf("%w: want an absolute URL that begins with `http://127.0.0.1`", ErrTarget)
 }
 
-// LoopbackTarget makes the target http://127.0.0.1:PORT/PATH; the path's leading slash
+// loopbackTarget makes the target http://127.0.0.1:PORT/PATH; the path's leading slash
 // is optional.
-func LoopbackTarget(port, path string) (Target, error) {
+func loopbackTarget(port, path string) (Target, error) {
 	if !isPort(port) {
 		return Target{}, fmt.Errorf("%w: `port` must be a number from 1 to 65535", ErrTarget)
 	}

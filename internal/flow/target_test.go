@@ -110,7 +110,7 @@ func TestLoopbackTargetAccepts(t *testing.T) {
 		{"a path is no authority", "80", "@evil.example/", "http://127.0.0.1:80/@evil.example/"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			target, err := LoopbackTarget(test.port, test.path)
+			target, err := loopbackTarget(test.port, test.path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func TestLoopbackTargetRefuses(t *testing.T) {
 		{"letters beyond ASCII", "80", "ä"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if target, err := LoopbackTarget(test.port, test.path); !errors.Is(err, ErrTarget) {
+			if target, err := loopbackTarget(test.port, test.path); !errors.Is(err, ErrTarget) {
 				t.Errorf("got %v (%v), want %v", target, err, ErrTarget)
 			}
 		})
@@ -164,7 +164,7 @@ func TestTargetSource(t *testing.T) {
 		"https://p.example.org:8443/x":  "https://p.example.org:8443",
 		"https://app.example.org/x":     "https://app.example.org",
 	} {
-		parsed, err := ParseTarget(target, allowed)
+		parsed, err := parseTarget(target, allowed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func FuzzTarget(f *testing.F) {
 	}
 	allowed := patterns(f, operator...)
 	f.Fuzz(func(t *testing.T, text string) {
-		target, err := ParseTarget(text, allowed)
+		target, err := parseTarget(text, allowed)
 		if err != nil {
 			if !errors.Is(err, ErrTarget) || target != (Target{}) {
 				t.Fatalf("got %v and %v, want %v and no target", target, err, ErrTarget)
@@ -193,7 +193,7 @@ func FuzzTarget(f *testing.F) {
 			return
 		}
 		checkTarget(t, target)
-		again, err := ParseTarget(target.String(), allowed)
+		again, err := parseTarget(target.String(), allowed)
 		if err != nil || again != target {
 			t.Fatalf("%q: reads again as %v (%v)", target, again, err)
 		}
