@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/token2go/token2go/clients/go/token2go"
@@ -31,7 +32,7 @@ type RunOptions struct {
 
 // Run runs a command with a file that holds a token for as long as the command runs.
 // The error is a *CommandError where the command ended with anything but 0.
-func (e Env) Run(ctx context.Context, o RunOptions) (err error) {
+func (e Env) Run(ctx context.Context, o RunOptions) error {
 	path, err := findCommand(o.Command[0])
 	if err != nil {
 		return err
@@ -70,19 +71,22 @@ func (e Env) Run(ctx context.Context, o RunOptions) (err error) {
 		_ = ended(nil)
 		return fmt.Errorf("%w: %w", errCannotRun, err)
 	}
-	renewing, stop := context.WithCancel(context.WithoutCancel(ctx)) // a signal is the command's to answer
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	defer e.keepFresh(ctx, o, token, file)()
+	return ended(command)
+}
+
+// keepFresh renews the token in the file until stop is called. A signal is the command's to
+// answer, so it does not end with ctx.
+func (e Env) keepFresh(ctx context.Context, o RunOptions, token token2go.Token, file *tokenFile) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
 		use := func(t token2go.Token) error { return file.write(t.Reveal()) }
-		if err := e.renewal(o.Request, o.Renew, token, use, false).run(renewing); err != nil {
+		if err := e.renewal(o.Request, o.Renew, token, use, false).run(ctx); err != nil {
 			e.note(Event{Event: "warning"}, "the token is not renewed any more: %v", err)
 		}
-	}()
-	err = ended(command)
-	stop()
-	<-done
-	return err
+	})
+	return func() { cancel(); renewing.Wait() }
 }
 
 // findCommand finds a program as a shell would.

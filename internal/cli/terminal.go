@@ -97,54 +97,54 @@ func (t *terminal) read(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var collected []byte
-	ended := time.Time{} // when a line was ended, and nothing has come since
+	var ended time.Time // when a line was ended, and nothing has come since
 	part := make([]byte, 64<<10)
-	for {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
+	for ctx.Err() == nil {
 		n, err := readSoon(t.file, part)
 		if n == 0 && err != nil {
 			return "", err
 		}
-		for _, b := range part[:n] {
-			switch b {
-			case 0x03: // Ctrl-C, where the system leaves it to us
-				return "", errInterrupted
-			case 0x04: // Ctrl-D
-				if len(collected) == 0 {
-					return "", io.EOF
-				}
-			case 0x08, 0x7f: // one letter back
-				collected = collected[:max(0, len(collected)-1)]
-			case 0x15: // Ctrl-U
-				collected = nil
-			default:
-				collected = append(collected, b)
-			}
+		if collected, err = edit(collected, part[:n]); err != nil {
+			return "", err
 		}
-		if len(collected) > maxPaste {
-			collected = nil
-		}
-		switch line := bytes.LastIndexAny(collected, "\r\n"); {
-		case bytes.HasSuffix(collected, []byte(pasteEnd)):
-			ended = time.Time{}
+		switch {
+		case bytes.HasSuffix(collected, []byte(pasteEnd)), n == 0 && !ended.IsZero() && time.Since(ended) >= pause:
 			if text := pasted(collected); text != "" {
 				return text + "\n", nil
 			}
-			collected = nil
-		case n > 0 && line >= 0 && line == len(collected)-1:
+			collected, ended = nil, time.Time{}
+		case n > 0 && bytes.ContainsAny(collected[max(0, len(collected)-1):], "\r\n"):
 			ended = time.Now()
 		case n > 0:
 			ended = time.Time{}
-		case !ended.IsZero() && time.Since(ended) >= pause:
-			ended = time.Time{}
-			if text := pasted(collected); text != "" {
-				return text + "\n", nil
-			}
-			collected = nil
 		}
 	}
+	return "", ctx.Err()
+}
+
+// edit adds to a text what was typed or pasted, with the keys that a terminal in line mode
+// has for that.
+func edit(text, typed []byte) ([]byte, error) {
+	for _, b := range typed {
+		switch b {
+		case 0x03: // Ctrl-C, where the system leaves it to us
+			return nil, errInterrupted
+		case 0x04: // Ctrl-D
+			if len(text) == 0 {
+				return nil, io.EOF
+			}
+		case 0x08, 0x7f: // one letter back
+			text = text[:max(0, len(text)-1)]
+		case 0x15: // Ctrl-U
+			text = nil
+		default:
+			text = append(text, b)
+		}
+	}
+	if len(text) > maxPaste {
+		return nil, nil
+	}
+	return text, nil
 }
 
 // pasted returns a text without white space, one line for each word, and without the marks
