@@ -55,7 +55,7 @@ func listKeys(ctx context.Context, w io.Writer, opened *store.Store, filter stor
 			if err != nil {
 				return err
 			}
-			rows = append(rows, []string{key.ID.String(), kindName(key.Kind), status(key, time.Now()), moment(key.Expires), owner, key.Name})
+			rows = append(rows, []string{key.ID.String(), key.Kind.String(), status(key, time.Now()), moment(key.Expires), owner, key.Name})
 		}
 		if len(page) < filter.Limit {
 			return table(w, "ID KIND STATUS EXPIRES OWNER NAME", rows)
@@ -87,17 +87,6 @@ func personName(p store.Person) string {
 		}
 	}
 	return p.Subject
-}
-
-func kindName(kind apikey.Kind) string {
-	switch kind {
-	case apikey.JWT:
-		return "jwt"
-	case apikey.UUID:
-		return "uuid"
-	default:
-		return "opaque"
-	}
 }
 
 // status is what of a key's end can be seen from the key alone.
@@ -172,7 +161,7 @@ func showKey(ctx context.Context, w io.Writer, m *keys.Manager, opened *store.St
 	line("ID", key.ID.String())
 	line("name", key.Name)
 	line("note", key.Note)
-	line("kind", kindName(key.Kind))
+	line("kind", key.Kind.String())
 	line("owner", owner)
 	line("status", status(key, time.Now()))
 	line("created", moment(key.Created))

@@ -159,7 +159,7 @@ type keyAnswer struct {
 func answerOf(v check.Verdict) verdictAnswer {
 	a := verdictAnswer{
 		Roles: list(v.Roles), Groups: []string{}, Apps: v.Key.Apps, Config: v.Key.Config,
-		Key: keyAnswer{ID: v.Key.ID.String(), Name: v.Key.Name, Kind: kindName(v.Key.Kind)},
+		Key: keyAnswer{ID: v.Key.ID.String(), Name: v.Key.Name, Kind: v.Key.Kind.String()},
 	}
 	if len(a.Apps) == 0 {
 		a.Apps = []string{apikey.EveryApp}
@@ -178,16 +178,6 @@ func list(entries []string) []string {
 		return []string{}
 	}
 	return entries
-}
-
-func kindName(kind apikey.Kind) string {
-	switch kind {
-	case apikey.JWT:
-		return "jwt"
-	case apikey.UUID:
-		return "uuid"
-	}
-	return "opaque"
 }
 
 func writeVerdict(w http.ResponseWriter, v check.Verdict) error {

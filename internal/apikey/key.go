@@ -42,6 +42,17 @@ const (
 	UUID   Kind = 2 // of apikey-manager
 )
 
+// String is the kind as it is named in JSON and configuration.
+func (k Kind) String() string {
+	switch k {
+	case JWT:
+		return "jwt"
+	case UUID:
+		return "uuid"
+	}
+	return "opaque"
+}
+
 // Prefix is what every opaque key of a server begins with, so that people and secret
 // scanners recognize it.
 type Prefix string

@@ -81,7 +81,7 @@ func kinds(allowed []apikey.Kind, chosen string) []choice {
 	var list []choice
 	for _, kind := range allowed {
 		if label, known := labels[kind]; known {
-			list = append(list, choice{kindName(kind), label, kindName(kind) == chosen})
+			list = append(list, choice{kind.String(), label, kind.String() == chosen})
 		}
 	}
 	return list

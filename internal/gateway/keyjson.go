@@ -39,7 +39,7 @@ type keyJSON struct {
 func (s *Server) keyJSON(k store.Key) keyJSON {
 	status := keyStatus(k, s.options.Now())
 	out := keyJSON{
-		ID: k.ID.String(), Name: k.Name, Note: k.Note, Kind: kindName(k.Kind), Status: status, EndsSoon: status == statusEndsSoon,
+		ID: k.ID.String(), Name: k.Name, Note: k.Note, Kind: k.Kind.String(), Status: status, EndsSoon: status == statusEndsSoon,
 		Owner: k.Owner, Created: k.Created, Expires: moment(k.Expires), Revoked: moment(k.Revoked), Reason: k.Reason,
 		Apps: k.Apps, Networks: texts(k.Networks), Hosts: texts(k.Hosts), AllowInURL: k.AllowInURL,
 		Config: k.Config, Services: k.Services, Grants: k.Grants,

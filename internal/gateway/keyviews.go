@@ -105,7 +105,7 @@ func endsSoon(k store.Key) time.Duration { return min(14*24*time.Hour, k.Expires
 
 func newKeyView(k store.Key, u usage, now time.Time) keyView {
 	v := keyView{
-		ID: k.ID.String(), Name: k.Name, Note: k.Note, Kind: kindName(k.Kind), Status: keyStatus(k, now), Owner: k.Owner,
+		ID: k.ID.String(), Name: k.Name, Note: k.Note, Kind: k.Kind.String(), Status: keyStatus(k, now), Owner: k.Owner,
 		Created: k.Created, Expires: k.Expires, RevokedFor: k.Reason,
 		Total: u.all.Count, Last: u.all.Last, LastAddress: u.all.Address, LastAgent: u.all.Agent, Chart: newChart(u.days, now),
 		Limits: limitsOf(k),
@@ -190,16 +190,6 @@ func spanText(span time.Duration) string {
 		return strconv.Itoa(int(span/time.Minute)) + "m"
 	}
 	return span.String()
-}
-
-func kindName(kind apikey.Kind) string {
-	switch kind {
-	case apikey.JWT:
-		return "jwt"
-	case apikey.UUID:
-		return "uuid"
-	}
-	return "opaque"
 }
 
 // usage is how a key was used: in all, and per day.
