@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ import (
 	"github.com/token2go/token2go/internal/config"
 	"github.com/token2go/token2go/internal/demo"
 	"github.com/token2go/token2go/internal/gateway"
+	"github.com/token2go/token2go/internal/identity"
 	"github.com/token2go/token2go/internal/ops"
 	"github.com/token2go/token2go/internal/proxy"
 	"github.com/token2go/token2go/internal/secret"
@@ -87,7 +89,8 @@ func runDemo(ctx context.Context, plan demoPlan, s settings, stdout io.Writer) e
 	if err := p.openDemoServices(addresses, notesToken); err != nil {
 		return err
 	}
-	people, programs, err := p.demoHandlers(ctx, addresses)
+	p.people = sync.OnceValues(func() (identity.Verifier, error) { return p.verifier(ctx) })
+	people, programs, err := p.demoHandlers(addresses)
 	if err != nil {
 		return err
 	}
@@ -188,12 +191,12 @@ func (p *parts) openDemoServices(addresses demoAddresses, notesToken string) err
 	return err
 }
 
-func (p parts) demoHandlers(ctx context.Context, addresses demoAddresses) (people, programs http.Handler, err error) {
+func (p parts) demoHandlers(addresses demoAddresses) (people, programs http.Handler, err error) {
 	options := p.gatewayOptions()
 	options.Access = slog.DiscardHandler
 	options.Demo = banner
 	options.Texts.Example = addresses.notes.String() + "/api/notes"
-	if err := p.addPeople(ctx, &options); err != nil {
+	if err := p.addPeople(&options); err != nil {
 		return nil, nil, err
 	}
 	if people, err = gateway.New(options); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -69,7 +70,8 @@ func serveAll(ctx context.Context, s settings, stdout io.Writer) error {
 		}
 		go p.services.watch(ctx, s.Passes.ServicesFile)
 	}
-	open, err := p.listeners(ctx)
+	p.people = sync.OnceValues(func() (identity.Verifier, error) { return p.verifier(ctx) })
+	open, err := p.listeners()
 	if err != nil {
 		return err
 	}
@@ -90,21 +92,23 @@ type parts struct {
 	database *database // nil: nothing is stored
 	services *services // nil: there is no proxy
 
+	people func() (identity.Verifier, error) // proves who a person is; one for all listeners
+
 	revocations *pass.Revocations
 }
 
 // listeners are those for people and programs that the configuration opens.
-func (p parts) listeners(ctx context.Context) ([]serve.Listener, error) {
+func (p parts) listeners() ([]serve.Listener, error) {
 	var open []serve.Listener
 	if p.Gateway.Port != config.Off || p.Gateway.Socket != "" {
-		listener, err := p.gatewayListener(ctx)
+		listener, err := p.gatewayListener()
 		if err != nil {
 			return nil, err
 		}
 		open = append(open, listener)
 	}
 	if p.Stored() {
-		listener, err := p.apiListener(ctx)
+		listener, err := p.apiListener()
 		if err != nil {
 			return nil, err
 		}
@@ -113,9 +117,9 @@ func (p parts) listeners(ctx context.Context) ([]serve.Listener, error) {
 	return open, nil
 }
 
-func (p parts) gatewayListener(ctx context.Context) (serve.Listener, error) {
+func (p parts) gatewayListener() (serve.Listener, error) {
 	o := p.gatewayOptions()
-	if err := p.addPeople(ctx, &o); err != nil {
+	if err := p.addPeople(&o); err != nil {
 		return serve.Listener{}, err
 	}
 	handler, err := gateway.New(o)
@@ -127,10 +131,10 @@ func (p parts) gatewayListener(ctx context.Context) (serve.Listener, error) {
 	}, err
 }
 
-func (p parts) apiListener(ctx context.Context) (serve.Listener, error) {
+func (p parts) apiListener() (serve.Listener, error) {
 	o := p.apiOptions()
 	if p.database != nil && slices.Contains(p.API.Compatibility, "apikey-manager") {
-		people, err := p.verifier(ctx)
+		people, err := p.people()
 		if err != nil {
 			return serve.Listener{}, err
 		}
@@ -238,11 +242,11 @@ func (p parts) gatewayOptions() gateway.Options {
 
 // addPeople has the gateway listener prove who is signed in, where something is stored or
 // signed in a person's name.
-func (p parts) addPeople(ctx context.Context, o *gateway.Options) error {
+func (p parts) addPeople(o *gateway.Options) error {
 	if p.database == nil && p.services == nil {
 		return nil
 	}
-	verifier, err := p.verifier(ctx)
+	verifier, err := p.people()
 	o.People, o.APIURL = verifier, p.API.Address()
 	if p.database != nil {
 		o.Store, o.Keys, o.Checker = p.database.store, p.database.keys, p.database.checker
