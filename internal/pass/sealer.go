@@ -1,14 +1,13 @@
 package pass
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 
 	"github.com/token2go/token2go/internal/secret"
+	"github.com/token2go/token2go/internal/signing"
 )
 
 // Sealer encrypts the secrets of passes. It is safe for concurrent use.
@@ -21,26 +20,14 @@ var ErrSealed = errors.New("the secret of the pass cannot be opened here")
 // NewSealer derives an encryption key from each of the keys, which are of at least 32
 // bytes (HKDF-SHA-256, RFC 5869). The first seals, all open.
 func NewSealer(keys ...[]byte) (*Sealer, error) {
-	s := new(Sealer)
-	for _, key := range keys {
-		derived, err := hkdf.Key(sha256.New, key, nil, "token2go secrets of passes", 32)
-		if err != nil {
-			return nil, err
-		}
-		block, err := aes.NewCipher(derived)
-		if err != nil {
-			return nil, err
-		}
-		aead, err := cipher.NewGCMWithRandomNonce(block)
-		if err != nil {
-			return nil, err
-		}
-		s.aeads = append(s.aeads, aead)
+	aeads, err := signing.AEADs("token2go secrets of passes", keys...)
+	if err != nil {
+		return nil, err
 	}
-	if len(s.aeads) == 0 {
+	if len(aeads) == 0 {
 		return nil, errors.New("pass: no key to seal secrets with")
 	}
-	return s, nil
+	return &Sealer{aeads}, nil
 }
 
 // Seal encrypts a secret for a pass and the origin of the service's base URL.

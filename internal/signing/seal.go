@@ -32,13 +32,27 @@ var ErrSealed = errors.New("sealed under a database key that is not configured")
 // NewSealer derives an encryption key from each database key of 32 bytes (HKDF-SHA-256,
 // RFC 5869). The first seals, all open.
 func NewSealer(databaseKeys ...[]byte) (*Sealer, error) {
-	s := new(Sealer)
-	for _, databaseKey := range databaseKeys {
-		key, err := hkdf.Key(sha256.New, databaseKey, nil, "token2go signing keys", 32)
+	aeads, err := AEADs("token2go signing keys", databaseKeys...)
+	if err != nil {
+		return nil, err
+	}
+	if len(aeads) == 0 {
+		return nil, errors.New("signing: no database key")
+	}
+	return &Sealer{aeads}, nil
+}
+
+// AEADs derives an AES-256-GCM cipher, which draws its nonces itself, from each key
+// (HKDF-SHA-256, RFC 5869). The purpose keeps them from opening what was sealed for
+// another one.
+func AEADs(purpose string, keys ...[]byte) ([]cipher.AEAD, error) {
+	var aeads []cipher.AEAD
+	for _, key := range keys {
+		derived, err := hkdf.Key(sha256.New, key, nil, purpose, 32)
 		if err != nil {
 			return nil, err
 		}
-		block, err := aes.NewCipher(key)
+		block, err := aes.NewCipher(derived)
 		if err != nil {
 			return nil, err
 		}
@@ -46,12 +60,9 @@ func NewSealer(databaseKeys ...[]byte) (*Sealer, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.aeads = append(s.aeads, aead)
+		aeads = append(aeads, aead)
 	}
-	if len(s.aeads) == 0 {
-		return nil, errors.New("signing: no database key")
-	}
-	return s, nil
+	return aeads, nil
 }
 
 // Seal encrypts the private half of a key.
